@@ -1,0 +1,1 @@
+"""The agent of a hospital: the SPADE shell, data sources and trainers."""

@@ -1,0 +1,1 @@
+"""SPADE over XMPP, shared by coordinator and hospitals: verified TLS, reconnection, one seam to fake."""

@@ -1,0 +1,1 @@
+"""The dashboard: Flask pages over the federations and their live stream."""

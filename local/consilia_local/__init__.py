@@ -1,0 +1,1 @@
+"""The consilia command: runs a plan as processes on one machine."""
