@@ -1,0 +1,52 @@
+"""The error tree: every sentence that a person is shown is one of these.
+
+::
+
+    ConsiliaError
+    ├── Refusal              something was asked that is decided not to be done
+    │   ├── InvalidManifest  what the user wrote: a file, a field, a value        (exit code 2)
+    │   ├── InvalidSetting   an environment variable or a flag of a process       (exit code 2)
+    │   ├── InvalidData      a hospital's own table: column, type, label
+    │   ├── InvalidMessage   bytes from another process that are not our protocol
+    │   └── IllegalEvent     an event that the state of a run does not admit
+    └── Unavailable          a part that ought to answer does not: broker, coordinator, port
+        └── DamagedState     a file of ours that does not read back as it was written
+
+A message is one sentence: what, where, the value (never a patient's), what to do.
+"""
+
+
+class ConsiliaError(Exception):
+    """Base of every error that Consilia raises on purpose."""
+
+
+class Refusal(ConsiliaError):
+    """What was asked is decided not to be done."""
+
+
+class InvalidManifest(Refusal):
+    """A Federation or Cohort document is not valid."""
+
+
+class InvalidSetting(Refusal):
+    """An environment variable or a command-line flag is not valid."""
+
+
+class InvalidData(Refusal):
+    """A hospital's table cannot be used; the sentence never quotes a patient's value."""
+
+
+class InvalidMessage(Refusal):
+    """A message from another process is not valid."""
+
+
+class IllegalEvent(Refusal):
+    """A run in this state does not admit this event."""
+
+
+class Unavailable(ConsiliaError):
+    """A part that ought to answer does not."""
+
+
+class DamagedState(Unavailable):
+    """A file of ours does not read back as it was written."""
