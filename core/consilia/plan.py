@@ -1,0 +1,278 @@
+"""What runs for a federation: components, their settings, secrets, ports and volumes, and the links between them.
+
+Two renderers read one plan: ``consilia run`` makes processes of it, the operator makes Kubernetes objects. A setting
+whose value only the renderer knows (a path, a host, a port) is a reference. Network policies are the links.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from consilia.spec import Cohort, Federation
+
+Kind = Literal["broker", "coordinator", "hospital", "tracking", "mlflow", "dashboard"]
+
+BROKER, COORDINATOR, TRACKING, MLFLOW, DASHBOARD = "broker", "coordinator", "tracking", "mlflow", "dashboard"
+XMPP_PORT, HTTPS_PORT, MLFLOW_PORT, DASHBOARD_PORT = 5222, 8443, 5000, 8081
+
+# Threads of a BLAS library change the order of additions, and with it the last bits of a model.
+ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+
+
+@dataclass(frozen=True)
+class SecretFile:
+    """The path of one key of a secret, as the component sees it."""
+
+    secret: str
+    key: str
+
+
+@dataclass(frozen=True)
+class ConfigFile:
+    """The path of one of the component's own configuration files."""
+
+    name: str
+
+
+@dataclass(frozen=True)
+class VolumeFolder:
+    """The path of one of the component's volumes."""
+
+    volume: str
+
+
+@dataclass(frozen=True)
+class HostOf:
+    """The host name by which another component is reached."""
+
+    component: str
+
+
+@dataclass(frozen=True)
+class PortOf:
+    """The port number on which another component (or this one) listens."""
+
+    component: str
+    port: str
+
+
+@dataclass(frozen=True)
+class UrlOf:
+    """The base URL of another component's port."""
+
+    component: str
+    port: str
+    scheme: Literal["http", "https"]
+
+
+Setting = str | SecretFile | ConfigFile | VolumeFolder | HostOf | PortOf | UrlOf
+
+
+@dataclass(frozen=True)
+class Component:
+    """One thing that runs.
+
+    ``secrets`` are the names of the secrets it may read; ``volumes`` maps a volume's name to why it is there.
+    ``preload`` says that it trains or speaks XMPP, so that its modules are worth loading once for all.
+    """
+
+    name: str
+    kind: Kind
+    namespace: str
+    settings: Mapping[str, Setting] = field(default_factory=dict)
+    files: Mapping[str, str] = field(default_factory=dict)
+    secrets: tuple[str, ...] = ()
+    ports: Mapping[str, int] = field(default_factory=dict)
+    volumes: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Link:
+    """``source`` opens connections to ``port`` of ``target``; nothing else may."""
+
+    source: str
+    target: str
+    port: str
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All that runs for one federation, and all the connections it needs."""
+
+    components: tuple[Component, ...]
+    links: tuple[Link, ...]
+
+    def of_kind(self, kind: Kind) -> list[Component]:
+        """The components of one kind, in the plan's order."""
+        return [component for component in self.components if component.kind == kind]
+
+    def component(self, name: str) -> Component:
+        """The component called ``name``."""
+        return next(component for component in self.components if component.name == name)
+
+
+def hospital_component(hospital: str) -> str:
+    """The name of a hospital's component."""
+    return f"hospital-{hospital}"
+
+
+def account_secret(account: str) -> str:
+    """The secret with one broker account's password, under the key ``password``."""
+    return f"account-{account}"
+
+
+def plan(
+    federation: Federation,
+    cohorts: Mapping[str, Cohort],
+    *,
+    mlflow: bool = True,
+    dashboard: bool = True,
+    defaults: Mapping[str, str] | None = None,
+) -> Plan:
+    """Plan ``federation`` with the cohort of each of its hospitals.
+
+    ``defaults`` are settings by environment name (``MIN_AGENTS`` ...) for what the spec leaves open.
+    """
+    components = [_broker(federation), _coordinator(federation, defaults or {})]
+    components += [
+        _hospital(federation, name, cohorts[name], defaults or {}) for name in federation.spec.hospital_names
+    ]
+    if mlflow:
+        components += [_mlflow(federation), _tracking(federation)]
+    if dashboard:
+        components.append(_dashboard(federation))
+    return Plan(tuple(components), tuple(_links(components)))
+
+
+def _links(components: list[Component]) -> list[Link]:
+    links = []
+    for component in components:
+        if component.kind in ("coordinator", "hospital"):
+            links.append(Link(component.name, BROKER, "xmpp"))
+        if component.kind in ("hospital", "tracking", "dashboard"):
+            links.append(Link(component.name, COORDINATOR, "https"))
+        if component.kind == "tracking":
+            links.append(Link(component.name, MLFLOW, "http"))
+    return links
+
+
+def _bus_settings(account: str) -> dict[str, Setting]:
+    return {
+        "XMPP_SERVER": HostOf(BROKER),
+        "XMPP_PORT": PortOf(BROKER, "xmpp"),
+        "CONSILIA_ACCOUNT": account,
+        "CONSILIA_PASSWORD_FILE": SecretFile(account_secret(account), "password"),
+        "CONSILIA_CA_FILE": SecretFile("authority", "ca.crt"),
+    }
+
+
+def _privacy_settings(federation: Federation, defaults: Mapping[str, str]) -> dict[str, Setting]:
+    epsilon = f"{federation.spec.privacy.epsilon:g}"
+    settings: dict[str, Setting] = {"DP_EPSILON": epsilon}
+    if "DP_CLIP_NORM" in defaults:
+        settings["DP_CLIP_NORM"] = defaults["DP_CLIP_NORM"]
+    return settings
+
+
+def _broker(federation: Federation) -> Component:
+    return Component(
+        name=BROKER,
+        kind="broker",
+        namespace=federation.metadata.namespace,
+        settings={"CONSILIA_BROKER_FOLDER": VolumeFolder("broker")},
+        secrets=("accounts", "broker-certificate"),
+        ports={"xmpp": XMPP_PORT},
+        volumes={"broker": "configuration, certificate and accounts of the broker"},
+    )
+
+
+def _coordinator(federation: Federation, defaults: Mapping[str, str]) -> Component:
+    metadata = federation.metadata
+    settings: dict[str, Setting] = {
+        **_bus_settings(COORDINATOR),
+        **_privacy_settings(federation, defaults),
+        "CONSILIA_STATE": VolumeFolder("journal"),
+        "CONSILIA_FEDERATION": f"{metadata.namespace}/{metadata.name}",
+        "CONSILIA_FEDERATION_UID": metadata.uid or f"{metadata.namespace}/{metadata.name}",
+        "CONSILIA_HTTP_PORT": PortOf(COORDINATOR, "https"),
+        "CONSILIA_TLS_CERTIFICATE": SecretFile("coordinator-certificate", "tls.crt"),
+        "CONSILIA_TLS_KEY": SecretFile("coordinator-certificate", "tls.key"),
+        "CONSILIA_TOKEN_PUBLIC_KEY": SecretFile("token-public-key", "public.pem"),
+        **ONE_THREAD,
+    }
+    if federation.spec.quorum is None and "MIN_AGENTS" in defaults:
+        settings["MIN_AGENTS"] = defaults["MIN_AGENTS"]
+    return Component(
+        name=COORDINATOR,
+        kind="coordinator",
+        namespace=metadata.namespace,
+        settings=settings,
+        secrets=(account_secret(COORDINATOR), "authority", "coordinator-certificate", "token-public-key"),
+        ports={"https": HTTPS_PORT},
+        volumes={"journal": "the journal and the spooled updates"},
+    )
+
+
+def _hospital(federation: Federation, hospital: str, cohort: Cohort, defaults: Mapping[str, str]) -> Component:
+    return Component(
+        name=hospital_component(hospital),
+        kind="hospital",
+        namespace=cohort.metadata.namespace,
+        settings={
+            **_bus_settings(hospital),
+            **_privacy_settings(federation, defaults),
+            "USE_SPARK": "false",
+            "CONSILIA_STATE": VolumeFolder("outbox"),
+            "CONSILIA_COHORT_FILE": ConfigFile("cohort.json"),
+            "CONSILIA_COORDINATOR": COORDINATOR,
+            "CONSILIA_COORDINATOR_URL": UrlOf(COORDINATOR, "https", "https"),
+            **ONE_THREAD,
+        },
+        files={"cohort.json": json.dumps(cohort.to_json(), indent=1)},
+        secrets=(account_secret(hospital), "authority"),
+        volumes={"outbox": "answers already given, to be given again"},
+    )
+
+
+def _tracking(federation: Federation) -> Component:
+    return Component(
+        name=TRACKING,
+        kind="tracking",
+        namespace=federation.metadata.namespace,
+        settings={
+            "CONSILIA_FEDERATION": f"{federation.metadata.namespace}/{federation.metadata.name}",
+            "CONSILIA_COORDINATOR_URL": UrlOf(COORDINATOR, "https", "https"),
+            "CONSILIA_CA_FILE": SecretFile("authority", "ca.crt"),
+            "CONSILIA_TOKEN_FILE": SecretFile("tracking-token", "token"),
+            "MLFLOW_TRACKING_URI": UrlOf(MLFLOW, "http", "http"),
+        },
+        secrets=("authority", "tracking-token"),
+    )
+
+
+def _mlflow(federation: Federation) -> Component:
+    return Component(
+        name=MLFLOW,
+        kind="mlflow",
+        namespace=federation.metadata.namespace,
+        ports={"http": MLFLOW_PORT},
+        volumes={"mlflow": "runs, metrics and models"},
+    )
+
+
+def _dashboard(federation: Federation) -> Component:
+    return Component(
+        name=DASHBOARD,
+        kind="dashboard",
+        namespace=federation.metadata.namespace,
+        settings={
+            "CONSILIA_API_TOKEN_FILE": SecretFile("api-token", "token"),
+            "CONSILIA_SIGNING_KEY_FILE": SecretFile("token-signing-key", "private.pem"),
+            "CONSILIA_CA_FILE": SecretFile("authority", "ca.crt"),
+            "CONSILIA_LOGIN_TOKEN_FILE": SecretFile("login-token", "token"),
+            "CONSILIA_HTTP_PORT": PortOf(DASHBOARD, "http"),
+        },
+        secrets=("api-token", "token-signing-key", "authority", "login-token"),
+        ports={"http": DASHBOARD_PORT},
+    )

@@ -1,0 +1,291 @@
+"""Federation and Cohort: what people write, and the one source of the resources' schemas.
+
+A field is here only when it works. Two kinds because they have two owners: a hospital writes its Cohorts, a data
+scientist writes Federations that name them. Everything is frozen: an edit is a new object.
+
+Field names are snake_case here and camelCase in documents, as Kubernetes' API conventions ask.
+"""
+
+import re
+from datetime import timedelta
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic.alias_generators import to_camel
+
+GROUP = "consilia.health"
+VERSION = "v1alpha1"
+API_VERSION = f"{GROUP}/{VERSION}"
+DEFAULT_NAMESPACE = "default"
+
+DURATION_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h)")
+
+# An RFC 1123 label: the names of objects become host names, XMPP accounts and folders.
+Name = Annotated[str, Field(pattern=r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$", max_length=63)]
+FeatureName = Annotated[str, Field(min_length=1, max_length=128)]
+Duration = Annotated[str, Field(pattern=r"^\d+(\.\d+)?(ms|s|m|h)$", max_length=16)]
+
+
+class Document(BaseModel):
+    """Base of every part of a document: camelCase aliases, frozen, unknown fields refused."""
+
+    model_config = ConfigDict(
+        alias_generator=to_camel, populate_by_name=True, extra="forbid", frozen=True, allow_inf_nan=False
+    )
+
+    def to_json(self) -> dict[str, Any]:
+        """The document as people write it: camelCase, without the fields that are not set."""
+        return self.model_dump(mode="json", by_alias=True, exclude_none=True)
+
+
+def parse_duration(text: str) -> timedelta:
+    """Read ``"2m"``, ``"30s"``, ``"1.5h"`` or ``"250ms"``."""
+    match = _DURATION.fullmatch(text)
+    if match is None:
+        raise ValueError(f'"{text}" is no duration: write a number and one of {", ".join(DURATION_UNITS)}')
+    return timedelta(seconds=float(match[1]) * DURATION_UNITS[match[2]])
+
+
+class Metadata(Document):
+    """The part of Kubernetes' ObjectMeta that Consilia reads; other metadata belongs to whoever wrote it."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    name: Name
+    namespace: Name = DEFAULT_NAMESPACE
+    uid: str | None = None
+    generation: int | None = None
+    labels: dict[str, str] = Field(default_factory=dict)
+    annotations: dict[str, str] = Field(default_factory=dict)
+
+
+class Model(Document):
+    """The model that the hospitals train together."""
+
+    kind: Literal["LogisticRegression"] = Field("LogisticRegression", description="The family of models.")
+    l2: float = Field(0.001, ge=0, le=1000, description="Weight of the L2 penalty; the intercept is not penalised.")
+
+
+class FedAvg(Document):
+    """Federated averaging (McMahan et al. 2017): local epochs, then the average weighted by rows."""
+
+    local_epochs: int = Field(20, ge=1, le=10_000, description="Full-batch gradient steps at a hospital in a round.")
+    learning_rate: float = Field(0.5, gt=0, le=1000, description="Step size of the local gradient descent.")
+
+
+class Algorithm(Document):
+    """How hospitals train and how the coordinator combines what they send."""
+
+    fed_avg: FedAvg = Field(default_factory=FedAvg, description="Federated averaging.")
+
+
+class Feature(Document):
+    """One column that every hospital has, and its public bounds."""
+
+    name: FeatureName = Field(description="The column's name.")
+    min: float | None = Field(None, description="Public lower bound, in the column's unit.")
+    max: float | None = Field(None, description="Public upper bound, in the column's unit.")
+    scale: Literal["linear", "sqrt"] = Field("linear", description="How values between the bounds map to [-1, 1].")
+
+    @model_validator(mode="after")
+    def _bounds_in_order(self) -> Self:
+        if self.min is not None and self.max is not None and self.max <= self.min:
+            raise ValueError(f'feature "{self.name}" has max {self.max:g} at or below min {self.min:g}: swap them')
+        return self
+
+
+class Features(Document):
+    """Which columns enter the model, and how they are scaled."""
+
+    label: FeatureName = Field(description="The column with the outcome, 0 or 1.")
+    scaling: Literal["codebook", "federated"] = Field(
+        "codebook",
+        description="codebook: by the public bounds below. federated: by the mean and variance over all hospitals, "
+        "from summed moments; only without privacy.",
+    )
+    codebook: list[Feature] = Field(min_length=1, max_length=2000, description="The columns, in the model's order.")
+
+    @model_validator(mode="after")
+    def _codebook_is_usable(self) -> Self:
+        _require_unique([feature.name for feature in self.codebook], "codebook", "feature")
+        if self.label in self.names:
+            raise ValueError(f'label "{self.label}" is also a feature: remove it from features.codebook')
+        if self.scaling == "codebook":
+            for feature in self.codebook:
+                if feature.min is None or feature.max is None:
+                    raise ValueError(
+                        f'feature "{feature.name}" has no bounds: give min and max, or use scaling: federated'
+                    )
+        return self
+
+    @property
+    def names(self) -> list[str]:
+        """The columns' names, in the model's order."""
+        return [feature.name for feature in self.codebook]
+
+
+class BuiltinEvaluation(Document):
+    """A public dataset that comes with Consilia."""
+
+    dataset: Literal["breast-cancer"] = Field(description="Breast Cancer Wisconsin (569 rows, 30 features).")
+    split: Literal["test"] = Field("test", description="The fifth of the rows that no hospital holds.")
+    seed: int = Field(42, ge=0, le=2**32 - 1, description="Seed of the split into test rows and hospitals' rows.")
+
+
+class Evaluation(Document):
+    """Public data on which the coordinator scores every global model."""
+
+    builtin: BuiltinEvaluation
+
+
+class Privacy(Document):
+    """What one run asks for. Noise is not built yet, so only 0 (no privacy) is accepted."""
+
+    epsilon: float = Field(
+        0.0, ge=0, le=100, description="Privacy loss of one run for one patient; 0 means NON-PRIVATE."
+    )
+
+    @model_validator(mode="after")
+    def _no_noise_yet(self) -> Self:
+        if self.epsilon > 0:
+            raise ValueError(
+                f"epsilon {self.epsilon:g} asks for noise, which this version cannot add yet: set it to 0 (NON-PRIVATE)"
+            )
+        return self
+
+
+class CohortRef(Document):
+    """Names a hospital's Cohort."""
+
+    name: Name
+    namespace: Name | None = Field(None, description="Default: the federation's own namespace.")
+
+
+class HospitalRef(Document):
+    """A hospital that takes part, and the cohort it brings."""
+
+    name: Name = Field(description="The hospital's name in this federation; also its broker account.")
+    cohort: CohortRef
+
+
+class FederationSpec(Document):
+    """What a data scientist asks for."""
+
+    rounds: int = Field(10, ge=1, le=100_000, description="Target number of rounds. Raising it continues the run.")
+    suspend: bool = Field(False, description="true: stay Idle, or stop after the current round, until Start.")
+    run: int | None = Field(None, ge=1, le=1_000_000, description="A new run starts when this is above status.run.")
+    quorum: int | None = Field(None, ge=1, le=500, description="Fewest hospitals of a round. Default: all of them.")
+    round_timeout: Duration = Field("2m", description="When it ends, a round commits with its quorum or is retried.")
+    seed: int = Field(42, ge=0, le=2**32 - 1, description="Seed of all that is drawn at random in a run.")
+    model: Model = Field(default_factory=Model)
+    algorithm: Algorithm = Field(default_factory=Algorithm)
+    features: Features
+    evaluation: Evaluation | None = Field(None, description="Public data for scoring every global model.")
+    privacy: Privacy = Field(default_factory=Privacy)
+    hospitals: list[HospitalRef] = Field(min_length=1, max_length=500)
+
+    @model_validator(mode="after")
+    def _can_ever_work(self) -> Self:
+        names = [hospital.name for hospital in self.hospitals]
+        _require_unique(names, "hospitals", "hospital")
+        if "coordinator" in names:
+            raise ValueError(
+                'a hospital cannot be called "coordinator", which is the coordinator\'s own account: rename it'
+            )
+        if self.quorum is not None and self.quorum > len(names):
+            raise ValueError(
+                f"quorum {self.quorum} is more than the {len(names)} hospitals: lower spec.quorum or add a hospital"
+            )
+        if self.timeout < timedelta(milliseconds=100):
+            raise ValueError(f"roundTimeout {self.round_timeout} is below 100ms: no hospital could answer in time")
+        return self
+
+    @property
+    def timeout(self) -> timedelta:
+        """``round_timeout`` as a duration."""
+        return parse_duration(self.round_timeout)
+
+    @property
+    def hospital_names(self) -> list[str]:
+        """The hospitals' names, in the order of names (that of every sum)."""
+        return sorted(hospital.name for hospital in self.hospitals)
+
+    def effective_quorum(self, default: int | None = None) -> int:
+        """The quorum: ``spec.quorum``, else ``default`` (``MIN_AGENTS``), else all; never above the hospitals."""
+        return min(self.quorum or default or len(self.hospitals), len(self.hospitals))
+
+
+class Federation(Document):
+    """Hospitals that learn one model together."""
+
+    api_version: Literal["consilia.health/v1alpha1"] = API_VERSION
+    kind: Literal["Federation"] = "Federation"
+    metadata: Metadata
+    spec: FederationSpec
+    status: dict[str, Any] | None = None
+
+    def cohort_key(self, hospital: HospitalRef) -> tuple[str, str]:
+        """(namespace, name) of the cohort that ``hospital`` brings."""
+        return hospital.cohort.namespace or self.metadata.namespace, hospital.cohort.name
+
+
+class BuiltinSource(Document):
+    """One shard of a public dataset that comes with Consilia, as if it were a hospital's own."""
+
+    dataset: Literal["breast-cancer"] = Field(description="Breast Cancer Wisconsin (569 rows, 30 features).")
+    shard: int = Field(ge=0, le=499, description="Which of the shards, from 0.")
+    of: int = Field(ge=1, le=500, description="How many shards there are.")
+    alpha: float = Field(0.5, gt=0, le=1e6, description="Dirichlet concentration over the label: small means skewed.")
+    seed: int = Field(42, ge=0, le=2**32 - 1, description="Seed of the test split and of the shards.")
+
+    @model_validator(mode="after")
+    def _shard_exists(self) -> Self:
+        if self.shard >= self.of:
+            raise ValueError(f"shard {self.shard} does not exist: of {self.of} shards the last is {self.of - 1}")
+        return self
+
+
+class Source(Document):
+    """Where a cohort's rows come from."""
+
+    builtin: BuiltinSource
+
+
+class Holdout(Document):
+    """Patients kept out of training, on whom the hospital scores every global model."""
+
+    fraction: float = Field(0.2, gt=0, lt=1, description="Expected share of the patients.")
+    metrics: Literal["exact"] = Field("exact", description="How the scores leave the hospital.")
+
+
+class CohortSpec(Document):
+    """A patient population at a hospital."""
+
+    hospital: Name = Field(description="The hospital that owns this cohort.")
+    engine: Literal["sklearn"] = Field("sklearn", description="What trains on the rows.")
+    source: Source
+    holdout: Holdout = Field(default_factory=Holdout)
+
+
+class Cohort(Document):
+    """A patient population that a hospital lets federations learn from."""
+
+    api_version: Literal["consilia.health/v1alpha1"] = API_VERSION
+    kind: Literal["Cohort"] = "Cohort"
+    metadata: Metadata
+    spec: CohortSpec
+    status: dict[str, Any] | None = None
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """(namespace, name)."""
+        return self.metadata.namespace, self.metadata.name
+
+
+def _require_unique(names: list[str], field: str, noun: str) -> None:
+    seen: set[str] = set()
+    for name in names:
+        if name in seen:
+            raise ValueError(f'{field}: {noun} "{name}" is there twice: rename or remove one')
+        seen.add(name)
