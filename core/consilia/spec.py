@@ -15,7 +15,7 @@ from pydantic.alias_generators import to_camel
 
 GROUP = "consilia.health"
 VERSION = "v1alpha1"
-API_VERSION = f"{GROUP}/{VERSION}"
+API_VERSION: Literal["consilia.health/v1alpha1"] = "consilia.health/v1alpha1"
 DEFAULT_NAMESPACE = "default"
 
 DURATION_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
