@@ -1,0 +1,49 @@
+# A few words each; `make` alone lists them. .venv is made on demand and follows the committed locks.
+.DEFAULT_GOAL := help
+.PHONY: help demo test check lint bench locks clean debian
+.DELETE_ON_ERROR:
+
+bin := .venv/bin
+project := pyproject.toml setup/install
+
+help: ## list the commands
+	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile | expand -t 16
+
+demo: .venv/demo ## five hospitals train one model; dashboard on 8081, MLflow on 5000
+	@$(bin)/consilia run examples/breast-cancer.yaml
+
+test: debian lint ## everything: lint, types and all tests, with a real Prosody, MLflow and Chromium
+	$(bin)/python -m pytest
+
+check: lint ## in under a minute: lint, types and the tests that need no other program
+	$(bin)/python -m pytest -q -m "not real"
+
+lint: .venv/dev
+	$(bin)/ruff check --quiet
+	$(bin)/ruff format --check --quiet
+	$(bin)/mypy
+	$(bin)/lint-imports --no-logo
+
+bench: .venv/dev debian ## this project, a floor and Flower, side by side
+	$(bin)/python -m bench
+
+locks: .venv/dev ## compile the locks from pyproject.toml; UPGRADE=--upgrade takes newer versions
+	setup/locks $(UPGRADE)
+
+clean: ## remove .venv and all that was generated
+	rm -rf .venv dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+
+debian:
+	@setup/debian
+
+$(bin)/python:
+	@setup/venv
+
+# The development lock holds all of the demo's: after `make test`, `make demo` finds nothing to do.
+.venv/dev: locks/dev.txt $(project) $(bin)/python
+	@setup/install locks/dev.txt
+	@touch .venv/dev .venv/demo
+
+.venv/demo: locks/demo.txt $(project) $(bin)/python
+	@setup/install locks/demo.txt
+	@touch .venv/demo
