@@ -1,0 +1,264 @@
+"""The coordinator's facts, and their fold: everything that must survive a crash, and nothing else.
+
+Facts are appended and never changed. Resuming, the status, the stream of rounds and late tracking are all reads of the
+same fold, so that they cannot disagree. The format of a line is ``<crc32 of the JSON, 8 hex digits> <JSON>``.
+
+Refuses what is not ours: an unknown fact, a line whose checksum is wrong with lines after it. A torn last line is what a
+crash in the middle of a write leaves; nothing was announced on its account, so it is dropped.
+"""
+
+import json
+import zlib
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Annotated, Literal
+
+from pydantic import Field, TypeAdapter, ValidationError
+
+from consilia.errors import DamagedState
+from consilia.protocol import Task, VectorRef
+from consilia.spec import Document, FederationSpec
+from consilia.status import EventRecord, HospitalMetrics, Metrics, RegisteredModel, RoundRecord
+
+
+class Fact(Document):
+    """Base of all facts; ``at`` is ISO 8601 in UTC."""
+
+    at: str
+
+
+class SpecAccepted(Fact):
+    """The wish that holds from now on; with a new ``run``, that run starts from a fresh model."""
+
+    fact: Literal["spec"] = "spec"
+    run: int
+    spec: FederationSpec
+
+
+class OrderWritten(Fact):
+    """An exchange is about to be asked of its participants. ``parameters`` are those that it carries."""
+
+    fact: Literal["order"] = "order"
+    run: int
+    round: int
+    attempt: int
+    task: Task
+    participants: list[str]
+
+
+class UpdateReceived(Fact):
+    """A hospital answered the exchange in flight."""
+
+    fact: Literal["update"] = "update"
+    run: int
+    hospital: str
+    rows: int
+    vector: VectorRef | None = None
+    metrics: Metrics | None = None
+
+
+class ExchangeDropped(Fact):
+    """The exchange in flight failed: its answers do not count."""
+
+    fact: Literal["dropped"] = "dropped"
+    run: int
+
+
+class RoundCommitted(Fact):
+    """The answers of the exchange in flight were combined. ``parameters``: the global model, or the summed moments."""
+
+    fact: Literal["commit"] = "commit"
+    run: int
+    round: int
+    task: Task
+    seconds: float
+    contributors: list[str]
+    parameters: VectorRef | None = None
+    metrics: Metrics | None = None
+
+
+class RunCompleted(Fact):
+    """The run's final model is the one of its last committed round."""
+
+    fact: Literal["complete"] = "complete"
+    run: int
+
+
+class Tracked(Fact):
+    """What MLflow knows of a run."""
+
+    fact: Literal["tracked"] = "tracked"
+    run: int
+    run_id: str
+    url: str | None = None
+    model: RegisteredModel | None = None
+    logged_through: int = 0
+
+
+class Happened(Fact):
+    """A transition worth telling."""
+
+    fact: Literal["event"] = "event"
+    type: Literal["Normal", "Warning"]
+    reason: str
+    message: str
+
+    @property
+    def record(self) -> EventRecord:
+        """The event as people read it."""
+        return EventRecord(at=self.at, type=self.type, reason=self.reason, message=self.message)
+
+
+AnyFact = (
+    SpecAccepted | OrderWritten | UpdateReceived | ExchangeDropped | RoundCommitted | RunCompleted | Tracked | Happened
+)
+_ADAPTER: TypeAdapter[AnyFact] = TypeAdapter(Annotated[AnyFact, Field(discriminator="fact")])
+
+
+def encode(fact: AnyFact) -> bytes:
+    """One line of the journal."""
+    body = fact.model_dump_json(by_alias=True, exclude_none=True).encode()
+    return b"%08x %s\n" % (zlib.crc32(body), body)
+
+
+def decode(lines: bytes, source: str) -> tuple[list[AnyFact], int]:
+    """All facts in ``lines``, and how many bytes of it are whole; the rest is a torn last line.
+
+    Raises :class:`DamagedState` for a damaged line that is not the last one.
+    """
+    facts: list[AnyFact] = []
+    offset = 0
+    while offset < len(lines):
+        end = lines.find(b"\n", offset)
+        fact = _read(lines[offset:end]) if end >= 0 else None
+        if fact is None:
+            if end >= 0 and end + 1 < len(lines):
+                raise DamagedState(
+                    f"{source}: line {len(facts) + 1} is damaged (its checksum is wrong): restore the file, "
+                    "or move it away to start the federation from nothing"
+                )
+            break
+        facts.append(fact)
+        offset = end + 1
+    return facts, offset
+
+
+def _read(line: bytes) -> AnyFact | None:
+    checksum, _, body = line.partition(b" ")
+    if checksum != b"%08x" % zlib.crc32(body):
+        return None
+    try:
+        return _ADAPTER.validate_json(body)
+    except ValidationError as error:
+        raise DamagedState(
+            f"the journal holds a fact that this version does not know ({json.loads(body).get('fact')}): "
+            "run the version that wrote it, or a newer one"
+        ) from error
+
+
+@dataclass
+class RunHistory:
+    """One run, as its facts tell it."""
+
+    number: int
+    spec: FederationSpec
+    started_at: str
+    completed_at: str | None = None
+    order: OrderWritten | None = None
+    updates: dict[str, UpdateReceived] = field(default_factory=dict)
+    attempts: int = 0
+    moments: VectorRef | None = None
+    parameters: VectorRef | None = None
+    committed: int = -1
+    rounds: dict[int, RoundRecord] = field(default_factory=dict)
+    tracked: Tracked | None = None
+
+
+@dataclass
+class History:
+    """The fold of all facts.
+
+    ``sequence`` counts the facts; ``feed`` says, for every fact that people may see, its sequence and what it is:
+    an :class:`EventRecord`, or the (run, round) whose record changed.
+    """
+
+    sequence: int = 0
+    runs: dict[int, RunHistory] = field(default_factory=dict)
+    feed: list[tuple[int, EventRecord | tuple[int, int]]] = field(default_factory=list)
+
+    @property
+    def current(self) -> RunHistory | None:
+        """The newest run."""
+        return self.runs[max(self.runs)] if self.runs else None
+
+    def add(self, facts: Iterable[AnyFact]) -> None:
+        """Fold more facts in."""
+        for fact in facts:
+            self.sequence += 1
+            match fact:
+                case SpecAccepted():
+                    self._accept(fact)
+                case OrderWritten():
+                    self._order(fact)
+                case UpdateReceived():
+                    self.runs[fact.run].updates[fact.hospital] = fact
+                case ExchangeDropped():
+                    self._drop(fact)
+                case RoundCommitted():
+                    self._commit(fact)
+                case RunCompleted():
+                    self.runs[fact.run].completed_at = fact.at
+                case Tracked():
+                    self.runs[fact.run].tracked = fact
+                case Happened():
+                    self.feed.append((self.sequence, fact.record))
+
+    def _accept(self, fact: SpecAccepted) -> None:
+        run = self.runs.get(fact.run)
+        if run is None:
+            moments = fact.spec.features.scaling == "federated"
+            self.runs[fact.run] = RunHistory(fact.run, fact.spec, fact.at, committed=-1 if moments else 0)
+        else:
+            run.spec = fact.spec
+
+    def _order(self, fact: OrderWritten) -> None:
+        run = self.runs[fact.run]
+        run.order, run.updates, run.attempts, run.completed_at = fact, {}, fact.attempt, None
+
+    def _drop(self, fact: ExchangeDropped) -> None:
+        run = self.runs[fact.run]
+        run.order, run.updates = None, {}
+
+    def _commit(self, fact: RoundCommitted) -> None:
+        run = self.runs[fact.run]
+        if fact.task == "moments":
+            run.moments, run.committed = fact.parameters, 0
+        elif fact.task == "train":
+            run.parameters, run.committed = fact.parameters, fact.round
+            run.rounds[fact.round] = RoundRecord(
+                run=fact.run,
+                round=fact.round,
+                at=fact.at,
+                seconds=fact.seconds,
+                participants=fact.contributors,
+                metrics=fact.metrics,
+                hospitals={name: HospitalMetrics(rows=run.updates[name].rows) for name in fact.contributors},
+            )
+            self.feed.append((self.sequence, (fact.run, fact.round)))
+        self._attach_scores(run, fact)
+        run.order, run.updates, run.attempts = None, {}, 0
+
+    def _attach_scores(self, run: RunHistory, fact: RoundCommitted) -> None:
+        """An answer scores the parameters that its order carried: those of the round before, or the final ones."""
+        scored = fact.round - 1 if fact.task == "train" else fact.round
+        record = run.rounds.get(scored)
+        if record is None or fact.task == "moments":
+            return
+        hospitals = dict(record.hospitals)
+        for name in fact.contributors:
+            update = run.updates[name]
+            if update.metrics is not None:
+                rows = hospitals[name].rows if name in hospitals else update.rows
+                hospitals[name] = HospitalMetrics(rows=rows, **update.metrics.model_dump())
+        run.rounds[scored] = record.model_copy(update={"hospitals": hospitals})
+        self.feed.append((self.sequence, (run.number, scored)))

@@ -1,0 +1,235 @@
+"""Messages between a coordinator and its hospitals: versioned, small, and refused with a sentence when they are not ours.
+
+At least once: whoever is not sure that a message arrived sends it again, and every receiver is idempotent. An order is
+known by its key, a hash of all that may change the answer; the same key gets the same bytes.
+
+Vectors are raw little-endian float64, base64 in the stanza up to :data:`INLINE_LIMIT` bytes, and above that a reference
+to a blob at the coordinator, by SHA-256.
+"""
+
+import base64
+import hashlib
+import json
+from typing import Annotated, Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
+
+from consilia.errors import InvalidMessage
+from consilia.manifest import explain
+from consilia.spec import Algorithm, Document, Features, Model
+from consilia.status import Metrics
+
+PROTOCOL = 1
+INLINE_LIMIT = 16 * 1024
+BYTES_A_VALUE = 8
+LONGEST_MESSAGE = 1024 * 1024
+
+Task = Literal["moments", "train", "evaluate"]
+Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+Account = Annotated[str, Field(min_length=1, max_length=63)]
+Vector = NDArray[np.float64]
+
+
+class VectorRef(Document):
+    """A vector: its values in base64, or the SHA-256 of a blob that holds them."""
+
+    sha256: Digest
+    length: int = Field(ge=1, le=2**31)
+    data: str | None = Field(None, max_length=2 * INLINE_LIMIT)
+
+    @property
+    def inline(self) -> bool:
+        """Whether the values travel in the message itself."""
+        return self.data is not None
+
+
+class RunSettings(Document):
+    """What a hospital must know to train in a run; named by its digest in every order."""
+
+    features: Features
+    model: Model
+    algorithm: Algorithm
+    feature_map: dict[str, Any] | None = Field(None, description="The map from columns to the model's input.")
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the canonical JSON."""
+        return hashlib.sha256(_canonical(self.to_json())).hexdigest()
+
+
+class Message(Document):
+    """Base of all messages. ``consilia`` is the version of the protocol."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    consilia: Literal[1] = 1
+
+
+class Join(Message):
+    """A hospital is there. ``instance`` is drawn anew by every process, so that a restart is seen."""
+
+    type: Literal["join"] = "join"
+    instance: str = Field(max_length=64)
+    engine: str = Field(max_length=32)
+
+
+class Heartbeat(Message):
+    """A hospital is alive; ``order`` is the key of the order that it works on or answered last."""
+
+    type: Literal["heartbeat"] = "heartbeat"
+    instance: str = Field(max_length=64)
+    order: Digest | None = None
+    busy: bool = False
+
+
+class Update(Message):
+    """A hospital's answer to an order.
+
+    ``rows`` is the weight of ``vector``; ``metrics`` are of the global parameters that the order carried, on the
+    hospital's holdout.
+    """
+
+    type: Literal["update"] = "update"
+    order: Digest
+    rows: int = Field(ge=0)
+    vector: VectorRef | None = None
+    metrics: Metrics | None = None
+
+
+class Decline(Message):
+    """A hospital cannot answer; ``reason`` is a sentence without a patient's value."""
+
+    type: Literal["decline"] = "decline"
+    order: Digest | None = None
+    reason: str = Field(max_length=1000)
+
+
+class Welcome(Message):
+    """The coordinator knows the hospital; here is what it must know to train."""
+
+    type: Literal["welcome"] = "welcome"
+    federation: str = Field(max_length=128)
+    instance: str = Field(max_length=64)
+    heartbeat_seconds: float = Field(gt=0)
+    settings: RunSettings | None = None
+
+
+class Order(Message):
+    """The coordinator asks for an answer."""
+
+    type: Literal["order"] = "order"
+    federation: str = Field(max_length=128)
+    run: int = Field(ge=1)
+    round: int = Field(ge=0)
+    attempt: int = Field(ge=1)
+    task: Task
+    settings: Digest
+    participants: Digest = Field(description="Digest of the names of all hospitals of this attempt.")
+    parameters: VectorRef | None = None
+    ticket: str | None = Field(None, max_length=1000, description="Token for blobs, where a vector is one.")
+
+    @property
+    def key(self) -> str:
+        """SHA-256 of all that may change the answer: the outbox's key."""
+        parts = [self.federation, self.run, self.round, self.attempt, self.task, self.settings, self.participants]
+        parts.append(self.parameters.sha256 if self.parameters else None)
+        return hashlib.sha256(_canonical(parts)).hexdigest()
+
+
+class Pulse(Message):
+    """The coordinator's answer to a heartbeat; where ``joined`` is false the hospital joins again when it is free."""
+
+    type: Literal["pulse"] = "pulse"
+    instance: str = Field(max_length=64)
+    joined: bool
+
+
+class Rejection(Message):
+    """The coordinator refuses what it was sent; ``reason`` is a sentence."""
+
+    type: Literal["rejection"] = "rejection"
+    reason: str = Field(max_length=1000)
+
+
+AnyMessage = Join | Heartbeat | Update | Decline | Welcome | Order | Pulse | Rejection
+_ADAPTER: TypeAdapter[AnyMessage] = TypeAdapter(Annotated[AnyMessage, Field(discriminator="type")])
+
+
+def encode(message: AnyMessage) -> str:
+    """The message as the body of a stanza."""
+    return message.model_dump_json(by_alias=True, exclude_none=True)
+
+
+def decode(body: str) -> AnyMessage:
+    """Read the body of a stanza, or raise :class:`InvalidMessage` with what is wrong."""
+    if len(body) > LONGEST_MESSAGE:
+        raise InvalidMessage(f"message of {len(body)} characters; at most {LONGEST_MESSAGE} are read")
+    try:
+        return _ADAPTER.validate_json(body)
+    except ValidationError as error:
+        raise InvalidMessage(_what_is_wrong(body, error)) from error
+
+
+def digest_of_names(names: "list[str] | tuple[str, ...] | frozenset[str]") -> str:
+    """SHA-256 of a set of hospitals, whatever its order."""
+    return hashlib.sha256(_canonical(sorted(names))).hexdigest()
+
+
+def to_bytes(vector: Vector) -> bytes:
+    """Raw little-endian float64."""
+    return np.ascontiguousarray(vector, dtype="<f8").tobytes()
+
+
+def pack(vector: Vector) -> VectorRef:
+    """Reference a vector; its values are inside when they are small enough, else they travel as a blob."""
+    raw = to_bytes(vector)
+    data = base64.b64encode(raw).decode() if len(raw) <= INLINE_LIMIT else None
+    return VectorRef(sha256=hashlib.sha256(raw).hexdigest(), length=len(vector), data=data)
+
+
+def unpack(reference: VectorRef, raw: bytes | None = None) -> Vector:
+    """The values of ``reference``, which must have the promised length and digest; ``raw`` where they are a blob."""
+    if raw is None:
+        if reference.data is None:
+            raise InvalidMessage(f"vector {reference.sha256[:12]}… is a blob, and its bytes were not fetched")
+        try:
+            raw = base64.b64decode(reference.data, validate=True)
+        except ValueError as error:
+            raise InvalidMessage(f"vector {reference.sha256[:12]}… is not valid base64") from error
+    if len(raw) != reference.length * BYTES_A_VALUE:
+        raise InvalidMessage(
+            f"vector {reference.sha256[:12]}… has {len(raw)} bytes; {reference.length} values take "
+            f"{reference.length * BYTES_A_VALUE}"
+        )
+    if hashlib.sha256(raw).hexdigest() != reference.sha256:
+        raise InvalidMessage(f"vector {reference.sha256[:12]}… does not have the digest that it came with")
+    return np.frombuffer(raw, dtype="<f8").astype(np.float64, copy=False)
+
+
+def require_finite(vector: Vector, length: int) -> Vector:
+    """``vector`` itself, or :class:`InvalidMessage` when it has another length or holds NaN or infinity."""
+    if len(vector) != length:
+        raise InvalidMessage(f"vector has {len(vector)} values; this run's have {length}")
+    if not np.isfinite(vector).all():
+        bad = int(np.flatnonzero(~np.isfinite(vector))[0])
+        raise InvalidMessage(f"vector holds a value that is not finite (NaN or infinity), first at position {bad}")
+    return vector
+
+
+def _canonical(value: object) -> bytes:
+    return json.dumps(value, sort_keys=True, separators=(",", ":")).encode()
+
+
+def _what_is_wrong(body: str, error: ValidationError) -> str:
+    try:
+        data = json.loads(body)
+    except ValueError:
+        return "message is not JSON: its sender is not of this federation"
+    if isinstance(data, dict) and data.get("consilia") != PROTOCOL:
+        return (
+            f"message of protocol version {json.dumps(data.get('consilia'))[:20]}; this process speaks version {PROTOCOL}: "
+            "run the same release of Consilia on both sides"
+        )
+    return f"message is not valid: {explain(error)}"

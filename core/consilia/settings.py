@@ -1,0 +1,80 @@
+"""Settings of the processes by environment name; each wrong value is one sentence.
+
+Pure: every function takes the environment as a mapping.
+"""
+
+import math
+from collections.abc import Mapping
+
+from consilia.errors import InvalidSetting
+
+Environment = Mapping[str, str]
+
+
+def text(environment: Environment, name: str, default: str | None = None) -> str:
+    """The value of ``name``; missing without a default is an error."""
+    value = environment.get(name) or default
+    if value is None:
+        raise InvalidSetting(f"{name} is not set: this process needs it")
+    return value
+
+
+def integer(environment: Environment, name: str, default: int, low: int, high: int) -> int:
+    """A whole number in [low, high]."""
+    value = environment.get(name)
+    if value is None:
+        return default
+    try:
+        number = int(value)
+    except ValueError:
+        raise InvalidSetting(f'{name} is "{value}"; it must be a whole number') from None
+    if not low <= number <= high:
+        raise InvalidSetting(f"{name} is {number}; it must be from {low} to {high}")
+    return number
+
+
+def number(environment: Environment, name: str, default: float) -> float:
+    """A finite number of 0 or more."""
+    value = environment.get(name)
+    if value is None:
+        return default
+    try:
+        parsed = float(value)
+    except ValueError:
+        raise InvalidSetting(f'{name} is "{value}"; it must be a number') from None
+    if not math.isfinite(parsed) or parsed < 0:
+        raise InvalidSetting(f"{name} is {value}; it must be 0 or more")
+    return parsed
+
+
+def flag(environment: Environment, name: str) -> bool:
+    """``true`` or ``false`` (also 1, 0, yes, no); false when not set."""
+    value = environment.get(name, "false").strip().lower()
+    if value in ("true", "1", "yes"):
+        return True
+    if value in ("false", "0", "no", ""):
+        return False
+    raise InvalidSetting(f'{name} is "{value}"; it must be true or false')
+
+
+def port(environment: Environment, name: str, default: int) -> int:
+    """A TCP port."""
+    return integer(environment, name, default, 1, 65535)
+
+
+def min_agents(environment: Environment) -> int | None:
+    """``MIN_AGENTS``: the quorum where the spec gives none."""
+    return integer(environment, "MIN_AGENTS", 0, 1, 500) if environment.get("MIN_AGENTS") else None
+
+
+def require_supported(environment: Environment) -> None:
+    """Refuse what this version cannot do yet, before anything starts."""
+    epsilon = number(environment, "DP_EPSILON", 0.0)
+    if epsilon > 0:
+        raise InvalidSetting(
+            f"DP_EPSILON is {epsilon:g}, which asks for noise that this version cannot add yet: set it to 0 (NON-PRIVATE)"
+        )
+    if number(environment, "DP_CLIP_NORM", 1.0) == 0:
+        raise InvalidSetting("DP_CLIP_NORM is 0; it must be above 0")
+    if flag(environment, "USE_SPARK"):
+        raise InvalidSetting("USE_SPARK is true, and Spark is not built into this version yet: set it to false")
