@@ -1,0 +1,116 @@
+"""The work that both sides do in a round, from files that both sides read.
+
+Imported by this project's bench and, through the path, by Flower's processes in an environment of their own: NumPy,
+the standard library and this project's pure core alone.
+
+A workload is a folder: `workload.json` and, for training, one `<hospital>.npz` a hospital.
+"""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+Vector = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Update:
+    """What a hospital answers: its parameters, the rows they were trained on, metrics of the model it was sent."""
+
+    parameters: Vector
+    rows: int
+    metrics: dict[str, float]
+
+
+class Workload(Protocol):
+    """Rounds of one federation."""
+
+    hospitals: int
+    rounds: int
+
+    def initial(self) -> Vector:
+        """Return the parameters that the first order carries."""
+        ...
+
+    def train(self, hospital: int, number: int, parameters: Vector) -> Update:
+        """Return the update of a hospital (from 0) in a round (from 1)."""
+        ...
+
+
+@dataclass(frozen=True)
+class Training:
+    """Logistic regression on shards of (rows, d + 1) design rows, the intercept's column last."""
+
+    folder: Path
+    hospitals: int
+    rounds: int
+    size: int
+    steps: int
+    learning_rate: float
+    l2: float
+
+    def initial(self) -> Vector:
+        """Return `size` zeros."""
+        return np.zeros(self.size)
+
+    def train(self, hospital: int, number: int, parameters: Vector) -> Update:  # noqa: ARG002  every round is alike
+        """Train on the hospital's shard; accuracy and loss are those of the given parameters on its holdout."""
+        with np.load(self.folder / f"{hospital}.npz") as shard:
+            design, labels = shard["train_design"], shard["train_labels"]
+            metrics = score(shard["holdout_design"], shard["holdout_labels"], parameters)
+        trained = train_local(design, labels, parameters, self.steps, self.learning_rate, self.l2)
+        return Update(trained, len(labels), metrics)
+
+
+@dataclass(frozen=True)
+class Vectors:
+    """Vectors of `size` float64 with no training; no two hospitals or rounds answer equal ones."""
+
+    hospitals: int
+    rounds: int
+    size: int
+
+    def initial(self) -> Vector:
+        """Return values in [0, 1) by seed."""
+        return np.random.default_rng([self.hospitals, 0]).random(self.size)
+
+    def train(self, hospital: int, number: int, parameters: Vector) -> Update:  # noqa: ARG002  there is no training
+        """Return values in [0, 1) by hospital and round, as of one row."""
+        return Update(np.random.default_rng([hospital, number]).random(self.size), 1, {})
+
+
+def train_local(design: Vector, labels: Vector, start: Vector, steps: int, rate: float, l2: float) -> Vector:
+    """Return the parameters after full-batch gradient steps on the mean log loss; the intercept is not penalised."""
+    parameters = start.copy()
+    penalty = np.full(len(start), l2)
+    penalty[-1] = 0.0
+    for _ in range(steps):
+        residual = 1.0 / (1.0 + np.exp(-(design @ parameters))) - labels
+        parameters -= rate * (design.T @ residual / len(labels) + penalty * parameters)
+    return parameters
+
+
+def score(design: Vector, labels: Vector, parameters: Vector) -> dict[str, float]:
+    """Return accuracy and mean log loss (both without the penalty) of the parameters on these rows."""
+    margins = design @ parameters
+    loss = np.logaddexp(0.0, margins) - labels * margins
+    return {"accuracy": float(np.mean((margins > 0) == (labels > 0))), "loss": float(np.mean(loss))}
+
+
+def save(workload: Training | Vectors, folder: Path) -> None:
+    """Write `workload.json`; a training workload's shards are there already."""
+    fields = {key: value for key, value in vars(workload).items() if key != "folder"}
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "workload.json").write_text(json.dumps({"kind": type(workload).__name__, **fields}))
+
+
+def load(folder: str | Path) -> Training | Vectors:
+    """Read the workload of a folder."""
+    fields = json.loads((Path(folder) / "workload.json").read_text())
+    if fields.pop("kind") == "Training":
+        return Training(folder=Path(folder), **fields)
+    return Vectors(**fields)
