@@ -2,14 +2,14 @@
 .DEFAULT_GOAL := help
 .PHONY: help demo test check lint bench locks clean debian
 .DELETE_ON_ERROR:
+.NOTPARALLEL:
 
 bin := .venv/bin
-project := pyproject.toml setup/install
 
 help: ## list the commands
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile | expand -t 16
 
-demo: .venv/demo ## five hospitals train one model; dashboard on 8081, MLflow on 5000
+demo: .venv/demo .venv/project ## five hospitals train one model; dashboard on 8081, MLflow on 5000
 	@$(bin)/consilia run examples/breast-cancer.yaml
 
 test: debian lint ## everything: lint, types and all tests, with a real Prosody, MLflow and Chromium
@@ -18,13 +18,13 @@ test: debian lint ## everything: lint, types and all tests, with a real Prosody,
 check: lint ## in under a minute: lint, types and the tests that need no other program
 	$(bin)/python -m pytest -q -m "not real"
 
-lint: .venv/dev
+lint: .venv/dev .venv/project
 	$(bin)/ruff check --quiet
 	$(bin)/ruff format --check --quiet
 	$(bin)/mypy
 	$(bin)/lint-imports --no-logo
 
-bench: .venv/dev debian ## this project, a floor and Flower, side by side
+bench: .venv/dev .venv/project debian ## this project, a floor and Flower, side by side
 	$(bin)/python -m bench
 
 locks: .venv/dev ## compile the locks from pyproject.toml; UPGRADE=--upgrade takes newer versions
@@ -40,10 +40,15 @@ $(bin)/python:
 	@setup/venv
 
 # The development lock holds all of the demo's: after `make test`, `make demo` finds nothing to do.
-.venv/dev: locks/dev.txt $(project) $(bin)/python
+.venv/dev: locks/dev.txt $(bin)/python
 	@setup/install locks/dev.txt
 	@touch .venv/dev .venv/demo
 
-.venv/demo: locks/demo.txt $(project) $(bin)/python
+.venv/demo: locks/demo.txt $(bin)/python
 	@setup/install locks/demo.txt
 	@touch .venv/demo
+
+# The project itself, in place. Nothing is fetched for it: its build tools are in either lock.
+.venv/project: pyproject.toml $(bin)/python
+	@$(bin)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch .venv/project
