@@ -1,0 +1,98 @@
+"""Start, Stop and Rounds as edits of a federation's spec: what each does, said before and after. Pure.
+
+They touch ``suspend``, ``rounds`` and ``run`` and nothing else.
+"""
+
+from dataclasses import dataclass
+
+from consilia.errors import Refusal
+
+from consilia_dashboard.faces import stage
+from consilia_dashboard.seen import Document, Seen
+
+
+class NothingToDo(Refusal):
+    """The federation is already where the command would bring it."""
+
+
+class InvalidRounds(Refusal):
+    """The target is not a number of rounds."""
+
+
+@dataclass(frozen=True)
+class Command:
+    """An edit of the spec, and the sentence that answers whoever asked for it."""
+
+    spec: Document
+    message: str
+
+
+def can_start(seen: Seen) -> bool:
+    """Whether Start would change anything."""
+    where = stage(seen)
+    return where in ("Idle", "Complete") or (where in ("Pending", "Blocked") and bool(seen.spec.get("suspend")))
+
+
+def can_stop(seen: Seen) -> bool:
+    """Whether Stop would change anything."""
+    return stage(seen) in ("Pending", "Blocked", "Starting", "Waiting", "Training", "Stalled") and not seen.spec.get(
+        "suspend"
+    )
+
+
+def start_does(seen: Seen) -> str:
+    """What Start would do, as the beginning of a sentence: "Starts run 1"."""
+    status = seen.current
+    run, done = int(status.get("run") or 0), int(status.get("round") or 0)
+    if stage(seen) == "Complete":
+        return f"Start begins run {run + 1} from a fresh model"
+    return f"Start resumes run {run} after round {done}" if done else f"Start begins run {max(run, 1)}"
+
+
+def start_with(seen: Seen) -> str:
+    """With whom and how privately: "5 hospitals, NON-PRIVATE"."""
+    hospitals = len(seen.spec.get("hospitals") or [])
+    epsilon = (seen.spec.get("privacy") or {}).get("epsilon") or 0
+    privacy = f"epsilon {epsilon}" if epsilon else "NON-PRIVATE"
+    return f"{hospitals} hospital{'' if hospitals == 1 else 's'}, {privacy}"
+
+
+def start(seen: Seen, rounds: str | None) -> Command:
+    """Start, or resume; ``rounds``, when given, becomes the target in the same edit."""
+    if not can_start(seen):
+        raise NothingToDo(f"it is {stage(seen).lower()} already: Start has nothing to do")
+    spec: Document = {"suspend": False}
+    if rounds:
+        spec["rounds"] = parse_rounds(rounds)
+    target = spec.get("rounds", seen.spec.get("rounds"))
+    if stage(seen) == "Complete":
+        spec["run"] = int(seen.current.get("run") or 0) + 1
+    return Command(spec, f"Starting: {target} rounds, {start_with(seen)}.")
+
+
+def stop(seen: Seen) -> Command:
+    """Stop after the round in progress."""
+    if not can_stop(seen):
+        raise NothingToDo(f"it is {stage(seen).lower()}: Stop has nothing to do")
+    after = stage(seen) in ("Training", "Stalled")
+    return Command({"suspend": True}, "Stopping after this round." if after else "Stopping.")
+
+
+def set_rounds(seen: Seen, rounds: str) -> Command:
+    """Set the target: above the current round it goes on to there, below it ends there."""
+    target, done = parse_rounds(rounds), int(seen.current.get("round") or 0)
+    if target == seen.spec.get("rounds"):
+        raise NothingToDo(f"the target is {target} rounds already")
+    if stage(seen) in ("Training", "Stalled", "Waiting") and target <= done:
+        return Command({"rounds": target}, f"The target is now {target} rounds: the run ends here.")
+    if stage(seen) == "Complete" and target > done:
+        return Command({"rounds": target}, f"The target is now {target} rounds: the run goes on.")
+    return Command({"rounds": target}, f"The target is now {target} rounds.")
+
+
+def parse_rounds(text: str) -> int:
+    """Read a number of rounds as typed."""
+    stripped = text.strip()
+    if not (stripped.isascii() and stripped.isdigit() and len(stripped) <= 9 and int(stripped) >= 1):
+        raise InvalidRounds(f'rounds is "{text[:20]}": type a whole number of at least 1')
+    return int(stripped)

@@ -1,0 +1,184 @@
+"""The face of every state: a word, a shape, and a sentence that says why and what to do. Pure.
+
+The shape is never decoration: nobody has to tell two colours apart to know how a federation is.
+"""
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from consilia_dashboard.seen import Document, Seen
+
+Tone = Literal["calm", "busy", "wait", "good", "trouble"]
+Stage = Literal[
+    "Gone", "Pending", "Blocked", "Idle", "Starting", "Waiting", "Training", "Stalled", "Stopping", "Complete"
+]
+
+# Conditions that report trouble, and the status in which they do; the others only echo the phase.
+TROUBLE = {
+    "DataAccepted": "False",
+    "PrivacyBudgetAvailable": "False",
+    "HospitalsConnected": "False",
+    "Degraded": "True",
+}
+
+
+@dataclass(frozen=True)
+class Face:
+    """What a state looks like. ``shape`` names a drawing, ``notes`` are the sentences of what is wrong."""
+
+    word: str
+    shape: str
+    tone: Tone
+    sentence: str
+    advice: str = ""
+    notes: list[str] = field(default_factory=list)
+
+
+def stage(seen: Seen) -> Stage:
+    """Where a federation stands, from its spec (what is wanted) and its status (what is)."""
+    if seen.gone:
+        return "Gone"
+    wanted, stopped = _STAGES.get(seen.current.get("phase", "Pending"), ("Pending", "Pending"))
+    if seen.spec.get("suspend"):
+        return stopped
+    if wanted == "Complete" and _more_is_wanted(seen):
+        return "Starting"
+    return "Stalled" if wanted == "Training" and _stalled(seen.current) else wanted
+
+
+# A phase, as it is shown while the spec wants it to run, and while it is suspended.
+_STAGES: dict[str, tuple[Stage, Stage]] = {
+    "Pending": ("Pending", "Pending"),
+    "Blocked": ("Blocked", "Blocked"),
+    "Idle": ("Starting", "Idle"),
+    "Registration": ("Waiting", "Stopping"),
+    "Training": ("Training", "Stopping"),
+    "Stopping": ("Stopping", "Stopping"),
+    "Complete": ("Complete", "Complete"),
+}
+
+
+def face(seen: Seen) -> Face:
+    """The face of a federation."""
+    return _FACES[stage(seen)](seen)
+
+
+def _more_is_wanted(seen: Seen) -> bool:
+    status, spec = seen.current, seen.spec
+    return int(spec.get("run") or 0) > _count(status, "run") or int(spec.get("rounds") or 0) > _count(status, "rounds")
+
+
+def _stalled(status: Document) -> bool:
+    return _count(status, "connected") < _count(status, "quorum") or any(
+        condition.get("type") == "Training" and condition.get("status") == "False" for condition in _conditions(status)
+    )
+
+
+def _gone(_seen: Seen) -> Face:
+    return Face("Deleted", "cross", "trouble", "This federation was deleted.", "Choose another one above.")
+
+
+def _pending(seen: Seen) -> Face:
+    sentence = seen.current.get("message") or "Its coordinator has not started yet."
+    return Face("Pending", "dotted", "wait", sentence, notes=troubles(seen.current))
+
+
+def _blocked(seen: Seen) -> Face:
+    sentence = seen.current.get("message") or "It cannot run as it is."
+    return Face("Blocked", "octagon", "trouble", sentence, notes=troubles(seen.current))
+
+
+def _idle(seen: Seen) -> Face:
+    done, rounds = _count(seen.current, "round"), int(seen.spec.get("rounds") or 0)
+    if not done:
+        return Face("Idle", "ring", "calm", "Nothing runs until Start.")
+    return Face("Idle", "ring", "calm", f"Stopped after round {done} of {rounds}. Start goes on from there.")
+
+
+def _starting(_seen: Seen) -> Face:
+    return Face("Starting", "dotted", "busy", "The coordinator takes up the run.")
+
+
+def _waiting(seen: Seen) -> Face:
+    status = seen.current
+    hospitals = status.get("hospitals") or []
+    missing = [str(h.get("name")) for h in hospitals if h.get("phase") in ("Pending", "Lost", "Refused")]
+    sentence = f"{_count(status, 'connected')} of {len(hospitals) or len(seen.spec.get('hospitals') or [])} hospitals \
+joined; quorum {_count(status, 'quorum')}."
+    if missing:
+        sentence += f" Missing: {_enumerate(missing)}."
+    return Face("Waiting for quorum", "half", "wait", sentence, notes=_reasons(hospitals) + troubles(status))
+
+
+def _training(seen: Seen) -> Face:
+    status = seen.current
+    sentence = f"{_plural(_count(status, 'connected'), 'hospital')} in training."
+    return Face("Training", "disc", "busy", sentence, notes=_reasons(status.get("hospitals") or []))
+
+
+def _stalled_face(seen: Seen) -> Face:
+    status = seen.current
+    connected, quorum = _count(status, "connected"), _count(status, "quorum")
+    if connected < quorum:
+        sentence = f"The round waits: {connected} connected, quorum {quorum}."
+        advice = "Bring a hospital back, or lower spec.quorum."
+    else:
+        reasons = [c.get("message") for c in _conditions(status) if c.get("type") == "Training"]
+        sentence, advice = str(next(iter(reasons), None) or status.get("message") or "The round waits."), ""
+    notes = _reasons(status.get("hospitals") or []) + troubles(status)
+    return Face("Stalled", "triangle", "trouble", sentence, advice, notes)
+
+
+def _stopping(_seen: Seen) -> Face:
+    return Face("Stopping", "square", "wait", "Stopping after this round; what was collected commits.")
+
+
+def _complete(seen: Seen) -> Face:
+    status = seen.current
+    sentence = f"Run {_count(status, 'run')} finished {_plural(_count(status, 'round'), 'round')}."
+    advice = "" if status.get("model") else "The model is on its way to MLflow."
+    return Face("Complete", "check", "good", sentence, advice)
+
+
+_FACES = {
+    "Gone": _gone,
+    "Pending": _pending,
+    "Blocked": _blocked,
+    "Idle": _idle,
+    "Starting": _starting,
+    "Waiting": _waiting,
+    "Training": _training,
+    "Stalled": _stalled_face,
+    "Stopping": _stopping,
+    "Complete": _complete,
+}
+
+
+def troubles(status: Document) -> list[str]:
+    """The sentences of the conditions that report trouble."""
+    return [
+        str(condition.get("message") or condition.get("reason"))
+        for condition in _conditions(status)
+        if TROUBLE.get(str(condition.get("type"))) == condition.get("status")
+    ]
+
+
+def _conditions(status: Document) -> list[Document]:
+    return [condition for condition in status.get("conditions") or [] if isinstance(condition, dict)]
+
+
+def _reasons(hospitals: list[Document]) -> list[str]:
+    return [f"{h.get('name')}: {h['reason']}" for h in hospitals if h.get("reason")]
+
+
+def _count(document: dict[str, Any], name: str) -> int:
+    return int(document.get(name) or 0)
+
+
+def _plural(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def _enumerate(names: list[str]) -> str:
+    shown = names if len(names) <= 6 else [*names[:5], f"{len(names) - 5} more"]
+    return shown[0] if len(shown) == 1 else f"{', '.join(shown[:-1])} and {shown[-1]}"

@@ -1,0 +1,41 @@
+"""The face of a hospital: its state in a word and a shape, how bad that is, and what to do about it. Pure."""
+
+from dataclasses import dataclass
+
+from consilia_dashboard.faces import Tone
+from consilia_dashboard.seen import Document
+
+
+@dataclass(frozen=True)
+class HospitalFace:
+    """``rank`` orders cards: the smallest is the worst. ``advice`` is empty when nothing is to be done."""
+
+    word: str
+    shape: str
+    tone: Tone
+    rank: int
+    advice: str = ""
+
+
+FACES = {
+    "Refused": HospitalFace(
+        "refused", "octagon", "trouble", 0, "It takes no part. Put right what the reason names, then restart its agent."
+    ),
+    "Lost": HospitalFace(
+        "lost",
+        "cross",
+        "trouble",
+        1,
+        "It is not awaited until it rejoins. Check that its agent runs and reaches the broker.",
+    ),
+    "Pending": HospitalFace("not joined", "dotted", "wait", 2, "Start its agent, or see why it does not join."),
+    "Training": HospitalFace("training", "disc", "busy", 3),
+    "Sent": HospitalFace("sent", "sent", "busy", 3),
+    "Ready": HospitalFace("ready", "ring", "calm", 3),
+}
+
+
+def hospital_face(hospital: Document) -> HospitalFace:
+    """The face of a hospital; an unknown phase, from a newer coordinator, is shown as its own word."""
+    phase = str(hospital.get("phase", "Pending"))
+    return FACES.get(phase) or HospitalFace(phase.lower(), "dotted", "wait", 2)

@@ -1,0 +1,96 @@
+"""What is known of one federation right now: its object, its coordinator's facts, and what does not answer.
+
+A plain fold of what arrives, without clock or network.
+"""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+Document = dict[str, Any]
+
+MAX_ROUNDS = 2000
+MAX_EVENTS = 100
+
+
+@dataclass(frozen=True)
+class Loss:
+    """A part that does not answer: since when, and why."""
+
+    since: datetime
+    reason: str
+
+
+@dataclass
+class Seen:
+    """One federation as the dashboard knows it.
+
+    federation: the object as the API last gave it. status: the coordinator's own, fresher than the object's.
+    rounds: records of the newest run only, by round. events: (sequence, record), oldest first.
+    lost: the coordinator does not answer. unreachable: the API does not. gone: the object was deleted.
+    """
+
+    federation: Document
+    status: Document | None = None
+    run: int = 0
+    rounds: dict[int, Document] = field(default_factory=dict)
+    events: dict[int, Document] = field(default_factory=dict)
+    lost: Loss | None = None
+    unreachable: Loss | None = None
+    gone: bool = False
+
+    @property
+    def spec(self) -> Document:
+        return _mapping(self.federation.get("spec"))
+
+    @property
+    def uid(self) -> str:
+        return str(_mapping(self.federation.get("metadata")).get("uid", ""))
+
+    @property
+    def coordinator_url(self) -> str | None:
+        url = _mapping(self._object_status.get("endpoints")).get("coordinator")
+        return url if isinstance(url, str) else None
+
+    @property
+    def current(self) -> Document:
+        """The status to show: the coordinator's, unless the object is Blocked (a coordinator cannot know why)."""
+        if self.status is None or self._object_status.get("phase") == "Blocked":
+            return self._object_status
+        endpoints = self._object_status.get("endpoints")
+        return {"endpoints": endpoints, **self.status} if endpoints else self.status
+
+    @property
+    def _object_status(self) -> Document:
+        return _mapping(self.federation.get("status"))
+
+    def take_round(self, record: Document) -> bool:
+        """Keep a round's record, replacing an earlier one; False if it belongs to an older run."""
+        run, number = record.get("run"), record.get("round")
+        if not isinstance(run, int) or not isinstance(number, int) or run < self.run:
+            return False
+        if run > self.run:
+            self.run, self.rounds = run, {}
+        self.rounds[number] = record
+        if len(self.rounds) > MAX_ROUNDS:
+            self._thin()
+        return True
+
+    def take_event(self, sequence: int, record: Document) -> bool:
+        """Keep an event; False if it is here already."""
+        if sequence in self.events:
+            return False
+        self.events[sequence] = record
+        while len(self.events) > MAX_EVENTS:
+            del self.events[next(iter(self.events))]
+        return True
+
+    def _thin(self) -> None:
+        """Drop every second round of the older half: a chart is a thousand pixels wide at most."""
+        numbers = sorted(self.rounds)
+        for number in numbers[1 : len(numbers) // 2 : 2]:
+            del self.rounds[number]
+
+
+def _mapping(value: object) -> Document:
+    return value if isinstance(value, dict) else {}

@@ -1,0 +1,71 @@
+"""The document that a page draws: a federation's status, its face, and what its buttons would do. Pure."""
+
+from dataclasses import asdict
+from datetime import datetime
+from typing import Any
+from urllib.parse import quote, urlsplit
+
+from consilia_dashboard import commands
+from consilia_dashboard.faces import face, stage
+from consilia_dashboard.hospitals import hospital_face
+from consilia_dashboard.seen import Document, Loss, Seen
+
+SHOWN = ("run", "round", "rounds", "quorum", "connected", "secondsPerRound", "private", "metrics", "message", "phase")
+
+
+def view(seen: Seen, now: datetime) -> Document:
+    """Everything a page shows but rounds and events; ``now`` lets a browser with another clock tell ages."""
+    status = seen.current
+    metadata = seen.federation.get("metadata") or {}
+    return {
+        "now": now.isoformat(),
+        "namespace": metadata.get("namespace"),
+        "name": metadata.get("name"),
+        "status": {name: status.get(name) for name in SHOWN} | {"target": _target(seen)},
+        "private": bool(status.get("private")),
+        "stage": stage(seen),
+        "face": asdict(face(seen)),
+        "start": {
+            "possible": commands.can_start(seen),
+            "does": commands.start_does(seen),
+            "with": commands.start_with(seen),
+        },
+        "stop": {"possible": commands.can_stop(seen)},
+        "hospitals": [_hospital(hospital) for hospital in status.get("hospitals") or []],
+        "hospitalCount": len(status.get("hospitals") or []) or len(seen.spec.get("hospitals") or []),
+        "links": {"mlflow": _run_link(status), "model": _model_link(status)},
+        "model": status.get("model"),
+        "lost": _loss(seen.lost),
+        "unreachable": _loss(seen.unreachable),
+    }
+
+
+def _target(seen: Seen) -> int:
+    """The wanted number of rounds: the spec's, because the status follows it."""
+    return int(seen.spec.get("rounds") or seen.current.get("rounds") or 0)
+
+
+def _hospital(hospital: Document) -> Document:
+    shown = hospital_face(hospital)
+    return {**hospital, **asdict(shown), "advice": shown.advice if shown.rank < 2 or hospital.get("reason") else ""}
+
+
+def _run_link(status: Document) -> str | None:
+    return _web((status.get("mlflow") or {}).get("url"))
+
+
+def _model_link(status: Document) -> str | None:
+    """The model's page in MLflow's registry."""
+    model, base = status.get("model"), _web((status.get("endpoints") or {}).get("mlflow"))
+    if not model or not base:
+        return None
+    return f"{base.rstrip('/')}/#/models/{quote(str(model.get('name')))}/versions/{quote(str(model.get('version')))}"
+
+
+def _web(url: Any) -> str | None:
+    """``url`` if a browser may follow it: never a ``javascript:`` that somebody wrote into a status."""
+    return url if isinstance(url, str) and urlsplit(url).scheme in ("http", "https") else None
+
+
+def _loss(loss: Loss | None) -> Document | None:
+    return {"since": loss.since.isoformat(), "reason": loss.reason} if loss else None
