@@ -1,0 +1,30 @@
+"""From a federation's phase to the status of its MLflow run. Pure.
+
+MLflow knows no pause, so a stopped run is KILLED; when somebody resumes it, it is RUNNING again.
+"""
+
+from typing import Literal
+
+from consilia.status import FederationStatus
+
+Outcome = Literal["RUNNING", "FINISHED", "KILLED", "FAILED"]
+
+
+def outcome_of(status: FederationStatus, run: int, *, final: bool) -> Outcome | None:
+    """The MLflow status that ``run`` ought to have, or None while there is nothing to show of it.
+
+    ``final``: its last model is its final one. A run that a newer one replaced before that was stopped.
+    """
+    if final:
+        return "FINISHED"
+    if run != status.run:
+        return "KILLED"
+    match status.phase:
+        case "Blocked":
+            return "FAILED"
+        case "Idle" if status.round > 0:
+            return "KILLED"
+        case "Idle" | "Pending":
+            return "RUNNING" if status.round > 0 else None
+        case _:
+            return "RUNNING"
