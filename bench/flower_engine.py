@@ -6,33 +6,21 @@ wants a certifi newer than an index may hold, so it is installed without its dep
 
 import json
 import os
-import socket
 import subprocess
 import sys
 import time
-from contextlib import ExitStack, suppress
-from dataclasses import dataclass
 from pathlib import Path
 from uuid import uuid4
 
 from bench.memory import PeakPss, marked
+from bench.ports import await_port, free_ports
+from bench.runs import FederationRun
 from bench.workload import load
 
 ROOT = Path(__file__).resolve().parent.parent
 FOLDER = ROOT / "bench" / "flower"
 ENVIRONMENT = FOLDER / ".venv"
 DEADLINE = 900.0  # seconds for one run, start to end
-
-
-@dataclass(frozen=True)
-class FederationRun:
-    """One run of a federation: seconds a round, seconds in all, bytes over all processes and of the coordinator."""
-
-    rounds: tuple[float, ...]
-    total: float
-    memory: int
-    coordinator_peak: int
-    parameters: tuple[float, ...]
 
 
 def install() -> None:
@@ -119,20 +107,3 @@ class _Launcher:
         """Collect the ends of what was started, once it was told to end."""
         for process in self._started:
             process.wait()
-
-
-def free_ports(count: int) -> list[int]:
-    """Return this many different ports of loopback that nobody listens on now."""
-    with ExitStack() as stack:
-        listeners = [stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(count)]
-        return [listener.getsockname()[1] for listener in listeners]
-
-
-def await_port(port: int, deadline: float) -> None:
-    """Return when a connection to this port of loopback is accepted; TimeoutError after `deadline` seconds."""
-    limit = time.monotonic() + deadline
-    while time.monotonic() < limit:
-        with suppress(ConnectionRefusedError), socket.create_connection(("127.0.0.1", port)):
-            return
-        time.sleep(0.02)  # a port has no event for "now listening"
-    raise TimeoutError(f"nothing listens on port {port} after {deadline:.0f} s")

@@ -1,7 +1,7 @@
 """Memory of a family of processes, counted so that shared pages are not counted twice.
 
 The figure is the sum of PSS (proportional set size, `smaps_rollup` of proc(5)). A family is known by a mark in the
-environment that every child inherits: parents that fork twice and sessions of their own do not hide from it.
+environment that children inherit, and by descent where a child was given another environment.
 """
 
 import os
@@ -28,18 +28,31 @@ def field_bytes(text: str, name: str) -> int:
 
 
 def family(mark: str) -> list[int]:
-    """Return the ids of all processes whose environment carries this mark, this one left out."""
+    """Return the ids of all processes that carry this mark, and of their descendants; this process left out."""
     wanted = f"{MARK}={mark}".encode()
-    found = []
+    parents, marked_ones = {}, set()
     for folder in Path("/proc").iterdir():
         if not folder.name.isdigit() or int(folder.name) == os.getpid():
             continue
         try:
-            marked = wanted in (folder / "environ").read_bytes().split(b"\0")
+            parents[int(folder.name)] = parent_of((folder / "stat").read_text())
+            if wanted in (folder / "environ").read_bytes().split(b"\0"):
+                marked_ones.add(int(folder.name))
         except OSError:
             continue  # it ended meanwhile, or is another user's
-        if marked:
-            found.append(int(folder.name))
+    return sorted(with_descendants(marked_ones, parents))
+
+
+def parent_of(stat: str) -> int:
+    """Return the parent's id from a process's `stat`; its name, in parentheses, may hold anything."""
+    return int(stat.rpartition(")")[2].split()[1])
+
+
+def with_descendants(chosen: set[int], parents: dict[int, int]) -> set[int]:
+    """Return the chosen processes and everything below them, given each process's parent."""
+    found = set(chosen)
+    while grown := {process for process, parent in parents.items() if parent in found} - found:
+        found |= grown
     return found
 
 

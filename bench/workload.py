@@ -9,9 +9,10 @@ A workload is a folder: `workload.json` and, for training, one `<hospital>.npz` 
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
 import numpy as np
+from consilia.metrics import score
+from consilia.model import predict_proba, train_local
 from numpy.typing import NDArray
 
 Vector = NDArray[np.float64]
@@ -24,21 +25,6 @@ class Update:
     parameters: Vector
     rows: int
     metrics: dict[str, float]
-
-
-class Workload(Protocol):
-    """Rounds of one federation."""
-
-    hospitals: int
-    rounds: int
-
-    def initial(self) -> Vector:
-        """Return the parameters that the first order carries."""
-        ...
-
-    def train(self, hospital: int, number: int, parameters: Vector) -> Update:
-        """Return the update of a hospital (from 0) in a round (from 1)."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -58,12 +44,13 @@ class Training:
         return np.zeros(self.size)
 
     def train(self, hospital: int, number: int, parameters: Vector) -> Update:  # noqa: ARG002  every round is alike
-        """Train on the hospital's shard; accuracy and loss are those of the given parameters on its holdout."""
+        """Train on the hospital's shard; the metrics are those of the given parameters on its holdout."""
         with np.load(self.folder / f"{hospital}.npz") as shard:
             design, labels = shard["train_design"], shard["train_labels"]
-            metrics = score(shard["holdout_design"], shard["holdout_labels"], parameters)
+            scores = score(shard["holdout_labels"], predict_proba(shard["holdout_design"], parameters))
         trained = train_local(design, labels, parameters, self.steps, self.learning_rate, self.l2)
-        return Update(trained, len(labels), metrics)
+        defined = {name: value for name, value in scores.items() if value is not None}
+        return Update(trained, len(labels), defined)
 
 
 @dataclass(frozen=True)
@@ -81,24 +68,6 @@ class Vectors:
     def train(self, hospital: int, number: int, parameters: Vector) -> Update:  # noqa: ARG002  there is no training
         """Return values in [0, 1) by hospital and round, as of one row."""
         return Update(np.random.default_rng([hospital, number]).random(self.size), 1, {})
-
-
-def train_local(design: Vector, labels: Vector, start: Vector, steps: int, rate: float, l2: float) -> Vector:
-    """Return the parameters after full-batch gradient steps on the mean log loss; the intercept is not penalised."""
-    parameters = start.copy()
-    penalty = np.full(len(start), l2)
-    penalty[-1] = 0.0
-    for _ in range(steps):
-        residual = 1.0 / (1.0 + np.exp(-(design @ parameters))) - labels
-        parameters -= rate * (design.T @ residual / len(labels) + penalty * parameters)
-    return parameters
-
-
-def score(design: Vector, labels: Vector, parameters: Vector) -> dict[str, float]:
-    """Return accuracy and mean log loss (both without the penalty) of the parameters on these rows."""
-    margins = design @ parameters
-    loss = np.logaddexp(0.0, margins) - labels * margins
-    return {"accuracy": float(np.mean((margins > 0) == (labels > 0))), "loss": float(np.mean(loss))}
 
 
 def save(workload: Training | Vectors, folder: Path) -> None:

@@ -1,0 +1,114 @@
+"""`python -m bench`: run everything, print the tables. Parts can be named: floor, consilia, flower, vectors, result."""
+
+import argparse
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterable
+from pathlib import Path
+
+from bench import floor, flower_engine, product, table
+from bench.runs import FederationRun, largest_difference
+from bench.samples import Sample
+from bench.shards import prepare
+from bench.workload import Vectors, save
+
+PARTS = ("floor", "consilia", "flower", "vectors", "result")
+FILE = flower_engine.ROOT / "examples" / "breast-cancer.yaml"
+FLOOR_ROUNDS = 300
+VECTOR_MEGABYTES = (4, 100)
+VECTOR_ROUNDS = 3
+
+
+def main() -> None:
+    """Run the parts that were named, all of them by default."""
+    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    parser.add_argument("parts", nargs="*", metavar="part", help=f"one of {', '.join(PARTS)} (default: all)")
+    parser.add_argument("--runs", type=int, default=3, help="runs of this project (default 3)")
+    parser.add_argument("--flower-runs", type=int, default=2, help="runs of Flower, over a minute each (default 2)")
+    given = parser.parse_args()
+    if unknown := set(given.parts) - set(PARTS):
+        parser.error(f"there is no part {', '.join(sorted(unknown))}; choose from {', '.join(PARTS)}")
+    parts = set(given.parts or PARTS)
+    scratch = Path(tempfile.mkdtemp(prefix="consilia-bench-"))
+    if {"flower", "vectors"} & parts:
+        flower_engine.install()
+    if {"floor", "consilia", "flower"} & parts:
+        print(training(parts, scratch, given.runs, given.flower_runs), flush=True)
+    if "vectors" in parts:
+        print(f"\n{vectors(scratch)}", flush=True)
+    if "result" in parts:
+        print()
+        subprocess.run([sys.executable, "-m", "bench.result"], check=False)  # it prints whether it passed
+    shutil.rmtree(scratch)  # kept, with its logs, when something above failed
+
+
+def training(parts: set[str], scratch: Path, runs: int, flower_runs: int) -> str:
+    """Measure the example's federation and return its table."""
+    workload = prepare(FILE, scratch / "workload")
+    base = ours = flower = None
+    if "floor" in parts:
+        base = Sample.of(floor.measure(scratch / "floor", workload.hospitals, FLOOR_ROUNDS))
+    if "consilia" in parts:
+        ours = [product.run(FILE, scratch / f"consilia-{number}") for number in range(runs)]
+    if "flower" in parts:
+        flower = [flower_engine.run(workload.folder, scratch / f"flower-{number}") for number in range(flower_runs)]
+    figures = [
+        table.Figure(
+            "round", table.seconds, rounds(ours), rounds(flower), base, "at most x 3 the floor, 1/100 of Flower"
+        ),
+        table.Figure("total", table.seconds, totals(ours), totals(flower), None, "at most 1/5 of Flower"),
+        table.Figure("memory (PSS)", table.megabytes, memory(ours), memory(flower), None, "at most 2/3 of Flower"),
+    ]
+    title = (
+        f"Breast Cancer Wisconsin: {workload.hospitals} hospitals, {workload.rounds} rounds, {workload.size} "
+        f"parameters, {workload.steps} steps a round; median (min .. max)"
+    )
+    lines = [table.text(title, figures)]
+    if ours and flower:
+        lines.append(
+            f"The two final models differ by at most {largest_difference(ours[0], flower[0]):.1e} a parameter."
+        )
+    return "\n".join(lines)
+
+
+def vectors(scratch: Path) -> str:
+    """Measure large vectors and return their table."""
+    figures = []
+    for size in VECTOR_MEGABYTES:
+        folder = scratch / f"vectors-{size}"
+        workload = Vectors(hospitals=5, rounds=VECTOR_ROUNDS, size=size * 1_000_000 // 8)
+        save(workload, folder)
+        flower = [flower_engine.run(folder, scratch / f"flower-vectors-{size}")]
+        figures += [
+            table.Figure(f"{size} MB: round", table.seconds, None, rounds(flower), None, "at most 1/3 of Flower"),
+            table.Figure(
+                f"{size} MB: coordinator", table.megabytes, None, peaks(flower), None, f"at most {4 * size} MB"
+            ),
+        ]
+    return table.text(f"Vectors from 5 hospitals, {VECTOR_ROUNDS} rounds; median (min .. max)", figures)
+
+
+def rounds(runs: Iterable[FederationRun] | None) -> Sample | None:
+    """Return the seconds of every round of these runs."""
+    return Sample.of([seconds for run in runs for seconds in run.rounds]) if runs is not None else None
+
+
+def totals(runs: Iterable[FederationRun] | None) -> Sample | None:
+    """Return the seconds in all of these runs."""
+    return Sample.of([run.total for run in runs]) if runs is not None else None
+
+
+def memory(runs: Iterable[FederationRun] | None) -> Sample | None:
+    """Return the peak PSS of these runs."""
+    return Sample.of([run.memory for run in runs]) if runs is not None else None
+
+
+def peaks(runs: Iterable[FederationRun] | None) -> Sample | None:
+    """Return the coordinators' peaks of these runs."""
+    return Sample.of([run.coordinator_peak for run in runs]) if runs is not None else None
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,54 @@
+"""Every hospital's rows as files, made once by the production path, for both sides to read."""
+
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from consilia import manifest
+from consilia.aggregation import Update, chunks, sum_vectors
+from consilia.features import FeatureMap, moments
+from consilia_agents.holdout import Sides, divide
+from consilia_agents.sources import BuiltinSource
+
+from bench.workload import Training, save
+
+
+def prepare(file: Path, folder: Path) -> Training:
+    """Write the workload of a Federation's file into `folder`: each hospital's design rows under the shared map."""
+    documents = manifest.parse(file.read_text(), str(file))
+    federation = manifest.only_federation(documents, str(file))
+    spec = federation.spec
+    cohorts = documents.cohorts_of(federation)
+    source = BuiltinSource.of_cohort(next(iter(cohorts.values())).spec)
+    names = tuple(column for column in source.columns if column != spec.features.label)
+    sides = {}
+    for hospital, cohort in cohorts.items():
+        rows = BuiltinSource.of_cohort(cohort.spec).load(names, spec.features.label)
+        key = f"{cohort.metadata.namespace}/{cohort.metadata.name}"
+        sides[hospital] = divide(rows, key, cohort.spec.holdout.fraction)
+    feature_map = shared_map(names, sides)
+    folder.mkdir(parents=True)
+    for number, hospital in enumerate(spec.hospital_names):
+        own = sides[hospital]
+        np.savez(
+            folder / f"{number}.npz",
+            train_design=feature_map.apply(own.train.x),
+            train_labels=own.train.y,
+            holdout_design=feature_map.apply(own.holdout.x),
+            holdout_labels=own.holdout.y,
+        )
+    plan = spec.algorithm.fed_avg
+    workload = Training(
+        folder, len(sides), spec.rounds, feature_map.size, plan.local_epochs, plan.learning_rate, spec.model.l2
+    )
+    save(workload, folder)
+    return workload
+
+
+def shared_map(names: tuple[str, ...], sides: dict[str, Sides]) -> FeatureMap:
+    """Return the scaling from the moments of all training rows, summed in the order in which the product sums them."""
+    summed = [
+        Update(hospital, len(own.train), partial(chunks, moments(own.train.x)))
+        for hospital, own in sorted(sides.items())
+    ]
+    return FeatureMap.from_moments(names, sum_vectors(summed, 1 + 2 * len(names)))
