@@ -1,0 +1,1 @@
+"""Public data that travels inside the package (ADR 0003)."""
