@@ -1,0 +1,54 @@
+"""What the environment of ``consilia run`` says where the file and the command line are silent."""
+
+import socket
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from ipaddress import ip_address
+
+from consilia import settings
+from consilia.errors import InvalidSetting
+from consilia.spec import FederationSpec
+
+# Names that a plan gives to each process; the command's own values of them are not passed on by accident.
+PLANNED = ("MIN_AGENTS", "DP_EPSILON", "DP_CLIP_NORM", "USE_SPARK", "XMPP_SERVER", "XMPP_PORT", "MLFLOW_TRACKING_URI")
+PLANNED_PREFIX = "CONSILIA_"
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """``defaults`` for the plan, by environment name; ``domain``, the broker's host name; ``rest``, passed on."""
+
+    domain: str = "localhost"
+    defaults: Mapping[str, str] = field(default_factory=dict)
+    rest: Mapping[str, str] = field(default_factory=dict)
+
+
+def read(environment: Mapping[str, str], spec: FederationSpec) -> Surroundings:
+    """Read ``environment``; raise :class:`InvalidSetting` for the first value that cannot be."""
+    settings.require_supported(environment)
+    defaults = {name: environment[name] for name in ("MIN_AGENTS", "DP_CLIP_NORM") if environment.get(name)}
+    quorum, hospitals = settings.min_agents(environment), len(spec.hospitals)
+    if spec.quorum is None and quorum is not None and quorum > hospitals:
+        raise InvalidSetting(
+            f"MIN_AGENTS is {quorum}, more than the {hospitals} hospitals: lower it, or set spec.quorum"
+        )
+    rest = {
+        name: value
+        for name, value in environment.items()
+        if name not in PLANNED and not name.startswith(PLANNED_PREFIX)
+    }
+    return Surroundings(_domain(environment.get("XMPP_SERVER") or "localhost"), defaults, rest)
+
+
+def _domain(name: str) -> str:
+    """``XMPP_SERVER`` as the name under which the broker of this run is reached: it listens on loopback only."""
+    try:
+        found = {str(address[4][0]) for address in socket.getaddrinfo(name, None)}
+    except OSError:
+        found = set()
+    if not found or not all(ip_address(address).is_loopback for address in found):
+        raise InvalidSetting(
+            f'XMPP_SERVER is "{name}", which is not a name of this machine\'s loopback: `consilia run` brings its own '
+            "broker and never listens elsewhere; unset it, or use localhost"
+        )
+    return name

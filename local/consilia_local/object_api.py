@@ -1,0 +1,84 @@
+"""The part of the Kubernetes API that the dashboard and this command's own verbs use, for the one Federation here.
+
+Over plain HTTP on loopback, with a bearer token: ``consilia run`` is the API server of its machine. Errors are
+Kubernetes' Status objects.
+"""
+
+import json
+import secrets
+
+from aiohttp import web
+from aiohttp.typedefs import Handler, Middleware
+from consilia.errors import Refusal
+from consilia.spec import API_VERSION
+
+from consilia_local.held_federation import HeldFederation
+
+COLLECTION = f"/apis/{API_VERSION}/federations"
+ITEM = f"/apis/{API_VERSION}/namespaces/{{namespace}}/federations/{{name}}"
+MERGE_PATCH = "application/merge-patch+json"
+LARGEST_PATCH = 64 * 1024
+
+
+def path_of(namespace: str, name: str) -> str:
+    """The path of one Federation."""
+    return ITEM.format(namespace=namespace, name=name)
+
+
+def object_api(held: HeldFederation, token: str) -> web.Application:
+    """The application that serves ``held`` to whoever carries ``token``."""
+    application = web.Application(middlewares=[_with_status_errors, _with_token(token)], client_max_size=LARGEST_PATCH)
+
+    async def list_all(_request: web.Request) -> web.Response:
+        return web.json_response({"apiVersion": API_VERSION, "kind": "FederationList", "items": [held.document()]})
+
+    async def get_one(request: web.Request) -> web.Response:
+        _require_known(request, held)
+        return web.json_response(held.document())
+
+    async def patch_one(request: web.Request) -> web.Response:
+        _require_known(request, held)
+        if request.content_type != MERGE_PATCH:
+            return _status(415, "UnsupportedMediaType", f"a patch must be {MERGE_PATCH}")
+        return web.json_response(await held.edit(await _json(request)))
+
+    application.add_routes([web.get(COLLECTION, list_all), web.get(ITEM, get_one), web.patch(ITEM, patch_one)])
+    return application
+
+
+def _with_token(token: str) -> Middleware:
+    @web.middleware
+    async def check(request: web.Request, handler: Handler) -> web.StreamResponse:
+        given = request.headers.get("Authorization", "").removeprefix("Bearer ")
+        if not secrets.compare_digest(given.encode(), token.encode()):
+            return _status(401, "Unauthorized", "the request carries no valid bearer token")
+        return await handler(request)
+
+    return check
+
+
+@web.middleware
+async def _with_status_errors(request: web.Request, handler: Handler) -> web.StreamResponse:
+    try:
+        return await handler(request)
+    except web.HTTPException as error:
+        return _status(error.status, error.reason.replace(" ", ""), f"{request.method} {request.path}: {error.reason}")
+    except Refusal as error:
+        return _status(422, "Invalid", str(error))
+
+
+async def _json(request: web.Request) -> object:
+    try:
+        return json.loads(await request.read())
+    except ValueError as error:
+        raise Refusal(f"the patch is not JSON: {error}") from error
+
+
+def _require_known(request: web.Request, held: HeldFederation) -> None:
+    if (request.match_info["namespace"], request.match_info["name"]) != (held.namespace, held.name):
+        raise web.HTTPNotFound(reason="Not Found")
+
+
+def _status(code: int, reason: str, message: str) -> web.Response:
+    body = {"apiVersion": "v1", "kind": "Status", "status": "Failure"}
+    return web.json_response(body | {"code": code, "reason": reason, "message": message}, status=code)

@@ -1,0 +1,131 @@
+"""What the operator does in a cluster, for the one federation here: push the wish, follow the facts.
+
+Level-triggered: whatever is wished now is pushed until the coordinator has taken it, and again after every connection
+that was lost, so that neither side needs to remember what the other has heard.
+"""
+
+import asyncio
+from collections.abc import Callable
+from datetime import datetime
+
+from consilia.errors import Unavailable
+from consilia.status import EventRecord, RoundRecord
+
+from consilia_local.coordinator_client import CoordinatorClient, Published, RunRefused
+from consilia_local.held_federation import HeldFederation
+
+FIRST_PAUSE, LONGEST_PAUSE = 0.02, 0.5  # seconds between attempts to reach the coordinator
+
+Record = RoundRecord | EventRecord
+
+
+class Operation:
+    """Keeps one coordinator and the held Federation in step.
+
+    ``hear`` is called once with each round and event since ``since``; ``refused`` with a sentence where the
+    coordinator will not run what is wished.
+    """
+
+    def __init__(
+        self,
+        held: HeldFederation,
+        client: CoordinatorClient,
+        hear: Callable[[Record], None],
+        refused: Callable[[str], None],
+        since: datetime,
+    ) -> None:
+        self._held = held
+        self._client = client
+        self._hear = hear
+        self._refused = refused
+        self._since = since
+        self._lost = 0
+        self._heard: set[tuple[int, int]] = set()
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._push())
+            tasks.create_task(self._follow_status())
+            tasks.create_task(self._follow_events())
+
+    async def _push(self) -> None:
+        held, pushed = self._held, None
+        while True:
+            wished = (held.desired_run, held.spec, self._lost)
+            if wished == pushed:
+                async with held.changed:
+                    await held.changed.wait_for(
+                        lambda: (held.desired_run, held.spec, self._lost) != pushed  # noqa: B023 - awaited here
+                    )
+                continue
+            if await self._put(wished[0]):
+                pushed = wished
+
+    async def _put(self, run: int) -> bool:
+        pause = _Pause()
+        while True:
+            try:
+                await self._client.put_run(run, self._held.spec)
+            except Unavailable:
+                await pause.take()
+                if run != self._held.desired_run:
+                    return False
+            except RunRefused as refusal:
+                self._refused(str(refusal))
+                return True
+            else:
+                return True
+
+    async def _follow_status(self) -> None:
+        sequence, pause = None, _Pause()
+        while True:
+            try:
+                sequence, status = await self._client.status(sequence)
+            except Unavailable:
+                if sequence is not None:
+                    self._lost += 1
+                    await self._held.nudge()
+                sequence = None
+                await pause.take()
+            else:
+                pause = _Pause()
+                await self._held.observe(status)
+
+    async def _follow_events(self) -> None:
+        last, pause = "0", _Pause()
+        while True:
+            try:
+                async for published in self._client.events(last):
+                    pause = _Pause()
+                    last = published.sequence or last
+                    self._take(published)
+            except Unavailable:
+                pass
+            await pause.take()
+
+    def _take(self, published: Published) -> None:
+        if published.kind == "round":
+            record = RoundRecord.model_validate_json(published.data)
+            # A round is published again when its hospitals' scores are in.
+            if (record.run, record.round) not in self._heard and self._is_new(record.at):
+                self._heard.add((record.run, record.round))
+                self._hear(record)
+        elif published.kind == "event":
+            event = EventRecord.model_validate_json(published.data)
+            if self._is_new(event.at):
+                self._hear(event)
+
+    def _is_new(self, at: str) -> bool:
+        return datetime.fromisoformat(at) >= self._since
+
+
+class _Pause:
+    """Longer and longer waits between attempts, from 20 ms to half a second."""
+
+    def __init__(self) -> None:
+        self._seconds = FIRST_PAUSE
+
+    async def take(self) -> None:
+        await asyncio.sleep(self._seconds)
+        self._seconds = min(2 * self._seconds, LONGEST_PAUSE)
