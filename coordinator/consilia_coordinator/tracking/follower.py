@@ -98,7 +98,7 @@ class Follower:
 
     async def _track(self, run: int, status: FederationStatus) -> None:
         model = await self._source.final_model(run) if _may_be_final(run, status) else None
-        outcome = outcome_of(status, run, final=model is not None)
+        outcome = outcome_of(status, run, final=model is not None, known=run in self._progress)
         if outcome is None:
             return
         asked = await self._source.run(run)
@@ -150,7 +150,7 @@ class Follower:
 
 
 def _may_be_final(run: int, status: FederationStatus) -> bool:
-    return run < status.run or status.phase == "Complete" or status.completed_at is not None
+    return run < status.run or status.phase == "Complete"
 
 
 async def in_daemon_thread(function: Callable[P, T], *arguments: P.args, **options: P.kwargs) -> T:

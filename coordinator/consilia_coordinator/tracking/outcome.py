@@ -10,10 +10,11 @@ from consilia.status import FederationStatus
 Outcome = Literal["RUNNING", "FINISHED", "KILLED", "FAILED"]
 
 
-def outcome_of(status: FederationStatus, run: int, *, final: bool) -> Outcome | None:
+def outcome_of(status: FederationStatus, run: int, *, final: bool, known: bool) -> Outcome | None:
     """The MLflow status that ``run`` ought to have, or None while there is nothing to show of it.
 
-    ``final``: its last model is its final one. A run that a newer one replaced before that was stopped.
+    ``final``: its last model is its final one; ``known``: MLflow has the run already. A run that a newer one replaced
+    before its end was stopped.
     """
     if final:
         return "FINISHED"
@@ -22,9 +23,9 @@ def outcome_of(status: FederationStatus, run: int, *, final: bool) -> Outcome | 
     match status.phase:
         case "Blocked":
             return "FAILED"
-        case "Idle" if status.round > 0:
+        case "Idle" | "Pending" if not known and status.round == 0:
+            return None
+        case "Idle":
             return "KILLED"
-        case "Idle" | "Pending":
-            return "RUNNING" if status.round > 0 else None
         case _:
             return "RUNNING"
