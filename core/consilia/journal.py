@@ -3,8 +3,8 @@
 Facts are appended and never changed. Resuming, the status, the stream of rounds and late tracking are all reads of the
 same fold, so that they cannot disagree. The format of a line is ``<crc32 of the JSON, 8 hex digits> <JSON>``.
 
-Refuses what is not ours: an unknown fact, a line whose checksum is wrong with lines after it. A torn last line is what a
-crash in the middle of a write leaves; nothing was announced on its account, so it is dropped.
+Refuses what is not ours: an unknown fact, a line whose checksum is wrong with lines after it. A torn last line is what
+a crash in the middle of a write leaves; nothing was announced on its account, so it is dropped.
 """
 
 import json

@@ -1,4 +1,4 @@
-"""Messages between a coordinator and its hospitals: versioned, small, and refused with a sentence when they are not ours.
+"""Messages between a coordinator and its hospitals: versioned, small, refused with a sentence when they are not ours.
 
 At least once: whoever is not sure that a message arrived sends it again, and every receiver is idempotent. An order is
 known by its key, a hash of all that may change the answer; the same key gets the same bytes.
@@ -10,13 +10,14 @@ to a blob at the coordinator, by SHA-256.
 import base64
 import hashlib
 import json
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 
 from consilia.errors import InvalidMessage
+from consilia.features import FeatureMap
 from consilia.manifest import explain
 from consilia.spec import Algorithm, Document, Features, Model
 from consilia.status import Metrics
@@ -51,7 +52,7 @@ class RunSettings(Document):
     features: Features
     model: Model
     algorithm: Algorithm
-    feature_map: dict[str, Any] | None = Field(None, description="The map from columns to the model's input.")
+    feature_map: FeatureMap | None = Field(None, description="The map from columns to the model's input.")
 
     @property
     def digest(self) -> str:
@@ -106,6 +107,13 @@ class Decline(Message):
     reason: str = Field(max_length=1000)
 
 
+class Leave(Message):
+    """A hospital goes, on purpose; ``reason`` says why."""
+
+    type: Literal["leave"] = "leave"
+    reason: str = Field(max_length=200)
+
+
 class Welcome(Message):
     """The coordinator knows the hospital; here is what it must know to train."""
 
@@ -153,7 +161,7 @@ class Rejection(Message):
     reason: str = Field(max_length=1000)
 
 
-AnyMessage = Join | Heartbeat | Update | Decline | Welcome | Order | Pulse | Rejection
+AnyMessage = Join | Heartbeat | Update | Decline | Leave | Welcome | Order | Pulse | Rejection
 _ADAPTER: TypeAdapter[AnyMessage] = TypeAdapter(Annotated[AnyMessage, Field(discriminator="type")])
 
 
@@ -229,7 +237,7 @@ def _what_is_wrong(body: str, error: ValidationError) -> str:
         return "message is not JSON: its sender is not of this federation"
     if isinstance(data, dict) and data.get("consilia") != PROTOCOL:
         return (
-            f"message of protocol version {json.dumps(data.get('consilia'))[:20]}; this process speaks version {PROTOCOL}: "
-            "run the same release of Consilia on both sides"
+            f"message of protocol version {json.dumps(data.get('consilia'))[:20]}; this process speaks version "
+            f"{PROTOCOL}: run the same release of Consilia on both sides"
         )
     return f"message is not valid: {explain(error)}"

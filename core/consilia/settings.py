@@ -72,7 +72,7 @@ def require_supported(environment: Environment) -> None:
     epsilon = number(environment, "DP_EPSILON", 0.0)
     if epsilon > 0:
         raise InvalidSetting(
-            f"DP_EPSILON is {epsilon:g}, which asks for noise that this version cannot add yet: set it to 0 (NON-PRIVATE)"
+            f"DP_EPSILON is {epsilon:g}: this version cannot add noise yet; set it to 0 (NON-PRIVATE)"
         )
     if number(environment, "DP_CLIP_NORM", 1.0) == 0:
         raise InvalidSetting("DP_CLIP_NORM is 0; it must be above 0")

@@ -1,0 +1,36 @@
+"""The hospital's process: ``python -m consilia_agents``."""
+
+import os
+import sys
+
+from consilia_bus.process import run_process
+from consilia_bus.settings import BusSettings
+from consilia_bus.spade_bus import SpadeBus
+
+from consilia_agents.blob_client import BlobClient
+from consilia_agents.engine import CohortEngine
+from consilia_agents.hospital import Hospital
+from consilia_agents.outbox import Outbox
+from consilia_agents.settings import Settings
+
+
+def main() -> int:
+    """Run until SIGTERM; 2 for a wrong setting, 1 where something else cannot be had."""
+    return run_process(hospital)
+
+
+def hospital() -> Hospital:
+    """Put the hospital together from the environment."""
+    settings = Settings.of(os.environ)
+    bus_settings = BusSettings.from_environment(os.environ)
+    return Hospital(
+        SpadeBus(bus_settings),
+        f"{settings.coordinator}@{bus_settings.domain}",
+        CohortEngine(settings.cohort),
+        Outbox(settings.state / "answers"),
+        BlobClient(settings.coordinator_url, bus_settings.tls_context(), settings.state / "blobs"),
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

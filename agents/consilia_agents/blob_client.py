@@ -1,0 +1,132 @@
+"""Large vectors to and from the coordinator, over HTTPS: streamed, resumed after a break, verified by digest.
+
+The vector that is being sent stays in a file until a newer one is, so that the same order gets the same bytes.
+"""
+
+import asyncio
+import hashlib
+import ssl
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import aiohttp
+import numpy as np
+from consilia.errors import InvalidMessage, Unavailable
+from consilia.protocol import BYTES_A_VALUE, VectorRef
+from consilia.vectors import FloatArray
+
+PIECE = 1 << 20
+ATTEMPTS = 5
+FIRST_PAUSE = 0.2
+"""Seconds before the second attempt; doubled for each one after."""
+
+
+class BlobClient:
+    """The coordinator's blobs, as one hospital may use them."""
+
+    def __init__(self, url: str, tls: ssl.SSLContext, folder: Path) -> None:
+        self._url = url
+        self._tls = tls
+        self._folder = folder
+        folder.mkdir(parents=True, exist_ok=True)
+
+    async def fetch(self, reference: VectorRef, ticket: str) -> FloatArray:
+        """The values of a blob.
+
+        Raises :class:`InvalidMessage` for other bytes than the digest promises, :class:`Unavailable` when the
+        coordinator does not answer.
+        """
+        values = np.empty(reference.length, dtype="<f8")
+        view = values.data.cast("B")
+        done = 0
+        for pause in _pauses():
+            try:
+                done = await self._fetch_from(reference.sha256, ticket, view, done)
+                break
+            except (aiohttp.ClientError, TimeoutError, OSError) as error:
+                await _pause_or_raise(pause, f"blob {reference.sha256[:12]}… cannot be fetched", error)
+        if await asyncio.to_thread(lambda: hashlib.sha256(view).hexdigest()) != reference.sha256:
+            raise InvalidMessage(f"blob {reference.sha256[:12]}… does not have its digest: it is not used")
+        return values.astype(np.float64, copy=False)
+
+    async def keep(self, vector: FloatArray) -> VectorRef:
+        """Write a vector to a file of its own; the older ones go."""
+        return await asyncio.to_thread(self._keep, vector)
+
+    async def upload(self, reference: VectorRef, ticket: str) -> None:
+        """Send a kept vector, from where an earlier attempt ended."""
+        for pause in _pauses():
+            try:
+                await self._upload_rest(reference, ticket)
+                break
+            except (aiohttp.ClientError, TimeoutError, OSError) as error:
+                await _pause_or_raise(pause, f"blob {reference.sha256[:12]}… cannot be sent", error)
+
+    def kept(self, reference: VectorRef) -> bool:
+        """Whether the vector's file is still there, whole."""
+        path = self._path(reference.sha256)
+        return path.exists() and path.stat().st_size == reference.length * BYTES_A_VALUE
+
+    def _keep(self, vector: FloatArray) -> VectorRef:
+        raw = np.ascontiguousarray(vector, dtype="<f8").data.cast("B")
+        reference = VectorRef(sha256=hashlib.sha256(raw).hexdigest(), length=len(vector))
+        for old in self._folder.iterdir():
+            old.unlink()
+        self._path(reference.sha256).write_bytes(raw)
+        return reference
+
+    async def _fetch_from(self, sha256: str, ticket: str, view: memoryview, done: int) -> int:
+        headers = self._headers(ticket) | ({"Range": f"bytes={done}-"} if done else {})
+        async with self._session() as session, session.get(f"{self._url}/v1/blobs/{sha256}", headers=headers) as answer:
+            answer.raise_for_status()
+            async for piece in answer.content.iter_any():
+                if done + len(piece) > len(view):
+                    raise InvalidMessage(f"blob {sha256[:12]}… is longer than the order said: it is not used")
+                view[done : done + len(piece)] = piece
+                done += len(piece)
+        if done < len(view):
+            raise aiohttp.ClientPayloadError(f"ended at byte {done} of {len(view)}")
+        return done
+
+    async def _upload_rest(self, reference: VectorRef, ticket: str) -> None:
+        url = f"{self._url}/v1/blobs/{reference.sha256}"
+        async with self._session() as session:
+            async with session.head(url, headers=self._headers(ticket)) as there:
+                if there.status == 200:
+                    return
+                offset = int(there.headers.get("Upload-Offset", "0"))
+            size = reference.length * BYTES_A_VALUE
+            headers = self._headers(ticket) | {"Upload-Offset": str(offset), "Content-Length": str(size - offset)}
+            pieces = _pieces(self._path(reference.sha256), offset)
+            async with session.put(url, data=pieces, headers=headers) as answer:
+                answer.raise_for_status()
+
+    def _session(self) -> aiohttp.ClientSession:
+        timeout = aiohttp.ClientTimeout(total=None, sock_connect=5, sock_read=60)
+        connector = aiohttp.TCPConnector(ssl=self._tls)
+        return aiohttp.ClientSession(timeout=timeout, connector=connector, read_bufsize=PIECE)
+
+    def _path(self, sha256: str) -> Path:
+        return self._folder / f"{sha256}.blob"
+
+    @staticmethod
+    def _headers(ticket: str) -> dict[str, str]:
+        return {"Authorization": f"Bearer {ticket}"}
+
+
+async def _pieces(path: Path, offset: int) -> AsyncIterator[bytes]:
+    with path.open("rb", buffering=0) as file:
+        file.seek(offset)
+        while piece := file.read(PIECE):
+            yield piece
+
+
+def _pauses() -> list[float | None]:
+    """Seconds to wait after each failed attempt; None after the last."""
+    return [FIRST_PAUSE * 2**attempt for attempt in range(ATTEMPTS - 1)] + [None]
+
+
+async def _pause_or_raise(pause: float | None, what: str, error: Exception) -> None:
+    if pause is None:
+        raise Unavailable(f"{what}: the coordinator does not answer ({error})") from error
+    await asyncio.sleep(pause)

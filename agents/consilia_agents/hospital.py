@@ -1,0 +1,260 @@
+"""The hospital's shell: joins, answers orders, says that it is alive, and joins again after anything went away.
+
+It accepts orders from the coordinator's account only. One order at a time is worked on, in a thread, so that signs of
+life go on meanwhile; a newer order replaces one that waits. The same order gets the same bytes.
+"""
+
+import asyncio
+import logging
+import uuid
+from functools import partial
+
+from consilia.errors import ConsiliaError, InvalidData, InvalidMessage
+from consilia.protocol import (
+    INLINE_LIMIT,
+    AnyMessage,
+    Decline,
+    Heartbeat,
+    Join,
+    Leave,
+    Order,
+    Pulse,
+    Rejection,
+    RunSettings,
+    Update,
+    Welcome,
+    decode,
+    encode,
+    pack,
+    unpack,
+)
+from consilia.vectors import FloatArray
+from consilia_bus.bus import Bus
+
+from consilia_agents.blob_client import BlobClient
+from consilia_agents.engine import Answer, Engine
+from consilia_agents.outbox import Outbox
+
+logger = logging.getLogger(__name__)
+
+JOIN_SECONDS = 1.0
+"""How often a hospital that was not welcomed yet says again that it is there."""
+RECHECK_SECONDS = 30.0
+"""How often data that were refused are looked at again: they may have been mended."""
+
+
+class Hospital:
+    """One hospital in one federation, on one event loop."""
+
+    def __init__(self, bus: Bus, coordinator: str, engine: Engine, outbox: Outbox, blobs: BlobClient) -> None:
+        self._bus = bus
+        self._coordinator = coordinator
+        self._engine = engine
+        self._outbox = outbox
+        self._blobs = blobs
+        self._instance = uuid.uuid4().hex
+        self._coordinator_instance: str | None = None
+        self._heartbeat_seconds = JOIN_SECONDS
+        self._settings: RunSettings | None = None
+        self._next: Order | None = None
+        self._order: Order | None = None
+        self._busy = False
+        self._problem: str | None = None
+        self._told: str | None = None
+        self._recheck_at = 0.0
+        self._wake = asyncio.Event()
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def run(self) -> None:
+        """Take part until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._bus.run(self))
+            group.create_task(self._give_signs_of_life())
+            group.create_task(self._work())
+
+    async def leave(self) -> None:
+        """Say that this process goes on purpose, so that nobody waits for it."""
+        await self._bus.send(self._coordinator, encode(Leave(reason="its process was stopped")))
+
+    # The bus's side.
+
+    def on_connected(self) -> None:
+        """Join, or join again."""
+        self._coordinator_instance = None
+        self._join()
+
+    def on_disconnected(self, reason: str) -> None:
+        """The bus goes on trying."""
+        if reason != self._told:
+            logger.warning("%s", reason)
+        self._told = reason
+
+    def on_message(self, sender: str, body: str) -> None:
+        """Orders come from the coordinator's account; all else is noted and dropped."""
+        if sender.partition("/")[0] != self._coordinator:
+            logger.warning("message from %s ignored: only %s gives orders", sender.partition("/")[0], self._coordinator)
+            return
+        try:
+            self._hear(decode(body))
+        except InvalidMessage as error:
+            logger.warning("%s", error)
+
+    def _hear(self, message: AnyMessage) -> None:
+        match message:
+            case Welcome():
+                self._enter(message)
+            case Order():
+                self._accept(message)
+            case Pulse():
+                stranger = message.instance != self._coordinator_instance
+                if (stranger or not message.joined) and not self._busy:
+                    self._join()
+            case Rejection():
+                if message.reason != self._told:
+                    logger.warning("the coordinator refuses: %s", message.reason)
+                self._told = message.reason
+            case _:
+                raise InvalidMessage(f'a coordinator does not send "{message.type}"')
+
+    def _enter(self, welcome: Welcome) -> None:
+        if self._coordinator_instance != welcome.instance:
+            logger.info("joined federation %s", welcome.federation)
+        self._coordinator_instance = welcome.instance
+        self._heartbeat_seconds = welcome.heartbeat_seconds
+        self._told = None
+        if welcome.settings is not None and welcome.settings != self._settings:
+            self._settings = welcome.settings
+            self._spawn_check()
+
+    def _accept(self, order: Order) -> None:
+        if self._settings is None or order.settings != self._settings.digest:
+            self._join()
+            return
+        if self._busy and self._order is not None and self._order.key == order.key:
+            return
+        self._next = order
+        self._wake.set()
+
+    # Working.
+
+    async def _work(self) -> None:
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            order, self._next = self._next, None
+            if order is not None:
+                self._order, self._busy = order, True
+                try:
+                    await self._answer(order)
+                finally:
+                    self._busy = False
+
+    async def _answer(self, order: Order) -> None:
+        try:
+            body = self._outbox.get(order.key)
+            if body is None:
+                body = encode(await self._compute(order))
+                self._outbox.put(order.key, body)
+            else:
+                await self._send_blob_again(order, body)
+        except (InvalidData, InvalidMessage) as error:
+            self._send(Decline(order=order.key, reason=str(error)))
+            self._refused(str(error))
+        except ConsiliaError as error:
+            # Not refused: the next sign of life brings the order again.
+            logger.warning("round %d: %s", order.round, error)
+        except Exception:
+            logger.exception("round %d failed", order.round)
+            reason = "an error inside the hospital's own process; its log has the details"
+            self._send(Decline(order=order.key, reason=reason))
+            self._refused(reason)
+        else:
+            self._post(body)
+
+    async def _compute(self, order: Order) -> Update:
+        settings = self._settings
+        if settings is None:
+            raise InvalidMessage("an order came before the run's settings")
+        parameters = await self._parameters(order)
+        answer = await asyncio.to_thread(self._engine.answer, order.task, settings, parameters)
+        return await self._packed(order, answer)
+
+    async def _packed(self, order: Order, answer: Answer) -> Update:
+        update = partial(Update, order=order.key, rows=answer.rows, metrics=answer.metrics)
+        if answer.vector is None:
+            return update()
+        if answer.vector.nbytes <= INLINE_LIMIT:
+            return update(vector=pack(answer.vector))
+        reference = await self._blobs.keep(answer.vector)
+        await self._blobs.upload(reference, _ticket(order))
+        return update(vector=reference)
+
+    async def _send_blob_again(self, order: Order, body: str) -> None:
+        update = decode(body)
+        if isinstance(update, Update) and update.vector is not None and not update.vector.inline:
+            await self._blobs.upload(update.vector, _ticket(order))
+
+    async def _parameters(self, order: Order) -> FloatArray | None:
+        if order.parameters is None:
+            return None
+        if order.parameters.inline:
+            return unpack(order.parameters)
+        return await self._blobs.fetch(order.parameters, _ticket(order))
+
+    # Data.
+
+    def _spawn_check(self) -> None:
+        task = asyncio.ensure_future(self._check_data())
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _check_data(self) -> None:
+        """Read the data before the first order asks for them; refuse with the reason, or join again once mended."""
+        settings = self._settings
+        if settings is None:
+            return
+        try:
+            await asyncio.to_thread(self._engine.prepare, settings)
+        except InvalidData as error:
+            if self._problem != str(error):
+                logger.warning("%s", error)
+            self._refused(str(error))
+            self._send(Decline(reason=str(error)))
+        else:
+            mended, self._problem = self._problem is not None, None
+            if mended:
+                self._join()
+
+    def _refused(self, reason: str) -> None:
+        self._problem = reason
+        self._recheck_at = asyncio.get_running_loop().time() + RECHECK_SECONDS
+
+    # Saying.
+
+    async def _give_signs_of_life(self) -> None:
+        while True:
+            await asyncio.sleep(self._heartbeat_seconds)
+            if self._coordinator_instance is None:
+                self._join()
+            else:
+                key = self._order.key if self._order is not None else None
+                self._send(Heartbeat(instance=self._instance, order=key, busy=self._busy))
+            if self._problem is not None and asyncio.get_running_loop().time() > self._recheck_at:
+                self._spawn_check()
+
+    def _join(self) -> None:
+        self._send(Join(instance=self._instance, engine=self._engine.name))
+
+    def _send(self, message: AnyMessage) -> None:
+        self._post(encode(message))
+
+    def _post(self, body: str) -> None:
+        task = asyncio.ensure_future(self._bus.send(self._coordinator, body))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+
+def _ticket(order: Order) -> str:
+    if order.ticket is None:
+        raise InvalidMessage("an order with large vectors came without a ticket for them")
+    return order.ticket

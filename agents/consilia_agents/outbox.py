@@ -1,0 +1,42 @@
+"""Answers already given, to be given again byte for byte: one file an order, by the order's key.
+
+Written whole before it is sent. Without noise it is not fsynced: an answer that a power cut takes is computed again to
+the same bits.
+"""
+
+import contextlib
+from pathlib import Path
+
+KEPT = 4
+"""Answers that are kept: only the newest order can still be asked again, and a few for one that crossed another."""
+
+
+class Outbox:
+    """A folder of answers."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        folder.mkdir(parents=True, exist_ok=True)
+        self._keys = [path.stem for path in sorted(folder.glob("*.json"), key=lambda path: path.stat().st_mtime_ns)]
+
+    def get(self, key: str) -> str | None:
+        """The answer to the order of this key, if it was given."""
+        if key not in self._keys:
+            return None
+        try:
+            return self._path(key).read_text()
+        except FileNotFoundError:
+            return None
+
+    def put(self, key: str, answer: str) -> None:
+        """Keep an answer, and let the oldest go."""
+        part = self._path(key).with_suffix(".part")
+        part.write_text(answer)
+        part.rename(self._path(key))
+        self._keys.append(key)
+        while len(self._keys) > KEPT:
+            with contextlib.suppress(FileNotFoundError):
+                self._path(self._keys.pop(0)).unlink()
+
+    def _path(self, key: str) -> Path:
+        return self._folder / f"{key}.json"

@@ -1,0 +1,46 @@
+"""The hospital's settings, from its environment."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from consilia import settings
+from consilia.errors import InvalidSetting
+from consilia.manifest import explain
+from consilia.settings import Environment
+from consilia.spec import Cohort
+from pydantic import ValidationError
+
+
+@dataclass(frozen=True)
+class Settings:
+    """One attribute a setting; the environment's name is beside it."""
+
+    cohort: Cohort
+    """CONSILIA_COHORT_FILE: a file with the Cohort as JSON."""
+    coordinator: str
+    """CONSILIA_COORDINATOR: the coordinator's account, default ``coordinator``."""
+    coordinator_url: str
+    """CONSILIA_COORDINATOR_URL: where large vectors go."""
+    state: Path
+    """CONSILIA_STATE: the folder of the outbox."""
+
+    @classmethod
+    def of(cls, environment: Environment) -> "Settings":
+        """Read the environment. Raises :class:`consilia.errors.InvalidSetting`."""
+        settings.require_supported(environment)
+        return cls(
+            cohort=_read_cohort(Path(settings.text(environment, "CONSILIA_COHORT_FILE"))),
+            coordinator=settings.text(environment, "CONSILIA_COORDINATOR", "coordinator"),
+            coordinator_url=settings.text(environment, "CONSILIA_COORDINATOR_URL").rstrip("/"),
+            state=Path(settings.text(environment, "CONSILIA_STATE")),
+        )
+
+
+def _read_cohort(path: Path) -> Cohort:
+    try:
+        return Cohort.model_validate(json.loads(path.read_text()))
+    except ValidationError as error:
+        raise InvalidSetting(f"CONSILIA_COHORT_FILE {path}: {explain(error)}") from error
+    except (OSError, ValueError) as error:
+        raise InvalidSetting(f"CONSILIA_COHORT_FILE {path} cannot be read: {error}") from error

@@ -1,0 +1,72 @@
+"""A process of a federation, from its environment to its exit code: one event loop, one sentence for what is wrong."""
+
+import asyncio
+import logging
+import signal
+import sys
+from collections.abc import Callable
+from typing import Protocol
+
+import uvloop
+from consilia.errors import ConsiliaError, Refusal
+
+
+class Service(Protocol):
+    """What a process runs."""
+
+    async def run(self) -> None:
+        """Serve until cancelled."""
+        ...
+
+    async def leave(self) -> None:
+        """Take leave, before :meth:`run` is cancelled."""
+        ...
+
+
+def run_process(build: Callable[[], Service]) -> int:
+    """Build a service on a fresh event loop and run it until SIGTERM or SIGINT.
+
+    Returns 0, or 2 for a wrong setting, or 1 where something else that is needed cannot be had; either with its
+    sentence on standard error.
+    """
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr)
+    try:
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(_serve(build))
+    except ConsiliaError as error:
+        sys.stderr.write(f"{error}\n")
+        return 2 if isinstance(error, Refusal) else 1
+    return 0
+
+
+async def _serve(build: Callable[[], Service]) -> None:
+    service = build()
+    running = asyncio.ensure_future(service.run())
+    leaving: list[asyncio.Task[None]] = []
+
+    async def stop() -> None:
+        try:
+            await service.leave()
+        finally:
+            running.cancel()
+
+    def on_signal() -> None:
+        if leaving:
+            running.cancel()
+        leaving.append(asyncio.ensure_future(stop()))
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, on_signal)
+    try:
+        await running
+    except asyncio.CancelledError:
+        return
+    except ExceptionGroup as group:
+        raise _first(group) from group
+
+
+def _first(group: BaseException) -> BaseException:
+    """The exception inside a task group's group of one."""
+    while isinstance(group, BaseExceptionGroup):
+        group = group.exceptions[0]
+    return group

@@ -1,0 +1,441 @@
+"""The conductor: the coordinator's shell around the pure rounds. Events in, actions out, facts on disk in between.
+
+What it hears (messages, wishes, time) becomes events of :mod:`consilia.rounds`; the actions that come back are carried
+out here. A batch of facts is on disk before anything that rests on it is sent or told. It never awaits while it
+applies an event, so nobody sees a half-applied one.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from functools import partial
+
+from consilia.errors import InvalidMessage, Refusal
+from consilia.journal import (
+    AnyFact,
+    ExchangeDropped,
+    Happened,
+    OrderWritten,
+    RoundCommitted,
+    RunCompleted,
+    SpecAccepted,
+    Tracked,
+    UpdateReceived,
+)
+from consilia.protocol import Update as UpdateMessage
+from consilia.rounds import (
+    Action,
+    Aggregated,
+    Combine,
+    Deadline,
+    Declined,
+    Desired,
+    Event,
+    Exchange,
+    Joined,
+    Lost,
+    Names,
+    Ordered,
+    Proceed,
+    QuorumReached,
+    Received,
+    Retry,
+    Run,
+    Saved,
+    SaveModel,
+    SendOrder,
+    StartRun,
+    State,
+    Stopped,
+    WriteOrder,
+    step,
+)
+from consilia.spec import FederationSpec
+from consilia.status import FederationStatus
+
+from consilia_coordinator.clock import Clock, iso
+from consilia_coordinator.journal_file import JournalFile
+from consilia_coordinator.learning import Learning, Result
+from consilia_coordinator.roster import Roster
+from consilia_coordinator.status_view import Facts, federation_status, with_transition_times
+
+logger = logging.getLogger(__name__)
+
+SMALL = 1 << 16
+"""Values up to which combining takes less time than handing it to another thread."""
+
+EDITABLE = ("rounds", "suspend", "quorum", "round_timeout", "hospitals")
+"""What an edit changes in a run that is under way; all else holds from the next run on."""
+
+
+class Conductor:
+    """Runs the rounds of one federation. Not thread-safe: everything happens on one event loop."""
+
+    def __init__(
+        self,
+        journal: JournalFile,
+        learning: Learning,
+        clock: Clock,
+        min_agents: int | None = None,
+    ) -> None:
+        self.roster = Roster()
+        self.run = Run()
+        self.broker_problem: str | None = None
+        self.version = 1
+        self.send_order: Callable[[Exchange, Names], None] = lambda _exchange, _to: None
+        self._journal = journal
+        self._learning = learning
+        self._clock = clock
+        self._min_agents = min_agents
+        self._durable = False
+        self._after_flush: list[Callable[[], None]] = []
+        self._watchers: set[asyncio.Future[None]] = set()
+        self._deadline: asyncio.TimerHandle | None = None
+        self._ordered_at = 0.0
+        self._conditions = with_transition_times([], {}, clock.now())[1]
+        self._status: tuple[int, FederationStatus] | None = None
+        self._combining: asyncio.Task[None] | None = None
+
+    # What people read.
+
+    @property
+    def history(self) -> "JournalFile":
+        """The journal, for readers."""
+        return self._journal
+
+    @property
+    def spec(self) -> FederationSpec | None:
+        """The spec of the current run."""
+        current = self._journal.history.current
+        return current.spec if current else None
+
+    def status(self) -> FederationStatus:
+        """The status now; computed once for each change."""
+        if self._status is None or self._status[0] != self.version:
+            facts = Facts(self._journal.history, self.run, self.roster, self.broker_problem)
+            status = federation_status(facts)
+            timed, self._conditions = with_transition_times(status.conditions, self._conditions, self._clock.now())
+            self._status = (self.version, status.model_copy(update={"conditions": timed}))
+        return self._status[1]
+
+    async def changed(self, version: int, seconds: float) -> bool:
+        """Wait until the version is another than ``version``; false if ``seconds`` passed first."""
+        if version != self.version:
+            return True
+        watcher = asyncio.get_running_loop().create_future()
+        self._watchers.add(watcher)
+        try:
+            await asyncio.wait_for(watcher, seconds)
+        except TimeoutError:
+            return False
+        finally:
+            self._watchers.discard(watcher)
+        return True
+
+    # What it hears.
+
+    def resume(self) -> None:
+        """Take up the run that the journal tells of, exactly where it was."""
+        current = self._journal.history.current
+        if current is None:
+            return
+        order = current.order
+        exchange = None
+        if order is not None:
+            self._learning.forget_torn(current)
+            exchange = Exchange(
+                order.round,
+                order.attempt,
+                order.task,
+                frozenset(order.participants),
+                received=frozenset(current.updates),
+            )
+        self._ordered_at = self._clock.monotonic()
+        self.run = Run(
+            state=State.COLLECTING if exchange else State.IDLE,
+            number=current.number,
+            committed=current.committed,
+            target=current.spec.rounds,
+            complete=current.completed_at is not None,
+            attempts=current.attempts,
+            exchange=exchange,
+        )
+        if exchange:
+            self._start_deadline(exchange)
+        self._tell(
+            "Normal", "CoordinatorResumed", f"run {current.number} goes on after round {max(current.committed, 0)}"
+        )
+        self._apply(self._desired(current.number, current.spec))
+
+    def desire(self, run: int, spec: FederationSpec) -> None:
+        """The wish of the federation's owner. Idempotent; raises :class:`Refusal` for a run that is over."""
+        current = self._journal.history.current
+        if current is not None and run < current.number:
+            raise Refusal(f"run {run} is over: the current run is {current.number}; a new run needs a higher number")
+        if current is not None and run == current.number:
+            self._edit(current.spec, spec, run)
+            return
+        self._learning.require_possible(spec)
+        self._record(SpecAccepted(at=self._now(), run=run, spec=spec))
+        self._apply(self._desired(run, spec))
+
+    def join(self, hospital: str) -> None:
+        """A hospital joined (the roster has its address)."""
+        self._apply(Joined(hospital))
+
+    def lose(self, hospital: str, reason: str) -> None:
+        """A hospital is gone; it is not awaited until it joins again."""
+        if not self.roster.member(hospital).present:
+            return
+        self.roster.lose(hospital, reason)
+        self._tell("Warning", "HospitalLost", f"{hospital}: {reason}; not awaited until it rejoins")
+        self._apply(Lost(hospital))
+
+    def refuse(self, hospital: str, reason: str) -> None:
+        """A hospital declined, or sent what cannot be used: out until it joins again, and the reason is shown."""
+        member = self.roster.member(hospital)
+        if member.refusal != reason:
+            self._tell("Warning", "HospitalRefused", f"{hospital}: {reason}")
+        member.refusal = reason
+        exchange = self.run.exchange
+        self._apply(Declined(hospital, exchange) if exchange else Lost(hospital))
+
+    def receive(self, hospital: str, exchange: Exchange, update: UpdateMessage) -> None:
+        """A valid answer of ``hospital`` to ``exchange``. Repeated and late ones change nothing."""
+        flying = self.run.exchange
+        if (
+            flying is None
+            or not flying.same(exchange)
+            or hospital in flying.received
+            or self.run.state is not State.COLLECTING
+        ):
+            return
+        if hospital not in flying.participants:
+            return
+        self._journal.add(
+            UpdateReceived(
+                at=self._now(),
+                run=self.run.number,
+                hospital=hospital,
+                rows=update.rows,
+                vector=update.vector,
+                metrics=update.metrics,
+            )
+        )
+        self._apply(Received(hospital, exchange))
+
+    def track(self, fact: Tracked) -> None:
+        """What MLflow knows of a run."""
+        if fact.run not in self._journal.history.runs:
+            raise Refusal(f"run {fact.run} is not known here")
+        self._record(fact)
+        self._flush()
+
+    def tell(self, kind: str, reason: str, message: str) -> None:
+        """Tell a transition that is none of the rounds'."""
+        self._tell("Warning" if kind == "Warning" else "Normal", reason, message)
+        self._flush()
+
+    def touch(self) -> None:
+        """Something volatile changed (the roster, the broker)."""
+        self._changed()
+
+    # Applying events.
+
+    def _apply(self, event: Event) -> None:
+        self._handle(event)
+        self._flush()
+
+    def _handle(self, event: Event) -> None:
+        before = self.run
+        self.run, actions = step(self.run, event)
+        if before.exchange is not None and not before.exchange.same(self.run.exchange):
+            self._leave_exchange(before)
+        if self.run.state in (State.IDLE, State.REGISTRATION):
+            self._ordered_at = 0.0
+        for action in actions:
+            self._carry_out(action)
+
+    def _leave_exchange(self, before: Run) -> None:
+        """The exchange is over. If it ended without a result, its answers must not count after a restart either."""
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
+        history = self._journal.history.runs[before.number]
+        if history.order is not None and self.run.number == before.number:
+            self._record(ExchangeDropped(at=self._now(), run=before.number))
+
+    def _carry_out(self, action: Action) -> None:
+        match action:
+            case StartRun():
+                spec = self._require_spec()
+                self._learning.start(spec)
+                quorum = spec.effective_quorum(self._min_agents)
+                self._tell(
+                    "Normal", "Started", f"run {action.number}: {spec.rounds} rounds, quorum {quorum}, NON-PRIVATE"
+                )
+            case QuorumReached():
+                if self.run.exchange is not None and self.run.exchange.round <= 1 and self.run.exchange.attempt == 1:
+                    self._tell_quorum()
+            case WriteOrder():
+                self._write_order(action.exchange)
+            case SendOrder():
+                self._after_flush.append(partial(self.send_order, action.exchange, action.to))
+            case Combine():
+                self._combine(action.exchange)
+            case Retry():
+                self._tell_missing(action.exchange, action.missing, retried=True)
+            case Proceed():
+                self._tell_missing(action.exchange, action.missing, retried=False)
+            case Stopped():
+                self._tell(
+                    "Normal", "Stopped", f"stopped after round {max(self.run.committed, 0)} of {self.run.target}"
+                )
+            case SaveModel():
+                self._record(RunCompleted(at=self._now(), run=self.run.number))
+                self._tell("Normal", "Completed", f"run {self.run.number}: {self.run.committed} rounds")
+                self._handle(Saved())
+
+    def _write_order(self, exchange: Exchange) -> None:
+        if self._ordered_at == 0.0:
+            self._ordered_at = self._clock.monotonic()
+        self._record(
+            OrderWritten(
+                at=self._now(),
+                run=self.run.number,
+                round=exchange.round,
+                attempt=exchange.attempt,
+                task=exchange.task,
+                participants=sorted(exchange.participants),
+            )
+        )
+        self._start_deadline(exchange)
+        self._handle(Ordered())
+
+    def _combine(self, exchange: Exchange) -> None:
+        run = self._journal.history.runs[self.run.number]
+        if self._learning.length(exchange.task) <= SMALL:
+            self._commit(exchange, self._learning.combine(run, exchange))
+            return
+        self._combining = asyncio.ensure_future(self._combine_in_thread(run.number, exchange))
+
+    async def _combine_in_thread(self, number: int, exchange: Exchange) -> None:
+        run = self._journal.history.runs[number]
+        result = await asyncio.to_thread(self._learning.combine, run, exchange)
+        if self.run.number == number and exchange.same(self.run.exchange) and self.run.state is State.AGGREGATING:
+            self._commit(exchange, result)
+            self._flush()
+
+    def _commit(self, exchange: Exchange, result: Result) -> None:
+        now = self._clock.monotonic()
+        self._record(
+            RoundCommitted(
+                at=self._now(),
+                run=self.run.number,
+                round=exchange.round,
+                task=exchange.task,
+                seconds=now - self._ordered_at,
+                contributors=sorted(exchange.received),
+                parameters=result.parameters,
+                metrics=result.metrics,
+            )
+        )
+        self._ordered_at = now
+        self._after_flush.append(self._learning.collect_garbage)
+        self._handle(Aggregated())
+
+    def _edit(self, old: FederationSpec, new: FederationSpec, run: int) -> None:
+        """Take over what an edit may change in mid-run; tell what has to wait for the next run."""
+        edited = old.model_copy(update={name: getattr(new, name) for name in EDITABLE})
+        if edited != old:
+            self._record(SpecAccepted(at=self._now(), run=run, spec=edited))
+            self._tell_edit(old, edited)
+        deferred = [name for name in FederationSpec.model_fields if getattr(edited, name) != getattr(new, name)]
+        if [name for name in deferred if name != "run"] and edited != old:
+            names = ", ".join(f"spec.{name}" for name in deferred if name != "run")
+            self._tell("Warning", "EditDeferred", f"{names}: holds from the next run on")
+        self._apply(self._desired(run, edited))
+
+    def _tell_edit(self, old: FederationSpec, new: FederationSpec) -> None:
+        if old.rounds != new.rounds:
+            self._tell("Normal", "TargetChanged", f"{new.rounds} rounds instead of {old.rounds}")
+        if old.suspend != new.suspend:
+            reason, what = ("StopRequested", "stop") if new.suspend else ("StartRequested", "start")
+            self._tell("Normal", reason, f"{what} requested at round {max(self.run.committed, 0)} of {new.rounds}")
+        if old.hospital_names != new.hospital_names:
+            self._tell("Normal", "HospitalsChanged", f"{len(new.hospitals)} hospitals instead of {len(old.hospitals)}")
+
+    def _desired(self, run: int, spec: FederationSpec) -> Desired:
+        return Desired(
+            run=run,
+            target=spec.rounds,
+            quorum=spec.effective_quorum(self._min_agents),
+            hospitals=frozenset(spec.hospital_names),
+            suspended=spec.suspend,
+            moments=spec.features.scaling == "federated",
+        )
+
+    # Time.
+
+    def _start_deadline(self, exchange: Exchange) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+        seconds = self._require_spec().timeout.total_seconds()
+        self._deadline = asyncio.get_running_loop().call_later(seconds, self._apply, Deadline(exchange))
+
+    # Facts.
+
+    def _record(self, fact: AnyFact) -> None:
+        self._journal.add(fact)
+        self._durable = True
+
+    def _flush(self) -> None:
+        """Facts first, then all that rests on them."""
+        self._journal.flush(durable=self._durable)
+        self._durable = False
+        due, self._after_flush = self._after_flush, []
+        for act in due:
+            act()
+        self._changed()
+
+    def _changed(self) -> None:
+        self.version += 1
+        for watcher in self._watchers:
+            if not watcher.done():
+                watcher.set_result(None)
+
+    def _tell(self, kind: "str", reason: str, message: str) -> None:
+        logger.log(logging.WARNING if kind == "Warning" else logging.INFO, "%s: %s", reason, message)
+        self._record(
+            Happened(at=self._now(), type="Warning" if kind == "Warning" else "Normal", reason=reason, message=message)
+        )
+
+    def _tell_quorum(self) -> None:
+        total = len(self.run.hospitals)
+        self._tell("Normal", "QuorumReached", f"{len(self.run.reachable)} of {total} hospitals joined")
+
+    def _tell_missing(self, exchange: Exchange, missing: Names, *, retried: bool) -> None:
+        whom = ", ".join(sorted(missing)) or "nobody"
+        what = {"moments": "scaling", "train": f"round {exchange.round}", "evaluate": "the final evaluation"}
+        for hospital in missing & self.run.hospitals:
+            member = self.roster.member(hospital)
+            if member.present:
+                self.roster.lose(hospital, f"no answer to {what[exchange.task]} within the round's timeout")
+        if retried:
+            answers = len(exchange.received)
+            self._tell(
+                "Warning",
+                "RoundRetried",
+                f"{what[exchange.task]}: {answers} answers by the deadline, quorum {self.run.quorum}; missing: {whom}",
+            )
+        elif missing:
+            self._tell("Warning", "RoundIncomplete", f"{what[exchange.task]} goes on without {whom}")
+
+    def _require_spec(self) -> FederationSpec:
+        spec = self.spec
+        if spec is None:
+            raise InvalidMessage("no run has been asked for yet")
+        return spec
+
+    def _now(self) -> str:
+        return iso(self._clock.now())

@@ -1,0 +1,172 @@
+"""The vectors of a run: where the global parameters are, how answers are combined, what may be thrown away.
+
+Small vectors live in the journal's facts; large ones are blobs, and the facts hold their digests.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from consilia.aggregation import Update, chunks
+from consilia.errors import InvalidMessage, InvalidSetting
+from consilia.journal import History, RunHistory
+from consilia.protocol import BYTES_A_VALUE, INLINE_LIMIT, RunSettings, Task, VectorRef, pack, require_finite, unpack
+from consilia.rounds import Exchange
+from consilia.spec import FederationSpec
+from consilia.status import Metrics
+from consilia.vectors import FloatArray, all_finite
+
+from consilia_coordinator.blobs import BlobStore
+from consilia_coordinator.objective import Objective
+
+
+@dataclass(frozen=True)
+class Result:
+    """What an exchange gave: the new parameters (or summed moments), and their scores on public data."""
+
+    parameters: VectorRef | None
+    metrics: Metrics | None
+
+
+class Learning:
+    """The learning side of the coordinator's current run."""
+
+    def __init__(self, blobs: BlobStore, history: History, objective_of: Callable[[FederationSpec], Objective]) -> None:
+        self.blobs = blobs
+        self._history = history
+        self._objective_of = objective_of
+        self._objective: Objective | None = None
+        self._settings: tuple[int, str | None, RunSettings] | None = None
+        self._initial: tuple[int, VectorRef] | None = None
+
+    @property
+    def objective(self) -> Objective:
+        """The objective of the current run."""
+        if self._objective is None:
+            current = self._history.current
+            if current is None:
+                raise InvalidMessage("no run has been asked for yet")
+            self.start(current.spec)
+        if self._objective is None:
+            raise InvalidMessage("no run has been asked for yet")
+        return self._objective
+
+    def require_possible(self, spec: FederationSpec) -> None:
+        """Refuse a spec that cannot be run, before anything of it is written down."""
+        if spec.privacy.epsilon > 0:
+            raise InvalidSetting("this coordinator cannot add noise yet: set spec.privacy.epsilon to 0 (NON-PRIVATE)")
+        self._objective_of(spec)
+
+    def start(self, spec: FederationSpec) -> None:
+        """A new run of ``spec``, from a fresh model."""
+        self._objective = self._objective_of(spec)
+        self._settings = self._initial = None
+
+    def length(self, task: Task) -> int:
+        """How many values an answer to ``task`` has."""
+        return self.objective.length(task)
+
+    @property
+    def largest(self) -> int:
+        """Bytes of the largest vector of the run."""
+        return max(self.length("train"), self.length("moments")) * BYTES_A_VALUE
+
+    @staticmethod
+    def travels_as_blob(length: int) -> bool:
+        """Whether a vector of ``length`` values is too large for a stanza."""
+        return length * BYTES_A_VALUE > INLINE_LIMIT
+
+    def settings(self) -> RunSettings:
+        """What hospitals must know now."""
+        run = self._current()
+        key = run.moments.sha256 if run.moments else None
+        if self._settings is None or self._settings[:2] != (run.number, key):
+            self._settings = (run.number, key, self.objective.settings(self._moments(run)))
+        return self._settings[2]
+
+    def parameters(self, task: Task) -> VectorRef | None:
+        """The global parameters that an order of ``task`` carries."""
+        if task == "moments":
+            return None
+        run = self._current()
+        if run.parameters is not None:
+            return run.parameters
+        if self._initial is None or self._initial[0] != run.number:
+            self._initial = (run.number, self._store(self.objective.initial()))
+        return self._initial[1]
+
+    def admit(self, task: Task, vector: VectorRef | None) -> None:
+        """Check an inline answer's vector: there, of the right length, finite. Raises :class:`InvalidMessage`."""
+        self._require_length(task, vector)
+        if vector is not None and vector.inline:
+            require_finite(unpack(vector), self.length(task))
+
+    def admit_blob(self, vector: VectorRef) -> None:
+        """Check a blob's values (slow: reads it all). Raises :class:`InvalidMessage`."""
+        if not self.blobs.has(vector.sha256):
+            raise InvalidMessage(f"blob {vector.sha256[:12]}… has not arrived: upload it, then answer again")
+        if self.blobs.path(vector.sha256).stat().st_size != vector.length * BYTES_A_VALUE:
+            raise InvalidMessage(f"blob {vector.sha256[:12]}… does not have the {vector.length} values it should")
+        for part in self.blobs.reader(vector.sha256)():
+            if not all_finite(part):
+                raise InvalidMessage("vector holds a value that is not finite (NaN or infinity)")
+
+    def combine(self, run: RunHistory, exchange: Exchange) -> Result:
+        """Combine the answers to ``exchange``, in the order of names."""
+        if exchange.task == "evaluate":
+            return Result(None, None)
+        updates = [self._update(run, hospital) for hospital in sorted(exchange.received)]
+        vector = self.objective.combine(exchange.task, updates)
+        metrics = self.objective.score(vector, self._moments(run)) if exchange.task == "train" else None
+        return Result(self._store(vector), metrics)
+
+    def forget_torn(self, run: RunHistory) -> None:
+        """After a crash: drop answers whose blob is not whole; they are asked for again."""
+        torn = [
+            hospital
+            for hospital, update in run.updates.items()
+            if update.vector is not None and not update.vector.inline and not self.blobs.verify(update.vector.sha256)
+        ]
+        for hospital in torn:
+            del run.updates[hospital]
+
+    def collect_garbage(self) -> None:
+        """Remove the blobs that nothing refers to: the spooled answers of committed rounds, older global models."""
+        if self.largest <= INLINE_LIMIT:
+            return
+        kept: set[str] = set()
+        for run in self._history.runs.values():
+            references = [run.parameters, run.moments, *(update.vector for update in run.updates.values())]
+            kept |= {reference.sha256 for reference in references if reference is not None}
+        if self._initial is not None:
+            kept.add(self._initial[1].sha256)
+        self.blobs.keep_only(kept)
+
+    def _current(self) -> RunHistory:
+        current = self._history.current
+        if current is None:
+            raise InvalidMessage("no run has been asked for yet")
+        return current
+
+    def _moments(self, run: RunHistory) -> FloatArray | None:
+        return unpack(run.moments) if run.moments is not None else None
+
+    def _store(self, vector: FloatArray) -> VectorRef:
+        return pack(vector) if vector.nbytes <= INLINE_LIMIT else self.blobs.put(vector)
+
+    def _update(self, run: RunHistory, hospital: str) -> Update:
+        update = run.updates[hospital]
+        if update.vector is None:
+            raise InvalidMessage(f"the answer of {hospital} has no vector")
+        return Update(hospital, update.rows, self._reader(update.vector))
+
+    def _reader(self, vector: VectorRef) -> Callable[[], Iterable[FloatArray]]:
+        if vector.inline:
+            return lambda: chunks(unpack(vector))
+        return self.blobs.reader(vector.sha256)
+
+    def _require_length(self, task: Task, vector: VectorRef | None) -> None:
+        expected = self.length(task)
+        if vector is None and expected > 0:
+            raise InvalidMessage(f"the answer to {task} has no vector; {expected} values are expected")
+        if vector is not None and vector.length != expected:
+            raise InvalidMessage(f"vector has {vector.length} values; {task} has {expected}")

@@ -1,0 +1,98 @@
+"""What a run optimises: how long its vectors are, where it starts, what hospitals must know, how a model is scored.
+
+The conductor asks an :class:`Objective` and knows nothing of models, so that rounds of any vector run the same way.
+"""
+
+from collections.abc import Iterable
+from typing import Protocol
+
+import numpy as np
+from consilia.aggregation import FedAvg, Strategy, Update, sum_vectors
+from consilia.features import FeatureMap
+from consilia.protocol import RunSettings, Task
+from consilia.spec import FederationSpec
+from consilia.status import Metrics
+from consilia.vectors import FloatArray
+
+from consilia_coordinator.evaluation import PublicEvaluation
+
+
+class Objective(Protocol):
+    """The learning side of one run."""
+
+    def length(self, task: Task) -> int:
+        """How many values an answer to ``task`` has; 0 where it has no vector."""
+        ...
+
+    def initial(self) -> FloatArray:
+        """The parameters of the fresh model (``length("train")``,)."""
+        ...
+
+    def settings(self, moments: FloatArray | None) -> RunSettings:
+        """What hospitals must know; with the summed moments once there are any."""
+        ...
+
+    def combine(self, task: Task, updates: Iterable[Update]) -> FloatArray:
+        """The hospitals' answers, combined in the order of names."""
+        ...
+
+    def score(self, parameters: FloatArray, moments: FloatArray | None) -> Metrics | None:
+        """Scores of ``parameters`` on public data; None where the federation names none."""
+        ...
+
+
+class SpecObjective:
+    """The objective that a Federation's spec describes."""
+
+    def __init__(self, spec: FederationSpec, strategy: Strategy | None = None) -> None:
+        self._spec = spec
+        self._strategy = strategy or FedAvg()
+        self._evaluation = PublicEvaluation.of(spec)
+        self._columns = len(spec.features.codebook)
+        self._map: tuple[bytes | None, FeatureMap] | None = None
+
+    def length(self, task: Task) -> int:
+        """See :class:`Objective`."""
+        return {"train": self._columns + 1, "moments": 1 + 2 * self._columns, "evaluate": 0}[task]
+
+    def initial(self) -> FloatArray:
+        """See :class:`Objective`: zeros, which a convex objective needs no better than."""
+        return np.zeros(self.length("train"))
+
+    def settings(self, moments: FloatArray | None) -> RunSettings:
+        """See :class:`Objective`."""
+        spec = self._spec
+        return RunSettings(
+            features=spec.features,
+            model=spec.model,
+            algorithm=spec.algorithm,
+            feature_map=None if self._needs(moments) else self.feature_map(moments),
+        )
+
+    def combine(self, task: Task, updates: Iterable[Update]) -> FloatArray:
+        """See :class:`Objective`."""
+        if task == "moments":
+            return sum_vectors(updates, self.length(task))
+        return self._strategy.reduce(updates, self.length(task))
+
+    def score(self, parameters: FloatArray, moments: FloatArray | None) -> Metrics | None:
+        """See :class:`Objective`."""
+        if self._evaluation is None:
+            return None
+        return Metrics(**self._evaluation.score(self.feature_map(moments), parameters))
+
+    def feature_map(self, moments: FloatArray | None) -> FeatureMap:
+        """The run's map from columns to the model's input; kept, for it is asked for at every round."""
+        key = None if moments is None else moments.tobytes()
+        if self._map is None or self._map[0] != key:
+            features = self._spec.features
+            made = (
+                FeatureMap.from_codebook(features)
+                if features.scaling == "codebook" or moments is None
+                else FeatureMap.from_moments(features.names, moments)
+            )
+            self._map = (key, made)
+        return self._map[1]
+
+    def _needs(self, moments: FloatArray | None) -> bool:
+        return self._spec.features.scaling == "federated" and moments is None

@@ -1,0 +1,77 @@
+"""Who the hospitals are, as the coordinator last heard of them: addresses, signs of life, what is wrong.
+
+A hospital that joined and was heard of within :data:`SILENCE_SECONDS` is there; silence, leaving or refusal end that.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+HEARTBEAT_SECONDS = 1.0
+SILENCE_SECONDS = 6.0
+"""Six heartbeats: long enough for a machine that is starting ten processes, short enough to be told at once."""
+
+
+@dataclass
+class Member:
+    """One hospital. ``address`` is the full JID of its current process; None while it is not there."""
+
+    name: str
+    address: str | None = None
+    instance: str | None = None
+    engine: str | None = None
+    heard: float = 0.0
+    heard_at: datetime | None = None
+    order: str | None = None
+    busy: bool = False
+    settings: str | None = None
+    lost_reason: str | None = None
+    refusal: str | None = None
+    known: bool = False
+
+    @property
+    def present(self) -> bool:
+        """Whether it has joined and is not lost."""
+        return self.address is not None
+
+
+class Roster:
+    """The hospitals of a federation by name. Keeps what it knows of one that is taken out, in case it is put back."""
+
+    def __init__(self) -> None:
+        self._members: dict[str, Member] = {}
+
+    def member(self, name: str) -> Member:
+        """The hospital called ``name``."""
+        return self._members.setdefault(name, Member(name))
+
+    def present(self) -> list[Member]:
+        """Those who are there, in the order of names."""
+        return [member for _, member in sorted(self._members.items()) if member.present]
+
+    def join(self, name: str, address: str, instance: str, engine: str) -> Member:
+        """A process of hospital ``name`` said that it is there."""
+        member = self.member(name)
+        member.address, member.instance, member.engine = address, instance, engine
+        member.lost_reason, member.refusal, member.order, member.busy = None, None, None, False
+        member.known = True
+        return member
+
+    def hear(self, name: str, monotonic: float, now: datetime) -> Member:
+        """Any valid message of hospital ``name`` is a sign of life."""
+        member = self.member(name)
+        member.heard, member.heard_at = monotonic, now
+        return member
+
+    def lose(self, name: str, reason: str) -> None:
+        """Hospital ``name`` is gone."""
+        member = self.member(name)
+        member.address, member.lost_reason = None, reason
+
+    def silent(self, monotonic: float) -> list[str]:
+        """Those who are there and were not heard of for too long."""
+        return [member.name for member in self.present() if monotonic - member.heard > SILENCE_SECONDS]
+
+    def forgive_silence(self, monotonic: float) -> None:
+        """Nobody could be heard, for the coordinator itself was cut off: count silence from now."""
+        for member in self._members.values():
+            member.heard = max(member.heard, monotonic)

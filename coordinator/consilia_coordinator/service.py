@@ -1,0 +1,96 @@
+"""One federation's coordinator, put together: journal, rounds, bus and API on one event loop."""
+
+import asyncio
+import logging
+import ssl
+from collections.abc import Callable
+
+from aiohttp import web
+from consilia.errors import Unavailable
+from consilia.spec import FederationSpec
+from consilia_bus.bus import Bus
+
+from consilia_coordinator.access import Access
+from consilia_coordinator.blobs import BlobStore
+from consilia_coordinator.clock import Clock
+from consilia_coordinator.conductor import Conductor
+from consilia_coordinator.hospitals import Hospitals
+from consilia_coordinator.http_api import HttpApi
+from consilia_coordinator.journal_file import JournalFile
+from consilia_coordinator.learning import Learning
+from consilia_coordinator.objective import Objective, SpecObjective
+from consilia_coordinator.roster import HEARTBEAT_SECONDS
+from consilia_coordinator.settings import Settings
+
+logger = logging.getLogger(__name__)
+
+READ_BUFFER = 1 << 20
+SHUTDOWN_SECONDS = 1.0
+
+
+class Service:
+    """The coordinator's parts. ``objective_of`` says what a run of a spec optimises."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        bus: Bus,
+        clock: Clock,
+        objective_of: Callable[[FederationSpec], Objective] = SpecObjective,
+    ) -> None:
+        self._settings = settings
+        self._bus = bus
+        self.journal = JournalFile(settings.state / "journal")
+        learning = Learning(BlobStore(settings.state / "blobs"), self.journal.history, objective_of)
+        access = Access.of(settings.public_key.read_bytes())
+        self.conductor = Conductor(self.journal, learning, clock, settings.min_agents)
+        self.hospitals = Hospitals(
+            self.conductor,
+            learning,
+            bus,
+            clock,
+            settings.federation_uid,
+            lambda hospital: access.ticket(hospital, clock.now()),
+        )
+        self._api = HttpApi(self.conductor, learning, access, clock, settings.federation)
+
+    async def run(self) -> None:
+        """Serve until cancelled."""
+        self.conductor.resume()
+        runner = web.AppRunner(
+            self._api.application(),
+            access_log=None,
+            read_bufsize=READ_BUFFER,
+            shutdown_timeout=SHUTDOWN_SECONDS,
+            handler_cancellation=True,
+        )
+        await runner.setup()
+        try:
+            await self._listen(runner)
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._bus.run(self.hospitals))
+                group.create_task(self._watch_for_silence())
+        finally:
+            await runner.cleanup()
+            self.journal.close()
+
+    async def leave(self) -> None:
+        """Nothing to say: hospitals keep their answers, and the journal has all that was announced."""
+
+    async def _listen(self, runner: web.AppRunner) -> None:
+        settings = self._settings
+        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        context.load_cert_chain(settings.certificate, settings.key)
+        site = web.TCPSite(runner, settings.http_host, settings.http_port, ssl_context=context)
+        try:
+            await site.start()
+        except OSError as error:
+            raise Unavailable(
+                f"port {settings.http_port} on {settings.http_host} is taken: choose another CONSILIA_HTTP_PORT"
+            ) from error
+        logger.info("listening on https://%s:%d", settings.http_host, settings.http_port)
+
+    async def _watch_for_silence(self) -> None:
+        while True:
+            await asyncio.sleep(HEARTBEAT_SECONDS)
+            self.hospitals.lose_the_silent()

@@ -1,0 +1,48 @@
+"""The coordinator's settings, from its environment."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from consilia import settings
+from consilia.settings import Environment
+
+
+@dataclass(frozen=True)
+class Settings:
+    """One attribute a setting; the environment's name is beside it."""
+
+    federation: str
+    """CONSILIA_FEDERATION: namespace/name."""
+    federation_uid: str
+    """CONSILIA_FEDERATION_UID."""
+    state: Path
+    """CONSILIA_STATE: the folder of the journal and the blobs."""
+    http_host: str
+    """CONSILIA_HTTP_HOST, default 127.0.0.1."""
+    http_port: int
+    """CONSILIA_HTTP_PORT, default 8443."""
+    certificate: Path
+    """CONSILIA_TLS_CERTIFICATE."""
+    key: Path
+    """CONSILIA_TLS_KEY."""
+    public_key: Path
+    """CONSILIA_TOKEN_PUBLIC_KEY: the PEM file with which tokens are verified."""
+    min_agents: int | None
+    """MIN_AGENTS: the quorum where the spec gives none."""
+
+    @classmethod
+    def of(cls, environment: Environment) -> "Settings":
+        """Read the environment. Raises :class:`consilia.errors.InvalidSetting`."""
+        settings.require_supported(environment)
+        federation = settings.text(environment, "CONSILIA_FEDERATION")
+        return cls(
+            federation=federation,
+            federation_uid=settings.text(environment, "CONSILIA_FEDERATION_UID", federation),
+            state=Path(settings.text(environment, "CONSILIA_STATE")),
+            http_host=settings.text(environment, "CONSILIA_HTTP_HOST", "127.0.0.1"),
+            http_port=settings.port(environment, "CONSILIA_HTTP_PORT", 8443),
+            certificate=Path(settings.text(environment, "CONSILIA_TLS_CERTIFICATE")),
+            key=Path(settings.text(environment, "CONSILIA_TLS_KEY")),
+            public_key=Path(settings.text(environment, "CONSILIA_TOKEN_PUBLIC_KEY")),
+            min_agents=settings.min_agents(environment),
+        )

@@ -1,0 +1,219 @@
+"""The federation's status, computed from what is known: the fold of the journal, the state of the run, the roster.
+
+Pure. Every sentence that tells a person why nothing happens is written here.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from statistics import median
+from typing import Literal
+
+from consilia.journal import History, RunHistory
+from consilia.rounds import Run, State
+from consilia.spec import FederationSpec
+from consilia.status import (
+    Condition,
+    FederationStatus,
+    HospitalMetrics,
+    HospitalPhase,
+    HospitalStatus,
+    Phase,
+    RoundRecord,
+    TrackingRun,
+)
+
+from consilia_coordinator.clock import iso
+from consilia_coordinator.roster import Member, Roster
+
+
+@dataclass(frozen=True)
+class Facts:
+    """All that a status is computed from."""
+
+    history: History
+    run: Run
+    roster: Roster
+    broker_problem: str | None = None
+
+
+def federation_status(facts: Facts) -> FederationStatus:
+    """The status as people read it; conditions come without the times of their transitions."""
+    history = facts.history.current
+    if history is None:
+        return FederationStatus(message="waiting for the federation's spec")
+    run, spec = facts.run, history.spec
+    last = history.rounds.get(history.committed)
+    tracked = history.tracked
+    return FederationStatus(
+        phase=phase(facts, spec),
+        state=run.state.value,
+        message=message(facts, spec),
+        run=run.number,
+        round=max(run.committed, 0),
+        rounds=run.target,
+        quorum=run.quorum,
+        connected=len(run.reachable),
+        started_at=history.started_at,
+        completed_at=history.completed_at,
+        seconds_per_round=_seconds_per_round(history),
+        metrics=last.metrics if last else None,
+        hospitals=[_hospital(facts, history, name) for name in spec.hospital_names],
+        model=tracked.model if tracked else None,
+        mlflow=TrackingRun(run_id=tracked.run_id, url=tracked.url) if tracked else None,
+        conditions=conditions(facts, spec),
+    )
+
+
+def phase(facts: Facts, spec: FederationSpec) -> Phase:
+    """One word for people; the state of the machine is beside it."""
+    run = facts.run
+    if run.state is State.IDLE:
+        return "Complete" if run.complete else "Idle"
+    if run.state is State.REGISTRATION:
+        usable = [name for name in spec.hospital_names if facts.roster.member(name).refusal is None]
+        return "Registration" if len(usable) >= run.quorum else "Blocked"
+    return "Stopping" if run.suspended else "Training"
+
+
+def message(facts: Facts, spec: FederationSpec) -> str:
+    """What happens now, or why nothing does."""
+    run = facts.run
+    if facts.broker_problem:
+        return facts.broker_problem
+    if run.state is State.IDLE:
+        if run.complete:
+            return f"run {run.number} is complete: {run.committed} rounds"
+        return f"stopped after round {max(run.committed, 0)} of {run.target}; Start resumes it"
+    if run.state is State.REGISTRATION:
+        return _who_is_missing(facts, spec)
+    if run.exchange is None:
+        return "saving the final model"
+    return _what_is_awaited(facts)
+
+
+def conditions(facts: Facts, spec: FederationSpec) -> list[Condition]:
+    """The conditions by Kubernetes' conventions, without transition times."""
+    run = facts.run
+    refused = [member for member in _members(facts, spec) if member.refusal is not None]
+    lost = [member for member in _members(facts, spec) if member.known and not member.present]
+    enough = len(run.reachable) >= run.quorum
+    training = run.state not in (State.IDLE, State.REGISTRATION)
+    return [
+        _condition("Ready", facts.broker_problem is None, "Connected", "BrokerLost", facts.broker_problem or ""),
+        _condition(
+            "HospitalsConnected",
+            enough,
+            "QuorumReached",
+            "WaitingForQuorum",
+            f"{len(run.reachable)} of {len(spec.hospitals)} hospitals are connected; the quorum is {run.quorum}",
+        ),
+        _condition(
+            "DataAccepted",
+            not refused,
+            "AllAccepted",
+            "DataRefused",
+            "; ".join(f"{member.name}: {member.refusal}" for member in refused),
+        ),
+        _condition("Training", training, "RoundInFlight", "NotTraining", message(facts, spec)),
+        _condition("Complete", run.complete, "TargetReached", "NotComplete", ""),
+        _condition(
+            "Degraded",
+            bool(lost),
+            "HospitalLost",
+            "AllPresent",
+            "; ".join(f"{member.name}: {member.lost_reason}" for member in lost),
+        ),
+    ]
+
+
+def newest_scores(history: RunHistory, name: str) -> tuple[int, HospitalMetrics] | None:
+    """The last round whose model hospital ``name`` has scored, and the scores."""
+    for number in sorted(history.rounds, reverse=True):
+        scores = history.rounds[number].hospitals.get(name)
+        if scores is not None and scores.loss is not None:
+            return number, scores
+    return None
+
+
+def _hospital(facts: Facts, history: RunHistory, name: str) -> HospitalStatus:
+    member = facts.roster.member(name)
+    newest = newest_scores(history, name)
+    scores = newest[1].model_dump() if newest else {}
+    return HospitalStatus(
+        name=name,
+        engine=member.engine,
+        phase=_hospital_phase(facts.run, member),
+        round=newest[0] if newest else None,
+        last_seen=iso(member.heard_at) if member.heard_at else None,
+        reason=member.refusal or member.lost_reason,
+        **scores,
+    )
+
+
+def _hospital_phase(run: Run, member: Member) -> HospitalPhase:
+    if member.refusal is not None:
+        return "Refused"
+    if not member.present:
+        return "Lost" if member.known else "Pending"
+    exchange = run.exchange
+    if exchange is not None and member.name in exchange.participants:
+        return "Sent" if member.name in exchange.received else "Training"
+    return "Ready"
+
+
+def _members(facts: Facts, spec: FederationSpec) -> list[Member]:
+    return [facts.roster.member(name) for name in spec.hospital_names]
+
+
+def _who_is_missing(facts: Facts, spec: FederationSpec) -> str:
+    missing = [_why(member) for member in _members(facts, spec) if member.name not in facts.run.reachable]
+    return f"waiting for {facts.run.quorum} hospitals; {len(facts.run.reachable)} joined; missing: {', '.join(missing)}"
+
+
+def _why(member: Member) -> str:
+    reason = member.refusal or member.lost_reason
+    return f"{member.name} ({reason})" if reason else member.name
+
+
+def _what_is_awaited(facts: Facts) -> str:
+    run, exchange = facts.run, facts.run.exchange
+    if exchange is None:
+        return ""
+    what = {"moments": "scaling", "train": f"round {exchange.round} of {run.target}", "evaluate": "final evaluation"}
+    told = f"{what[exchange.task]}: {len(exchange.received)} of {len(exchange.participants)} answers"
+    lost = sorted(exchange.excused)
+    if lost and len(exchange.received | exchange.awaited) < run.quorum:
+        whom = ", ".join(_why(facts.roster.member(name)) for name in lost)
+        return f"{told}; stalled below the quorum of {run.quorum} without {whom}; retried at the round's timeout"
+    return f"stopping after {what[exchange.task]}" if run.suspended else told
+
+
+def _seconds_per_round(history: RunHistory) -> float | None:
+    seconds = [record.seconds for record in history.rounds.values()]
+    return median(seconds) if seconds else None
+
+
+def _condition(kind: str, holds: bool, yes: str, no: str, message: str) -> Condition:
+    status: Literal["True", "False"] = "True" if holds else "False"
+    return Condition(type=kind, status=status, reason=yes if holds else no, message=message)
+
+
+def with_transition_times(
+    new: list[Condition], old: dict[str, Condition], now: datetime
+) -> tuple[list[Condition], dict[str, Condition]]:
+    """``new`` with the time at which each condition last changed its status."""
+    timed = []
+    for condition in new:
+        before = old.get(condition.type)
+        unchanged = before is not None and before.status == condition.status
+        since = before.last_transition_time if before is not None and unchanged else iso(now)
+        timed.append(condition.model_copy(update={"last_transition_time": since}))
+    return timed, {condition.type: condition for condition in timed}
+
+
+def round_records(history: History, run: int | None, after: int) -> list[RoundRecord]:
+    """The committed rounds of a run (default: the current) above ``after``, in order."""
+    chosen = history.current if run is None else history.runs.get(run)
+    if chosen is None:
+        return []
+    return [record for number, record in sorted(chosen.rounds.items()) if number > after]
