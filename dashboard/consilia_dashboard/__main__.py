@@ -17,7 +17,7 @@ from consilia_dashboard.settings import Settings, read_settings
 
 # A live page holds a thread; the rest serve requests.
 THREADS = MAX_VIEWERS + 16
-GRACE_SECONDS = 2
+GRACE_SECONDS = 1
 
 
 class Server(BaseApplication):  # type: ignore[misc]

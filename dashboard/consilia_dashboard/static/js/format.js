@@ -1,0 +1,36 @@
+// Numbers and times as people read them; figures keep their width.
+
+const DASH = "–";
+const defined = (value) => typeof value === "number" && Number.isFinite(value);
+
+export const percent = (value) => (defined(value) ? `${(value * 100).toFixed(1)} %` : DASH);
+export const loss = (value) => (defined(value) ? value.toFixed(3) : DASH);
+export const metric = (name, value) => (name === "loss" ? loss(value) : percent(value));
+
+export const clock = (iso) => {
+  const time = new Date(iso);
+  return Number.isNaN(time.getTime()) ? "" : time.toLocaleTimeString("en-GB");
+};
+
+export const pace = (seconds) => {
+  if (!defined(seconds) || seconds <= 0) return "";
+  return seconds < 0.1 ? `${(seconds * 1000).toFixed(0)} ms a round` : `${seconds.toFixed(seconds < 10 ? 2 : 0)} s a round`;
+};
+
+export const ago = (milliseconds) => {
+  const seconds = Math.max(0, Math.floor(milliseconds / 1000));
+  if (seconds < 1) return "now";
+  if (seconds < 60) return `${seconds} s ago`;
+  if (seconds < 3600) return `${Math.floor(seconds / 60)} min ago`;
+  if (seconds < 86400) return `${Math.floor(seconds / 3600)} h ago`;
+  return `${Math.floor(seconds / 86400)} d ago`;
+};
+
+// The change since the round before, with its direction: { text, good: "yes" | "no" | "" }.
+export const delta = (name, now, before) => {
+  if (!defined(now) || !defined(before)) return { text: "", good: "" };
+  const change = name === "loss" ? now - before : (now - before) * 100;
+  const text = Math.abs(change).toFixed(name === "loss" ? 3 : 1);
+  if (Number(text) === 0) return { text: `= ${text}`, good: "" };
+  return { text: `${change > 0 ? "▲" : "▼"} ${text}`, good: (change > 0) === (name !== "loss") ? "yes" : "no" };
+};

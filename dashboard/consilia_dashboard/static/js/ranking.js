@@ -1,0 +1,27 @@
+// The order of the cards: by how bad a hospital's state is, then by its accuracy.
+
+const SETTLE_MILLISECONDS = 5000;
+
+let held = { key: "", at: 0, names: [] };
+
+// While all are well, accuracies overtake one another at every round: such changes wait a few seconds.
+export const order = ({ hospitals }) => {
+  const key = hospitals.map(({ name, rank }) => `${name}:${rank}`).join();
+  const now = performance.now();
+  if (key !== held.key || now - held.at > SETTLE_MILLISECONDS) {
+    const names = hospitals.toSorted(worse).map((hospital) => hospital.name);
+    held = { key, at: now, names };
+  }
+  return held.names;
+};
+
+const worse = (a, b) => a.rank - b.rank || (a.accuracy ?? 2) - (b.accuracy ?? 2) || a.name.localeCompare(b.name);
+
+// "5 hospitals: 1 lost, 4 training"
+export const summary = ({ hospitals, hospitalCount }) => {
+  const counts = new Map();
+  for (const { word, rank } of hospitals.toSorted(worse)) counts.set(word, { rank, count: (counts.get(word)?.count ?? 0) + 1 });
+  const parts = [...counts].map(([word, { count }]) => `${count} ${word}`);
+  const total = `${hospitalCount} ${hospitalCount === 1 ? "hospital" : "hospitals"}`;
+  return parts.length ? `${total}: ${parts.join(", ")}` : `${total}; the coordinator has not named them yet.`;
+};

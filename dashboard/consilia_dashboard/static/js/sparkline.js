@@ -1,0 +1,37 @@
+// A hospital's accuracy over its last rounds, as one small line.
+
+import { make, svg, text } from "./dom.js";
+import { percent } from "./format.js";
+
+const WIDTH = 300;
+const HEIGHT = 44;
+const ROUNDS = 150;
+
+export class Sparkline {
+  constructor(name) {
+    this.name = name;
+    this.element = svg("svg", { class: "spark", viewBox: `0 0 ${WIDTH} ${HEIGHT}`, preserveAspectRatio: "none", role: "img" });
+    this.line = svg("polyline", { points: "" });
+    this.element.append(svg("line", { x1: 0, y1: HEIGHT - 1, x2: WIDTH, y2: HEIGHT - 1 }), this.line);
+    this.label = make("p", "spark-label");
+    this.label.append(make("span"), make("span"));
+  }
+
+  draw(records) {
+    const scored = records.filter((record) => typeof record.hospitals?.[this.name]?.accuracy === "number").slice(-ROUNDS);
+    const values = scored.map((record) => record.hospitals[this.name].accuracy);
+    const low = Math.min(...values);
+    const high = Math.max(...values);
+    this.line.setAttribute("points", values.map((value, index) => point(value, index, values.length, low, high)).join(" "));
+    const [from, range] = this.label.children;
+    text(from, scored.length ? `Accuracy, rounds ${scored[0].round} to ${scored.at(-1).round}` : "Accuracy by round: nothing yet");
+    text(range, scored.length ? `${percent(low)} to ${percent(high)}` : "");
+    this.element.setAttribute("aria-label", `${from.textContent}: ${range.textContent}`);
+  }
+}
+
+const point = (value, index, count, low, high) => {
+  const x = count > 1 ? (index / (count - 1)) * WIDTH : WIDTH / 2;
+  const y = HEIGHT - 5 - ((value - low) / (high - low || 1)) * (HEIGHT - 10);
+  return `${x.toFixed(1)},${y.toFixed(1)}`;
+};

@@ -1,0 +1,64 @@
+"""Fixtures of the dashboard's tests: a fake upstream, an application before it, a client that is logged in."""
+
+import re
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+
+sys.path.insert(0, str(Path(__file__).parent))  # for `upstream`, which is no test
+
+from consilia_dashboard.app import create_app
+from consilia_dashboard.settings import read_settings
+from upstream import Upstream, write_settings
+
+LOGIN_TOKEN = "a-login-token-of-some-length"
+
+
+@pytest.fixture
+def upstream() -> Iterator[Upstream]:
+    served = Upstream()
+    yield served
+    served.close()
+
+
+@pytest.fixture
+def app(upstream: Upstream, tmp_path: Path) -> Iterator[Flask]:
+    made = create_app(read_settings(write_settings(upstream, tmp_path, 8081, LOGIN_TOKEN)))
+    yield made
+    made.extensions["live"].close()
+
+
+@pytest.fixture
+def stranger(app: Flask) -> FlaskClient:
+    return app.test_client()
+
+
+@pytest.fixture
+def client(app: Flask) -> FlaskClient:
+    entered = app.test_client()
+    assert entered.get(f"/?token={LOGIN_TOKEN}").status_code == 303
+    return entered
+
+
+@pytest.fixture
+def csrf(client: FlaskClient) -> str:
+    match = re.search(r'data-csrf="([^"]+)"', client.get("/").text)
+    assert match is not None
+    return match[1]
+
+
+@pytest.fixture
+def post(client: FlaskClient, csrf: str) -> Callable[..., tuple[int, dict[str, str]]]:
+    """Press a button of the page: (status, answer)."""
+
+    def press(action: str, **fields: str) -> tuple[int, dict[str, str]]:
+        answer = client.post(
+            f"/federations/default/breast-cancer/{action}", data=fields, headers={"X-CSRF-Token": csrf}
+        )
+        return answer.status_code, answer.get_json()
+
+    return press

@@ -1,0 +1,358 @@
+"""A fake of everything the dashboard talks to, over real HTTP: the federations' API and a coordinator's stream.
+
+``Upstream`` is told what happens (``begin``, ``commit``, ``lose`` ...); it serves that on a port of its own.
+``python tests/dashboard/upstream.py`` runs a dashboard before it, for looking at.
+"""
+
+import argparse
+import json
+import math
+import os
+import random
+import secrets
+import sys
+import tempfile
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+from consilia import tokens
+
+Document = dict[str, Any]
+API = "/apis/consilia.health/v1alpha1"
+NAMES = ("harbour", "hillcrest", "lakeside", "north", "riverside")
+
+
+class Upstream:
+    """One federation of five hospitals, with its API and its coordinator."""
+
+    def __init__(self, name: str = "breast-cancer", public_key: bytes | None = None) -> None:
+        self.name = name
+        self.changed = threading.Condition()
+        self.journal: list[tuple[str, Document]] = []
+        self.patches: list[Document] = []
+        self.refusal: tuple[int, str] | None = None
+        self.present = True
+        self.answers = True
+        self.streams = 0
+        self.requests: list[str] = []
+        self.api_token = "api-token-1"
+        self.public_key = public_key
+        self.spec: Document = {
+            "rounds": 10,
+            "suspend": False,
+            "quorum": 5,
+            "privacy": {"epsilon": 0.0},
+            "hospitals": [{"name": each, "cohort": {"name": each}} for each in NAMES],
+        }
+        self.status = idle_status()
+        self.uid = "uid-1"
+        self.server = _Server(("127.0.0.1", 0), _handler(self))
+        self.url = f"http://127.0.0.1:{self.server.server_address[1]}"
+        self.thread = threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
+        self.thread.start()
+
+    def close(self) -> None:
+        self.hang_up()
+        self.server.shutdown()
+        self.server.server_close()
+        self.thread.join()
+
+    # What happens ------------------------------------------------------------------------------------------------
+
+    def tell(self, event: str, document: Document) -> None:
+        with self.changed:
+            self.journal.append((event, json.loads(json.dumps(document))))
+            self.changed.notify_all()
+
+    def become(self, **status: Any) -> None:
+        """Change the status, and tell it."""
+        with self.changed:
+            self.status.update(status)
+            self.status["connected"] = sum(h["phase"] not in ("Pending", "Lost", "Refused") for h in self.hospitals)
+            self.tell("status", self.status)
+
+    def happen(self, reason: str, message: str, kind: str = "Normal") -> None:
+        self.tell("event", {"at": now(), "type": kind, "reason": reason, "message": message})
+
+    def hospital(self, name: str, **fields: Any) -> None:
+        """Change one hospital's row, and tell the status."""
+        for each in self.hospitals:
+            if each["name"] == name:
+                each.update(fields)
+        self.become()
+
+    @property
+    def hospitals(self) -> list[Document]:
+        return self.status["hospitals"]  # type: ignore[no-any-return]
+
+    def join(self, *names: str) -> None:
+        for name in names or NAMES:
+            self.hospital(name, phase="Ready", lastSeen=now())
+
+    def begin(self, run: int = 1) -> None:
+        self.status.update(run=run, round=0, rounds=self.spec["rounds"], model=None, metrics=None, startedAt=now())
+        self.join()
+        self.become(phase="Training", state="Collecting", mlflow={"runId": "4f1d", "url": "http://localhost:5000/#/1"})
+        self.happen("Started", f"run {run}: {self.spec['rounds']} rounds, quorum 5, epsilon 0")
+        self.happen("QuorumReached", "5 of 5 hospitals joined")
+
+    def commit(self, number: int | None = None) -> None:
+        """Commit the next round."""
+        number = number or self.status["round"] + 1
+        rows = {name: scores(number, index) for index, name in enumerate(NAMES, 1)}
+        for each in self.hospitals:
+            if each["phase"] not in ("Lost", "Refused", "Pending"):
+                each.update(rows[each["name"]], phase="Training", round=number, rows=101, lastSeen=now())
+        overall = scores(number, 0)
+        record = {"run": self.status["run"], "round": number, "at": now(), "seconds": 0.03, "participants": list(NAMES)}
+        self.tell("round", {**record, "metrics": overall, "hospitals": {}})
+        self.tell("round", {**record, "metrics": overall, "hospitals": {n: {"rows": 101, **m} for n, m in rows.items()}})
+        self.become(round=number, rounds=self.spec["rounds"], metrics=overall, secondsPerRound=0.03)
+
+    def complete(self) -> None:
+        model = {"name": self.name, "version": "3", "uri": f"models:/{self.name}/3"}
+        for each in self.hospitals:
+            each["phase"] = "Ready" if each["phase"] == "Training" else each["phase"]
+        self.become(phase="Complete", state="Finished", model=model, completedAt=now())
+        self.happen("Complete", f"run {self.status['run']} finished {self.status['round']} rounds")
+
+    def lose(self, name: str, reason: str = "connection closed") -> None:
+        self.hospital(name, phase="Lost", reason=f"lost since round {self.status['round']} ({reason})")
+        self.happen("HospitalLost", f"{name}: {reason}; rounds go on with quorum 4", "Warning")
+
+    def hang_up(self) -> None:
+        """The coordinator goes away: open streams end, new ones are refused."""
+        with self.changed:
+            self.answers = False
+            self.changed.notify_all()
+
+    def come_back(self) -> None:
+        with self.changed:
+            self.answers = True
+
+    @contextmanager
+    def training(self, every: float = 0.05, rounds: int = 10**6) -> Iterator[None]:
+        """Rounds commit by themselves, and Start, Stop and Rounds do what they say."""
+        done = threading.Event()
+
+        def live() -> None:
+            while not done.wait(every):
+                self.step(rounds)
+
+        thread = threading.Thread(target=live, daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            done.set()
+            thread.join()
+
+    def step(self, rounds: int = 10**6) -> None:
+        """One move of a small coordinator."""
+        phase, suspended = self.status["phase"], self.spec["suspend"]
+        wanted = self.spec.get("run") or 1
+        if phase == "Training" and suspended:
+            self.commit()
+            self.become(phase="Idle", state="Idle")
+            self.happen("Stopped", f"after round {self.status['round']}")
+        elif phase == "Training" and self.status["round"] >= min(self.spec["rounds"], rounds):
+            self.complete()
+        elif phase == "Training":
+            self.commit()
+        elif phase == "Idle" and not suspended:
+            if self.status["round"]:
+                self.become(phase="Training", state="Collecting")
+            else:
+                self.begin()
+        elif phase == "Complete" and not suspended and wanted > self.status["run"]:
+            self.begin(wanted)
+
+    # What is served ----------------------------------------------------------------------------------------------
+
+    def federation(self) -> Document:
+        return {
+            "apiVersion": "consilia.health/v1alpha1",
+            "kind": "Federation",
+            "metadata": {"name": self.name, "namespace": "default", "uid": self.uid, "resourceVersion": "1"},
+            "spec": dict(self.spec),
+            "status": {**self.status, "endpoints": {"coordinator": self.url, "mlflow": "http://localhost:5000"}},
+        }
+
+    def patch(self, spec: Document) -> Document:
+        self.patches.append(spec)
+        self.spec.update(spec)
+        return self.federation()
+
+
+def idle_status() -> Document:
+    return {
+        "phase": "Idle",
+        "state": "Idle",
+        "message": "",
+        "run": 0,
+        "round": 0,
+        "rounds": 10,
+        "quorum": 5,
+        "connected": 0,
+        "private": False,
+        "metrics": None,
+        "secondsPerRound": None,
+        "hospitals": [{"name": each, "engine": "sklearn", "phase": "Pending", "reason": None} for each in NAMES],
+        "model": None,
+        "mlflow": None,
+        "conditions": [],
+    }
+
+
+def scores(number: int, index: int) -> Document:
+    """Plausible scores that converge; ``index`` 0 is the global model."""
+    noise = random.Random(number * 31 + index).uniform(-0.012, 0.012) * (index > 0)
+    gain = 1 - math.exp(-number / (3.5 + index * 0.6))
+    accuracy = min(1.0, 0.63 + (0.342 - index * 0.009) * gain + noise)
+    return {
+        "accuracy": accuracy,
+        "loss": 0.69 - (0.585 - index * 0.012) * gain - noise,
+        "precision": min(1.0, accuracy + 0.011),
+        "recall": min(1.0, accuracy - 0.019),
+        "auc": min(1.0, accuracy + 0.03),
+    }
+
+
+def now() -> str:
+    return datetime.now(UTC).isoformat()
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    block_on_close = False
+    request_queue_size = 64
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A dashboard that hangs up is no error of the fake's."""
+
+
+def _handler(upstream: Upstream) -> type[BaseHTTPRequestHandler]:
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            upstream.requests.append(f"GET {self.path}")
+            if self.path.startswith("/v1/events"):
+                self._events()
+            elif self.path == f"{API}/federations":
+                items = [upstream.federation()] if upstream.present else []
+                self._api({"kind": "FederationList", "items": items})
+            elif self.path == self._mine() and upstream.present:
+                self._api(upstream.federation())
+            else:
+                self._answer(404, {"kind": "Status", "code": 404, "message": "not found"})
+
+        def do_PATCH(self) -> None:
+            body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            assert self.headers["Content-Type"] == "application/merge-patch+json"
+            if upstream.refusal:
+                code, sentence = upstream.refusal
+                self._answer(code, {"kind": "Status", "code": code, "message": sentence})
+            else:
+                self._api(upstream.patch(body["spec"]))
+
+        def _mine(self) -> str:
+            return f"{API}/namespaces/default/federations/{upstream.name}"
+
+        def _api(self, document: Document) -> None:
+            if self.headers["Authorization"] == f"Bearer {upstream.api_token}":
+                self._answer(200, document)
+            else:
+                self._answer(401, {"kind": "Status", "code": 401, "message": "the bearer token is not valid"})
+
+        def _answer(self, code: int, document: Document) -> None:
+            raw = json.dumps(document).encode()
+            self.send_response(code)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(raw)))
+            self.end_headers()
+            self.wfile.write(raw)
+
+        def _events(self) -> None:
+            token = self.headers["Authorization"].removeprefix("Bearer ")
+            if upstream.public_key is not None:
+                assert tokens.verify(token, upstream.public_key, datetime.now(UTC)).role == "viewer"
+            if not upstream.answers:
+                self._answer(503, {"error": "down"})
+                return
+            sent = int(parse_qs(urlsplit(self.path).query).get("after", ["0"])[0])
+            self.send_response(200)
+            self.send_header("Content-Type", "text/event-stream")
+            self.end_headers()
+            with upstream.changed:
+                upstream.streams += 1
+            try:
+                self._follow(sent)
+            finally:
+                with upstream.changed:
+                    upstream.streams -= 1
+                    upstream.changed.notify_all()
+
+        def _follow(self, sent: int) -> None:
+            """Replay rounds and events after ``sent``, then the status as it is, then everything as it happens."""
+            with upstream.changed:
+                past = list(enumerate(upstream.journal[sent:], sent + 1))
+                sent = len(upstream.journal)
+                self._send([each for each in past if each[1][0] != "status"])
+                self._send([(sent, ("status", upstream.status))])
+            while upstream.answers:
+                with upstream.changed:
+                    fresh = list(enumerate(upstream.journal[sent:], sent + 1))
+                    if not fresh and not upstream.changed.wait(timeout=0.2):
+                        self.wfile.write(b": still here\n\n")
+                self._send(fresh)
+                sent += len(fresh)
+
+        def _send(self, entries: list[tuple[int, tuple[str, Document]]]) -> None:
+            for number, (event, document) in entries:
+                self.wfile.write(f"id: {number}\nevent: {event}\ndata: {json.dumps(document)}\n\n".encode())
+
+        def log_message(self, *_arguments: object) -> None:
+            pass
+
+    return Handler
+
+
+def write_settings(upstream: Upstream, folder: Path, port: int, login_token: str) -> dict[str, str]:
+    """The environment of a dashboard before ``upstream``; its files go to ``folder``."""
+    private, upstream.public_key = tokens.generate_keypair()
+    (folder / "signing.pem").write_bytes(private)
+    (folder / "api-token").write_text(upstream.api_token + "\n")
+    (folder / "login-token").write_text(login_token + "\n")
+    return {
+        "CONSILIA_API_URL": upstream.url,
+        "CONSILIA_API_TOKEN_FILE": str(folder / "api-token"),
+        "CONSILIA_SIGNING_KEY_FILE": str(folder / "signing.pem"),
+        "CONSILIA_LOGIN_TOKEN_FILE": str(folder / "login-token"),
+        "CONSILIA_HTTP_PORT": str(port),
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--port", type=int, default=8081)
+    parser.add_argument("--every", type=float, default=0.5, help="seconds a round")
+    parser.add_argument("--rounds", type=int, default=60)
+    arguments = parser.parse_args()
+    upstream = Upstream()
+    upstream.spec["rounds"] = arguments.rounds
+    folder = Path(tempfile.mkdtemp())
+    token = secrets.token_hex(16)
+    environment = {**os.environ, **write_settings(upstream, folder, arguments.port, token)}
+    sys.stdout.write(f"http://localhost:{arguments.port}/?token={token}\n")
+    sys.stdout.flush()
+    with upstream.training(arguments.every):
+        os.spawnve(os.P_WAIT, sys.executable, [sys.executable, "-m", "consilia_dashboard"], environment)
+
+
+if __name__ == "__main__":
+    main()
