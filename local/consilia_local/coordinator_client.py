@@ -1,18 +1,16 @@
-"""The coordinator's HTTP API as this command uses it: the desired run in, status, rounds and events out."""
+"""The coordinator's HTTP API as this command uses it: the desired run in, what is published out."""
 
 import json
 import ssl
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
-from typing import Any
 
 import aiohttp
 from consilia.errors import Refusal, Unavailable
 from consilia.spec import FederationSpec
-from consilia.status import FederationStatus
 
-# The coordinator answers a long poll within 25 s, and pings a stream every 15 s: silence beyond is a dead connection.
-LONG_POLL = aiohttp.ClientTimeout(total=40, connect=5)
+# The coordinator pings a stream every 15 s: silence much beyond that is a dead connection.
+REQUEST = aiohttp.ClientTimeout(total=10, connect=5)
 STREAM = aiohttp.ClientTimeout(total=None, connect=5, sock_read=40)
 
 
@@ -50,25 +48,13 @@ class CoordinatorClient:
         """Ask for ``run`` with ``spec``; idempotent. Raises :class:`RunRefused` with the coordinator's sentence."""
         body = {"run": run, "spec": spec.to_json()}
         try:
-            async with self._session.put("/v1/run", json=body, headers=self._headers(), timeout=LONG_POLL) as answer:
+            async with self._session.put("/v1/run", json=body, headers=self._headers(), timeout=REQUEST) as answer:
                 if answer.status >= 500 or answer.status in (401, 403):
                     raise Unavailable(f"the coordinator answered {answer.status} to the desired run")
                 if answer.status >= 400:
                     raise RunRefused(_sentence(await answer.text()))
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise Unavailable(f"the coordinator does not answer: {error}") from error
-
-    async def status(self, after: int | None) -> tuple[int, FederationStatus]:
-        """The status, once its sequence is another than ``after``, or after 25 s; with None, at once."""
-        query = {} if after is None else {"after": str(after)}
-        try:
-            async with self._session.get(
-                "/v1/status", params=query, headers=self._headers(), timeout=LONG_POLL, raise_for_status=True
-            ) as answer:
-                found: dict[str, Any] = await answer.json()
-        except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            raise Unavailable(f"the coordinator does not answer: {error}") from error
-        return found["sequence"], FederationStatus.model_validate(found["status"])
 
     async def events(self, after: str) -> AsyncIterator[Published]:
         """What is published after the sequence ``after``, as it comes (server-sent events)."""

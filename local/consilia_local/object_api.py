@@ -12,17 +12,10 @@ from aiohttp.typedefs import Handler, Middleware
 from consilia.errors import Refusal
 from consilia.spec import API_VERSION
 
+from consilia_local.api_paths import COLLECTION, ITEM, MERGE_PATCH
 from consilia_local.held_federation import HeldFederation
 
-COLLECTION = f"/apis/{API_VERSION}/federations"
-ITEM = f"/apis/{API_VERSION}/namespaces/{{namespace}}/federations/{{name}}"
-MERGE_PATCH = "application/merge-patch+json"
 LARGEST_PATCH = 64 * 1024
-
-
-def path_of(namespace: str, name: str) -> str:
-    """The path of one Federation."""
-    return ITEM.format(namespace=namespace, name=name)
 
 
 def object_api(held: HeldFederation, token: str) -> web.Application:

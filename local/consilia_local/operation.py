@@ -9,7 +9,7 @@ from collections.abc import Callable
 from datetime import datetime
 
 from consilia.errors import Unavailable
-from consilia.status import EventRecord, RoundRecord
+from consilia.status import EventRecord, FederationStatus, RoundRecord
 
 from consilia_local.coordinator_client import CoordinatorClient, Published, RunRefused
 from consilia_local.held_federation import HeldFederation
@@ -46,8 +46,7 @@ class Operation:
         """Until cancelled."""
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._push())
-            tasks.create_task(self._follow_status())
-            tasks.create_task(self._follow_events())
+            tasks.create_task(self._follow())
 
     async def _push(self) -> None:
         held, pushed = self._held, None
@@ -77,35 +76,26 @@ class Operation:
             else:
                 return True
 
-    async def _follow_status(self) -> None:
-        sequence, pause = None, _Pause()
-        while True:
-            try:
-                sequence, status = await self._client.status(sequence)
-            except Unavailable:
-                if sequence is not None:
-                    self._lost += 1
-                    await self._held.nudge()
-                sequence = None
-                await pause.take()
-            else:
-                pause = _Pause()
-                await self._held.observe(status)
-
-    async def _follow_events(self) -> None:
-        last, pause = "0", _Pause()
+    async def _follow(self) -> None:
+        last, pause, connected = "0", _Pause(), False
         while True:
             try:
                 async for published in self._client.events(last):
-                    pause = _Pause()
+                    pause, connected = _Pause(), True
                     last = published.sequence or last
-                    self._take(published)
+                    await self._take(published)
             except Unavailable:
                 pass
+            if connected:
+                self._lost += 1
+                await self._held.nudge()
+            connected = False
             await pause.take()
 
-    def _take(self, published: Published) -> None:
-        if published.kind == "round":
+    async def _take(self, published: Published) -> None:
+        if published.kind == "status":
+            await self._held.observe(FederationStatus.model_validate_json(published.data))
+        elif published.kind == "round":
             record = RoundRecord.model_validate_json(published.data)
             # A round is published again when its hospitals' scores are in.
             if (record.run, record.round) not in self._heard and self._is_new(record.at):

@@ -25,8 +25,8 @@ from consilia_local.launcher import ProcessSpec
 from consilia_local.mlflow_server import mlflow_server
 from consilia_local.ports import LOOPBACK
 
-# Rounds come first: what only shows or records them yields wherever both want the processor.
-NICE = {"mlflow": 0, "tracking": 10, "dashboard": 5}  # the MLflow server lowers its own priority
+# Rounds come first: what only shows them yields. MLflow's server and the tracking process do so by themselves.
+NICE = {"dashboard": 5}
 FORKED = {
     "broker": "consilia_local.broker.__main__",
     "coordinator": "consilia_coordinator.__main__",

@@ -1,0 +1,163 @@
+"""The ``consilia`` command. Exit codes: 0 done, 2 for what the user wrote, 1 for failures, 130 for Ctrl-C.
+
+Only the standard library is imported before the nursery of a run is opened: its imports are the longest part of a
+start, and everything else happens meanwhile.
+"""
+
+import argparse
+import os
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from consilia.errors import ConsiliaError, Refusal
+
+BEGAN = time.monotonic()
+DONE, FAILED, REFUSED, INTERRUPTED = 0, 1, 2, 130
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command; the exit code."""
+    options = _parser().parse_args(arguments)
+    try:
+        code: int = options.verb(options)
+    except Refusal as refusal:
+        sys.stderr.write(f"{refusal}\n")
+        return REFUSED
+    except ConsiliaError as error:
+        sys.stderr.write(f"{error}\n")
+        return FAILED
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except BrokenPipeError:
+        # Whoever read us has gone; nothing is left to say, not even at the interpreter's end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return FAILED
+    return code
+
+
+def _run(options: argparse.Namespace) -> int:
+    from consilia_local.launcher import open_nursery  # noqa: PLC0415 - see the module
+
+    nursery = open_nursery()
+    try:
+        from consilia_local.run import RunOptions, run  # noqa: PLC0415 - see the module
+
+        return run(
+            RunOptions(
+                file=options.file,
+                broker=options.broker,
+                state=options.state,
+                dashboard=options.dashboard,
+                mlflow=options.mlflow,
+                exit=options.exit,
+                dashboard_port=options.dashboard_port,
+                mlflow_port=options.mlflow_port,
+                broker_port=options.broker_port,
+                coordinator_port=options.coordinator_port,
+            ),
+            nursery,
+            BEGAN,
+        )
+    finally:
+        nursery.abandon()
+
+
+def _validate(options: argparse.Namespace) -> int:
+    from consilia_local.manifest_file import read_manifest  # noqa: PLC0415
+    from consilia_local.verbs import validate  # noqa: PLC0415
+
+    for line in validate(read_manifest(options.file), os.environ):
+        _say(line)
+    return DONE
+
+
+def _status(options: argparse.Namespace) -> int:
+    from rich.console import Console  # noqa: PLC0415
+
+    from consilia_local.tables import status_view  # noqa: PLC0415
+    from consilia_local.verbs import status  # noqa: PLC0415
+
+    headline, found = status(_name(options), options.state)
+    console = Console(width=None if sys.stdout.isatty() else 110)
+    console.print(headline, markup=False, highlight=False, soft_wrap=True)
+    console.print(status_view(found))
+    return DONE
+
+
+def _start(options: argparse.Namespace) -> int:
+    from consilia_local.verbs import start  # noqa: PLC0415
+
+    _say(start(_name(options), options.state, options.rounds))
+    return DONE
+
+
+def _stop(options: argparse.Namespace) -> int:
+    from consilia_local.verbs import stop  # noqa: PLC0415
+
+    _say(stop(_name(options), options.state))
+    return DONE
+
+
+def _name(options: argparse.Namespace) -> str | None:
+    """The federation's name, given as such or by its file."""
+    given: str | None = options.federation
+    if given is None or not Path(given).is_file():
+        return given
+    from consilia.manifest import only_federation  # noqa: PLC0415
+
+    from consilia_local.manifest_file import read_manifest  # noqa: PLC0415
+
+    return only_federation(read_manifest(Path(given)), given).metadata.name
+
+
+def _say(sentence: str) -> None:
+    sys.stdout.write(f"{sentence}\n")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="consilia", description="Federated learning between hospitals.")
+    verbs = parser.add_subparsers(title="verbs", required=True, metavar="VERB")
+    _add_run(verbs.add_parser("run", help="run the Federation of a file on this machine"))
+
+    validate = verbs.add_parser("validate", help="check a file, and say what it would run")
+    validate.add_argument("file", type=Path, metavar="FILE")
+    validate.set_defaults(verb=_validate)
+
+    for name, verb, text in (
+        ("status", _status, "show a federation"),
+        ("start", _start, "start a federation, resume it, or run it again"),
+        ("stop", _stop, "stop a federation after the round under way"),
+    ):
+        added = verbs.add_parser(name, help=text)
+        added.add_argument("federation", nargs="?", metavar="FILE|NAME", help="default: the only one that runs here")
+        added.add_argument("--state", type=Path, metavar="DIR", help="its state folder, where that is not the default")
+        added.set_defaults(verb=verb)
+        if name == "start":
+            added.add_argument("--rounds", type=int, metavar="N", help="target rounds from now on")
+    return parser
+
+
+def _add_run(run: argparse.ArgumentParser) -> None:
+    run.add_argument("file", type=Path, metavar="FILE", help="a Federation and its Cohorts")
+    run.add_argument("--broker", choices=["embedded", "prosody"], default="embedded", help="default: %(default)s")
+    run.add_argument("--state", type=Path, metavar="DIR", help="state folder; default: .consilia/<federation>")
+    run.add_argument("--dashboard-port", type=_port, default=8081, metavar="PORT", help="default: %(default)s")
+    run.add_argument("--mlflow-port", type=_port, default=5000, metavar="PORT", help="default: %(default)s")
+    run.add_argument("--broker-port", type=_port, metavar="PORT", help="default: any that is free")
+    run.add_argument("--coordinator-port", type=_port, metavar="PORT", help="default: any that is free")
+    run.add_argument("--no-dashboard", dest="dashboard", action="store_false", help="without the dashboard")
+    run.add_argument("--no-mlflow", dest="mlflow", action="store_false", help="without MLflow")
+    run.add_argument("--exit", action="store_true", help="end when the run is complete, also in a terminal")
+    run.set_defaults(verb=_run)
+
+
+def _port(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and 1 <= int(text) <= 65535):
+        raise argparse.ArgumentTypeError(f'"{text}" is no port: give a number from 1 to 65535')
+    return int(text)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

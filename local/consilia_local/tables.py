@@ -1,0 +1,78 @@
+"""A federation's status as rich draws it: the round's bar, the global scores, the hospitals."""
+
+from consilia.status import FederationStatus, HospitalStatus
+from rich.console import Group, RenderableType
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from consilia_local.wording import METRICS, counted, figure, seconds, state_of
+
+BAR_WIDTH = 32
+STYLES = {"Lost": "yellow", "Refused": "red", "Training": "cyan", "Sent": "green", "Ready": "green", "Pending": "dim"}
+
+
+def status_view(status: FederationStatus) -> RenderableType:
+    """All of a status, for a terminal of 80 columns or more."""
+    return Group(_progress(status), _global(status), Text(), hospitals_table(status), *_notes(status))
+
+
+def hospitals_table(status: FederationStatus) -> Table:
+    """One line a hospital; the numbers keep their place while they change."""
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
+    table.add_column("  hospital", min_width=14, no_wrap=True)
+    table.add_column("state", min_width=12, no_wrap=True)
+    for name, width in (("rows", 5), ("round", 5), ("accuracy", 8), ("loss", 6), ("precision", 9), ("recall", 7)):
+        table.add_column(name, justify="right", min_width=width, no_wrap=True)
+    for hospital in status.hospitals:
+        table.add_row(*_cells(hospital))
+    return table
+
+
+def _cells(hospital: HospitalStatus) -> list[RenderableType]:
+    return [
+        f"  {hospital.name}",
+        Text(state_of(hospital), style=STYLES.get(hospital.phase, "")),
+        "" if hospital.rows is None else str(hospital.rows),
+        "" if hospital.round is None else str(hospital.round),
+        *(figure(metric, getattr(hospital, metric)) for metric in METRICS),
+    ]
+
+
+def _progress(status: FederationStatus) -> RenderableType:
+    rounds, share = max(status.rounds, 1), 100 * min(status.round / max(status.rounds, 1), 1)
+    row = Table.grid(padding=(0, 2))
+    pace = f"{seconds(status.seconds_per_round)} a round" if status.seconds_per_round is not None else ""
+    row.add_row(
+        Text(f"  round {status.round}/{status.rounds}".ljust(14), style="bold"),
+        ProgressBar(total=rounds, completed=min(status.round, rounds), width=BAR_WIDTH),
+        f"{share:3.0f} %",
+        pace or _stage(status),
+    )
+    return row
+
+
+def _stage(status: FederationStatus) -> str:
+    if status.phase == "Registration":
+        return f"{status.connected} of {counted(status.quorum, 'hospital')} joined"
+    return status.phase.lower()
+
+
+def _global(status: FederationStatus) -> RenderableType:
+    scores = status.metrics
+    if scores is None:
+        return Text(f"  {status.message}", style="dim")
+    told = "   ".join(f"{metric} {figure(metric, getattr(scores, metric))}" for metric in METRICS)
+    return Text.assemble(("  global        ", "bold"), told, ("   (public test set)", "dim"))
+
+
+def _notes(status: FederationStatus) -> list[Text]:
+    """What is wrong, below the table, where a long sentence does not move the columns."""
+    notes = [
+        Text(f"  {hospital.name}: {state_of(hospital)}: {hospital.reason}", style=STYLES.get(hospital.phase, ""))
+        for hospital in status.hospitals
+        if hospital.reason and hospital.phase in ("Lost", "Refused")
+    ]
+    if status.phase in ("Blocked", "Idle", "Stopping") and status.message:
+        notes.append(Text(f"  {status.phase}: {status.message}", style="yellow"))
+    return notes

@@ -1,0 +1,105 @@
+"""The sentences and figures of a run, the same in a terminal and on a pipe. Pure."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from consilia.spec import Federation, FederationSpec
+from consilia.status import EventRecord, FederationStatus, HospitalStatus, RegisteredModel, RoundRecord
+
+NON_PRIVATE = "NON-PRIVATE"
+ABSENT = "–"
+METRICS = ("accuracy", "loss", "precision", "recall")
+
+
+@dataclass(frozen=True)
+class Links:
+    """Where people look; None where that part does not run."""
+
+    broker: str
+    dashboard: str | None = None
+    mlflow: str | None = None
+    logs: str = ""
+
+
+def headline(federation: Federation, spec: FederationSpec) -> str:
+    """What runs, in one line."""
+    return " · ".join(
+        [
+            "Consilia",
+            federation.metadata.name,
+            counted(len(spec.hospitals), "hospital"),
+            counted(spec.rounds, "round"),
+            f"{NON_PRIVATE} (epsilon {spec.privacy.epsilon:g})",
+        ]
+    )
+
+
+def link_line(links: Links) -> str:
+    """Where to look, in one line."""
+    parts = [f"broker {links.broker}"]
+    if links.dashboard:
+        parts.append(f"dashboard {links.dashboard}")
+    if links.mlflow:
+        parts.append(f"MLflow {links.mlflow}")
+    return "  ·  ".join(parts)
+
+
+def round_line(record: RoundRecord, rounds: int) -> str:
+    """A committed round, in one line."""
+    who = counted(len(record.participants), "hospital")
+    if record.round == 0:
+        return f"scaling     agreed from the summed moments of {who}"
+    scores = record.metrics
+    told = f"accuracy {figure('accuracy', scores.accuracy)}  loss {figure('loss', scores.loss)}  " if scores else ""
+    return f"round {record.round}/{rounds}  {told}{who}  {seconds(record.seconds)}"
+
+
+def event_line(event: EventRecord) -> str:
+    """A transition, in one line."""
+    return f"{'warning: ' if event.type == 'Warning' else ''}{event.message} ({event.reason})"
+
+
+def done_line(status: FederationStatus, took: float | None) -> str:
+    """The end of a run, in one line; ``took`` in seconds."""
+    sentences = [f"Done in {took:.1f} s." if took is not None else "Done."]
+    if status.metrics and status.metrics.accuracy is not None:
+        sentences.append(
+            f"Accuracy {figure('accuracy', status.metrics.accuracy)}, loss {figure('loss', status.metrics.loss)}."
+        )
+    if status.seconds_per_round is not None:
+        sentences.append(f"{counted(status.round, 'round')}, {seconds(status.seconds_per_round)} each.")
+    return " ".join([*sentences, f"{NON_PRIVATE}."])
+
+
+def model_line(model: RegisteredModel) -> str:
+    """How to load the model."""
+    return f'Model {model.name} v{model.version} is in MLflow:  mlflow.pyfunc.load_model("{model.uri}")'
+
+
+def state_of(hospital: HospitalStatus) -> str:
+    """A hospital's state, in a word."""
+    return {"Pending": "not yet here"}.get(hospital.phase, hospital.phase.lower())
+
+
+def figure(metric: str, value: float | None) -> str:
+    """A metric as people read it: shares in percent, the loss as it is."""
+    if value is None:
+        return ABSENT
+    return f"{value:.3f}" if metric == "loss" else f"{100 * value:.1f} %"
+
+
+def seconds(value: float) -> str:
+    """A duration in seconds, with two significant figures at least."""
+    return f"{value:.3f} s" if value < 0.1 else f"{value:.2f} s" if value < 10 else f"{value:.0f} s"
+
+
+def counted(number: int, noun: str) -> str:
+    """``1 hospital``, ``5 hospitals``."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+def took(status: FederationStatus) -> float | None:
+    """Seconds from the start of the run to its end."""
+    if not (status.started_at and status.completed_at):
+        return None
+    return (datetime.fromisoformat(status.completed_at) - datetime.fromisoformat(status.started_at)).total_seconds()
