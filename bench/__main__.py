@@ -47,13 +47,14 @@ def main() -> None:
 def training(parts: set[str], scratch: Path, runs: int, flower_runs: int) -> str:
     """Measure the example's federation and return its table."""
     workload = prepare(FILE, scratch / "workload")
-    base = ours = flower = None
+    base = ours = flower = simulated = None
     if "floor" in parts:
         base = Sample.of(floor.measure(scratch / "floor", workload.hospitals, FLOOR_ROUNDS))
     if "consilia" in parts:
         ours = [product.run(FILE, scratch / f"consilia-{number}") for number in range(runs)]
     if "flower" in parts:
         flower = [flower_engine.run(workload.folder, scratch / f"flower-{number}") for number in range(flower_runs)]
+        simulated = [flower_engine.run(workload.folder, scratch / "simulation", simulation=True)]
     figures = [
         table.Figure(
             "round", table.seconds, rounds(ours), rounds(flower), base, "at most x 3 the floor, 1/100 of Flower"
@@ -70,7 +71,18 @@ def training(parts: set[str], scratch: Path, runs: int, flower_runs: int) -> str
         lines.append(
             f"The two final models differ by at most {largest_difference(ours[0], flower[0]):.1e} a parameter."
         )
+    if simulated:
+        lines.append(simulation_line(simulated))
     return "\n".join(lines)
+
+
+def simulation_line(simulated: list[FederationRun]) -> str:
+    """Return what Flower's simulation took, which is no like for like and so is no column."""
+    return (
+        "Flower's Ray simulation, without processes of hospitals, TLS or a broker: "
+        f"round {table.cell(rounds(simulated), table.seconds)}, total {table.cell(totals(simulated), table.seconds)}, "
+        f"memory {table.cell(memory(simulated), table.megabytes)}."
+    )
 
 
 def vectors(scratch: Path) -> str:

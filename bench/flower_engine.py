@@ -45,25 +45,28 @@ def install() -> None:
     stamp.write_text(wanted)
 
 
-def run(workload: Path, scratch: Path) -> FederationRun:
+def run(workload: Path, scratch: Path, simulation: bool = False) -> FederationRun:
     """Run the workload of a folder; `scratch` (a new folder) receives Flower's home, its logs and the report.
 
+    With `simulation` the hospitals are actors of Ray inside one process tree, without SuperNodes.
     Raises RuntimeError with the log's place when `flwr run` ends without a report.
     """
     scratch.mkdir(parents=True)
-    ports = free_ports(1 + load(workload).hospitals)
+    hospitals = load(workload).hospitals
     report = scratch / "report.json"
+    settings = ["--run-config", f"workload='{workload}' report='{report}'"]
     mark = uuid4().hex
     began = time.time()
     with marked(mark) as environment, PeakPss(mark) as memory:
-        launch = _Launcher(scratch, environment, ports[0])
-        launch.start("superlink", "flower-superlink", "--insecure", f"--port={ports[0]}")
-        for hospital, port in enumerate(ports[1:]):
-            node = [f"--port={port}", f"--superlink=127.0.0.1:{ports[0]}", f"--node-config=partition-id={hospital}"]
-            launch.start(f"supernode-{hospital}", "flower-supernode", "--insecure", *node)
-        await_port(ports[0], DEADLINE)
-        settings = f"workload='{workload}' report='{report}'"
-        command = launch.start("run", "flwr", "run", str(FOLDER / "app"), "bench", "--stream", "--run-config", settings)
+        launch = _Launcher(scratch, environment)
+        if simulation:
+            launch.start("superlink", "flower-superlink", "--insecure", f"--port={launch.port}", "--simulation")
+            settings += ["--federation-config", f"num-supernodes={hospitals} client-resources-num-cpus=1"]
+        else:
+            launch.start("superlink", "flower-superlink", "--insecure", f"--port={launch.port}")
+            launch.supernodes(hospitals)
+        await_port(launch.port, DEADLINE)
+        command = launch.start("run", "flwr", "run", str(FOLDER / "app"), "bench", "--stream", *settings)
         command.wait(DEADLINE)
     launch.reap()
     if not report.exists():
@@ -76,17 +79,19 @@ def run(workload: Path, scratch: Path) -> FederationRun:
 class _Launcher:
     """Starts Flower's commands in its environment, with a home and logs of this run."""
 
-    def __init__(self, scratch: Path, environment: dict[str, str], port: int) -> None:
+    def __init__(self, scratch: Path, environment: dict[str, str]) -> None:
+        (self.port,) = free_ports(1)
         self._scratch = scratch
         self._started: list[subprocess.Popen[bytes]] = []
         connection = (
-            f'[superlink]\ndefault = "bench"\n[superlink.bench]\naddress = "127.0.0.1:{port}"\ninsecure = true\n'
+            f'[superlink]\ndefault = "bench"\n[superlink.bench]\naddress = "127.0.0.1:{self.port}"\ninsecure = true\n'
         )
         (scratch / "config.toml").write_text(connection)
         self._environment = environment | {
             "FLWR_HOME": str(scratch),
             "FLWR_TELEMETRY_ENABLED": "0",
             "FLWR_DISABLE_UPDATE_CHECK": "1",
+            "RAY_USAGE_STATS_ENABLED": "0",
             "FLWR_DISABLE_RUNTIME_DEPENDENCY_INSTALLATION": "1",
             "OPENBLAS_NUM_THREADS": "1",
             "OMP_NUM_THREADS": "1",
@@ -102,6 +107,12 @@ class _Launcher:
             )
         self._started.append(process)
         return process
+
+    def supernodes(self, hospitals: int) -> None:
+        """Start one a hospital."""
+        for hospital, port in enumerate(free_ports(hospitals)):
+            node = [f"--port={port}", f"--superlink=127.0.0.1:{self.port}", f"--node-config=partition-id={hospital}"]
+            self.start(f"supernode-{hospital}", "flower-supernode", "--insecure", *node)
 
     def reap(self) -> None:
         """Collect the ends of what was started, once it was told to end."""
