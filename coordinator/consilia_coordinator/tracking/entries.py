@@ -66,9 +66,9 @@ def milliseconds(at: str) -> int:
 
 @dataclass
 class Book:
-    """What MLflow has of one run: everything up to ``settled``, and the entries of the rounds after it."""
+    """What MLflow has of one run: rounds (from 1) up to ``settled``, and the entries of the rounds after it."""
 
-    settled: int = -1
+    settled: int = 0
     logged: dict[int, frozenset[Entry]] = field(default_factory=dict)
 
     def missing(self, records: Iterable[RoundRecord], *, ended: bool = False) -> list[Batch]:

@@ -47,7 +47,7 @@ class Progress:
             run_id=self.mlflow.run_id,
             url=self.mlflow.url,
             model=self.model,
-            logged_through=max(0, self.book.settled),
+            logged_through=self.book.settled,
         )
 
 

@@ -30,7 +30,6 @@ QUIET = {
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "30",
     "GIT_PYTHON_REFRESH": "quiet",
-    "PYTHONWARNINGS": "ignore",
 }
 """Environment that MLflow's client reads at import; the process sets it, and whoever runs it may say otherwise."""
 
@@ -84,7 +83,7 @@ class MlflowTracker:
         lacking = [Param(name, value) for name, value in parameters.items() if name not in run.data.params]
         if lacking:
             self._connect().log_batch(run.info.run_id, params=lacking)
-        settled = int(run.data.tags.get(SETTLED, "-1"))
+        settled = int(run.data.tags.get(SETTLED, "0"))
         return OpenRun(run.info.run_id, self._url(experiment, run.info.run_id), run.info.status, settled)
 
     @_translated

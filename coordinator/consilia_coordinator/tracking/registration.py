@@ -75,12 +75,11 @@ def _log(client: Any, run_id: str, name: str, model: FinalModel) -> str:
 def save(path: Path, model: FinalModel, logged: Any) -> None:
     """Write the MLflow model to the folder ``path``, which must not exist."""
     import mlflow.sklearn  # noqa: PLC0415
-    from mlflow.models import Model, infer_signature  # noqa: PLC0415
+    from mlflow.models import Model, ModelSignature  # noqa: PLC0415
+    from mlflow.types import ColSpec, Schema  # noqa: PLC0415
 
-    pipeline = to_pipeline(model.map, model.parameters, list(model.map.names))
-    example = example_of(model.map)
     mlflow.sklearn.save_model(
-        pipeline,
+        to_pipeline(model.map, model.parameters, list(model.map.names)),
         str(path),
         mlflow_model=Model(
             artifact_path=logged.artifact_location,
@@ -89,8 +88,11 @@ def save(path: Path, model: FinalModel, logged: Any) -> None:
             model_id=logged.model_id,
         ),
         serialization_format="skops",
-        signature=infer_signature(example, pd.DataFrame({model.label: pipeline.predict(example)})),
-        input_example=example,
+        signature=ModelSignature(
+            inputs=Schema([ColSpec("double", name) for name in model.map.names]),
+            outputs=Schema([ColSpec("long", model.label)]),
+        ),
+        input_example=example_of(model.map),
         pip_requirements=[f"{package}=={version(package)}" for package in REQUIRED],
     )
 

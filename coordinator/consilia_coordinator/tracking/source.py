@@ -1,6 +1,7 @@
 """The coordinator's HTTPS API, as tracking reads it."""
 
 import base64
+import json
 import ssl
 from http import HTTPStatus
 from pathlib import Path
@@ -94,7 +95,7 @@ class Source(Protocol):
         """What was asked of a run."""
 
     async def rounds(self, run: int, after: int) -> list[RoundRecord]:
-        """The records of a run's rounds above ``after`` (-1: all)."""
+        """The records of a run's rounds above ``after`` (0: all)."""
 
     async def final_model(self, run: int) -> FinalModel | None:
         """The final model of a run, or None while it has none."""
@@ -169,7 +170,7 @@ class CoordinatorSource:
                     raise NotThere(f"the coordinator has nothing at {path}")
                 if response.status >= HTTPStatus.BAD_REQUEST:
                     raise CoordinatorUnavailable(
-                        f"the coordinator answers {method} {path} with {response.status} {response.reason}"
+                        f"the coordinator answers {method} {path} with {response.status} ({_sentence(body)})"
                     )
                 return body
         except (aiohttp.ClientError, OSError) as error:
@@ -182,3 +183,11 @@ class CoordinatorSource:
             connector = aiohttp.TCPConnector(ssl=ssl.create_default_context(cafile=str(self._authority)))
             self._session = aiohttp.ClientSession(connector=connector, timeout=TIMEOUT)
         return self._session
+
+
+def _sentence(body: bytes) -> str:
+    """What the coordinator says is wrong; its errors are ``{"message": sentence}``."""
+    try:
+        return str(json.loads(body)["message"])[:300]
+    except (ValueError, LookupError, TypeError):
+        return "no reason given"

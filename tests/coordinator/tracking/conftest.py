@@ -44,9 +44,7 @@ def make_spec(rounds: int = 3) -> FederationSpec:
 def make_record(number: int, *, scored: bool = True, hospitals: tuple[str, ...] = ("north", "south")) -> RoundRecord:
     """Round ``number``: every value tells its round and its hospital. Unscored, hospitals' scores are not in yet."""
     scores = {
-        name: HospitalMetrics(
-            rows=100, accuracy=0.5 + number / 100 + place / 1000, loss=1 / number + place, recall=None
-        )
+        name: HospitalMetrics(rows=100, accuracy=0.5 + number / 100 + place / 1000, loss=1 / number + place)
         for place, name in enumerate(hospitals)
     }
     return RoundRecord(
@@ -71,6 +69,7 @@ class FakeFederation:
     sequence: int = 0
     reports: list[TrackingReport] = field(default_factory=list)
     failure: Exception | None = None
+    asked: int = 0
     changed: asyncio.Event = field(default_factory=asyncio.Event)
 
     def begin(self, run: int = 1, rounds: int = 3) -> None:
@@ -125,6 +124,7 @@ class FakeFederation:
         self.tell()
 
     def _answer(self) -> None:
+        self.asked += 1
         if self.failure is not None:
             raise self.failure
 
@@ -155,7 +155,7 @@ class FakeTracker:
         self._answer()
         run = self.runs.setdefault(key, FakeRun({}))
         run.parameters = {**parameters, **run.parameters}
-        return OpenRun(f"id-{key.run}", f"http://mlflow/{key.run}", run.outcome, int(run.tags.get(SETTLED, "-1")))
+        return OpenRun(f"id-{key.run}", f"http://mlflow/{key.run}", run.outcome, int(run.tags.get(SETTLED, "0")))
 
     def log(self, run_id: str, batch: Batch) -> None:
         self._answer()
@@ -253,7 +253,7 @@ def _application(federation: FakeFederation, public: bytes) -> web.Application:
     @routes.get("/v1/rounds")
     async def rounds(request: web.Request) -> web.Response:
         of = number(request, "run", federation.now.run)
-        records = await federation.rounds(of, number(request, "after", -1))
+        records = await federation.rounds(of, number(request, "after", 0))
         return web.json_response({"run": of, "rounds": [record.to_json() for record in records]})
 
     @routes.get("/v1/model")

@@ -59,7 +59,7 @@ async def test_a_stranger_with_another_authority_is_refused(serve: Any, federati
 async def test_a_coordinator_that_is_down_is_one_sentence(tmp_path: Path, serve: Any, federation: Any) -> None:
     served = await serve(federation)
     async with CoordinatorSource("https://localhost:9", served.authority, served.token) as source:
-        with pytest.raises(CoordinatorUnavailable, match="^the coordinator at https://localhost:9 does not answer"):
+        with pytest.raises(CoordinatorUnavailable, match=r"^the coordinator at https://localhost:9 does"):
             await source.status(None)
 
 
