@@ -129,6 +129,7 @@ class Launcher:
         self._running: dict[int, RunningProcess] = {}
         self._writer: asyncio.StreamWriter | None = None
         self._reading: asyncio.Task[None] | None = None
+        self._connecting = asyncio.Lock()
         self._closed = False
 
     async def start(self, spec: ProcessSpec) -> RunningProcess:
@@ -154,12 +155,13 @@ class Launcher:
         self._lost()
 
     async def _connected(self) -> asyncio.StreamWriter:
-        if self._writer is None or self._opened is None:
-            self._opened = self._opened or open_nursery(self._load)
-            reader, self._writer = await asyncio.open_connection(sock=self._opened.connection)
-            _write(self._writer, {"log": str(self._log)})
-            self._reading = asyncio.create_task(self._read(reader))
-        return self._writer
+        async with self._connecting:
+            if self._writer is None or self._opened is None:
+                self._opened = self._opened or open_nursery(self._load)
+                reader, self._writer = await asyncio.open_connection(sock=self._opened.connection)
+                _write(self._writer, {"log": str(self._log)})
+                self._reading = asyncio.create_task(self._read(reader))
+            return self._writer
 
     async def _read(self, reader: asyncio.StreamReader) -> None:
         with contextlib.suppress(ConnectionResetError):

@@ -41,6 +41,7 @@ class Operation:
         self._since = since
         self._lost = 0
         self._heard: set[tuple[int, int]] = set()
+        self._batch: list[Record] = []
 
     async def run(self) -> None:
         """Until cancelled."""
@@ -93,18 +94,25 @@ class Operation:
             await pause.take()
 
     async def _take(self, published: Published) -> None:
-        if published.kind == "status":
-            await self._held.observe(FederationStatus.model_validate_json(published.data))
-        elif published.kind == "round":
+        if published.kind == "round":
             record = RoundRecord.model_validate_json(published.data)
             # A round is published again when its hospitals' scores are in.
             if (record.run, record.round) not in self._heard and self._is_new(record.at):
                 self._heard.add((record.run, record.round))
-                self._hear(record)
+                self._batch.append(record)
         elif published.kind == "event":
             event = EventRecord.model_validate_json(published.data)
             if self._is_new(event.at):
-                self._hear(event)
+                self._batch.append(event)
+        elif published.kind == "status":
+            self._hear_batch()
+            await self._held.observe(FederationStatus.model_validate_json(published.data))
+
+    def _hear_batch(self) -> None:
+        """A status ends a batch. Within it a round stands where it was last published: put it where it happened."""
+        batch, self._batch = self._batch, []
+        for record in sorted(batch, key=lambda record: record.at):
+            self._hear(record)
 
     def _is_new(self, at: str) -> bool:
         return datetime.fromisoformat(at) >= self._since
