@@ -80,7 +80,8 @@ def _status(options: argparse.Namespace) -> int:
     from consilia_local.verbs import status  # noqa: PLC0415
 
     headline, found = status(_name(options), options.state)
-    console = Console(width=None if sys.stdout.isatty() else 110)
+    seen = sys.stdout.isatty()
+    console = Console(width=None if seen else 110, no_color=None if seen else True)
     console.print(headline, markup=False, highlight=False, soft_wrap=True)
     console.print(status_view(found))
     return DONE

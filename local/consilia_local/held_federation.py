@@ -13,7 +13,7 @@ from typing import Any
 from consilia.errors import DamagedState, Refusal
 from consilia.manifest import explain
 from consilia.spec import Federation, FederationSpec
-from consilia.status import Endpoints, FederationStatus
+from consilia.status import Endpoints, FederationStatus, HospitalStatus
 from pydantic import ValidationError
 
 from consilia_local.folder import StateFolder, write_private
@@ -62,6 +62,11 @@ class HeldFederation:
     def is_complete(self) -> bool:
         """Whether the run that is asked for has ended, with its target rounds reached."""
         return self.status.phase == "Complete" and self.status.run >= self.desired_run
+
+    @property
+    def shown(self) -> FederationStatus:
+        """The status as people should see it: that of the run that is asked for, from before it has begun."""
+        return self.status if 0 < self.desired_run <= self.status.run else starting(self.spec, self.desired_run)
 
     def document(self) -> dict[str, Any]:
         """The Federation as the object API serves it."""
@@ -134,31 +139,41 @@ def edited(spec: FederationSpec, patch: object) -> FederationSpec:
         raise InvalidEdit(f"spec.{explain(error)}") from error
 
 
-def hold(written: Federation, folder: StateFolder) -> tuple[HeldFederation, bool]:
-    """The Federation of the file ``written``, with what an earlier start left: (it, whether a run is resumed)."""
+def starting(spec: FederationSpec, run: int) -> FederationStatus:
+    """What is known of a run before its coordinator says anything."""
+    return FederationStatus(
+        message="starting the broker, the coordinator and the hospitals",
+        run=run,
+        rounds=spec.rounds,
+        quorum=spec.effective_quorum(),
+        hospitals=[HospitalStatus(name=name) for name in spec.hospital_names],
+    )
+
+
+def hold(written: Federation, folder: StateFolder) -> HeldFederation:
+    """The Federation of the file ``written``, with what an earlier start left."""
     saved = load(folder)
     if saved is None:
         uid = written.metadata.uid or str(uuid.uuid4())
-        return HeldFederation(written, written.spec, uid, FederationStatus(), folder), False
-    spec, resumed = next_spec(written.spec, saved)
-    return HeldFederation(written, spec, saved.uid, saved.status, folder), resumed
+        return HeldFederation(written, written.spec, uid, FederationStatus(), folder)
+    return HeldFederation(written, next_spec(written.spec, saved), saved.uid, saved.status, folder)
 
 
-def next_spec(written: FederationSpec, saved: Saved) -> tuple[FederationSpec, bool]:
-    """The spec to go on with, and whether it resumes the run that ``saved`` was at.
+def next_spec(written: FederationSpec, saved: Saved) -> FederationSpec:
+    """The spec to go on with.
 
     A run that was interrupted goes on with the edits made to it, unless the file changed the same field since. One
     that was complete, or that the file has changed beyond rounds and quorum, is followed by a new run.
     """
     run = saved.status.run
     if run == 0:
-        return written, False
+        return written
     if saved.status.phase == "Complete" or _experiment(written) != _experiment(saved.written):
-        return written.model_copy(update={"run": max(run + 1, written.run or 1), "suspend": False}), False
+        return written.model_copy(update={"run": max(run + 1, written.run or 1), "suspend": False})
     kept = {
         name: getattr(saved.spec, name) for name in EDITABLE if getattr(written, name) == getattr(saved.written, name)
     }
-    return written.model_copy(update=kept), True
+    return written.model_copy(update=kept)
 
 
 def load(folder: StateFolder) -> Saved | None:

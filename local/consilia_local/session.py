@@ -30,7 +30,7 @@ from consilia_local.operation import Operation, Record
 from consilia_local.ports import LOOPBACK
 from consilia_local.render import Site, config_files, render
 from consilia_local.supervisor import Happening, Supervisor
-from consilia_local.wording import Links, done_line, headline, link_line, model_line, took
+from consilia_local.wording import Links, done_line, headline, link_line, model_line, staying_line, took
 
 DRAW_SECONDS = 0.1  # between two pictures
 REGISTRATION_SECONDS = 60.0  # how long a complete run waits for its model in MLflow
@@ -64,7 +64,7 @@ class Session:
         """Start everything; ``stack`` ends it, in the opposite order."""
         launcher = Launcher(nursery, self._fresh_log("nursery"))
         stack.push_async_callback(launcher.close)
-        self._held, resumed = hold(self.federation, self.folder)
+        self._held = hold(self.federation, self.folder)
         self._first_run = self._held.desired_run
         credentials = self._credentials()
         site = await self._site(stack, credentials)
@@ -74,8 +74,6 @@ class Session:
         self._supervisor.keep(render(self.plan, site))
         stack.callback(self.display.close)
         self.display.open(headline(self.federation, self._held.spec), link_line(self._links(site, credentials)))
-        if resumed:
-            self.display.say(f"run {self._held.desired_run} goes on after round {self._held.status.round}")
         stack.callback(self._held.persist)
         await self._begin(stack, site, credentials)
 
@@ -176,7 +174,7 @@ class Session:
             async with self._held.changed:
                 await self._held.changed.wait_for(lambda: self._held.version != drawn)  # noqa: B023 - awaited here
             drawn = self._held.version
-            self.display.show(self._held.status)
+            self.display.show(self._held.shown)
             # Not waiting for anything: a picture more often than this is not seen.
             await asyncio.sleep(DRAW_SECONDS)
 
@@ -194,7 +192,7 @@ class Session:
             if not self.stays:
                 self._end(0)
                 return
-            self.display.say("Dashboard and MLflow stay up; Ctrl-C stops them.")
+            self.display.say(staying_line([name for name in (DASHBOARD, MLFLOW) if (name, "http") in self.ports]))
             await self._until(lambda: self._held.status.run > run or not self._held.is_complete)  # noqa: B023 - awaited here
 
     async def _until_over(self) -> None:

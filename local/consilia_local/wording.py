@@ -76,6 +76,15 @@ def model_line(model: RegisteredModel) -> str:
     return f'Model {model.name} v{model.version} is in MLflow:  mlflow.pyfunc.load_model("{model.uri}")'
 
 
+def staying_line(parts: list[str]) -> str:
+    """What goes on after a complete run; ``parts``: which of dashboard and mlflow there are."""
+    names = {"dashboard": "Dashboard", "mlflow": "MLflow"}
+    told = " and ".join(names[part] for part in parts)
+    if not told:
+        return "The hospitals stay up for another run; Ctrl-C stops them."
+    return f"{told} {'stay' if len(parts) > 1 else 'stays'} up; Ctrl-C stops {'them' if len(parts) > 1 else 'it'}."
+
+
 def state_of(hospital: HospitalStatus) -> str:
     """A hospital's state, in a word."""
     return {"Pending": "not yet here"}.get(hospital.phase, hospital.phase.lower())
