@@ -1,5 +1,6 @@
 """``python -m consilia_dashboard``: the dashboard under gunicorn, until SIGTERM or SIGINT."""
 
+import os
 import signal
 import socket
 import sys
@@ -17,7 +18,10 @@ from consilia_dashboard.settings import Settings, read_settings
 
 # A live page holds a thread; the rest serve requests.
 THREADS = MAX_VIEWERS + 16
+# A request in flight takes milliseconds; what else holds a connection is a browser that keeps it for later, and
+# gunicorn would wait two seconds for each of those.
 GRACE_SECONDS = 1
+KILL_SECONDS = 10
 
 
 class Server(BaseApplication):  # type: ignore[misc]
@@ -34,11 +38,12 @@ class Server(BaseApplication):  # type: ignore[misc]
             "worker_class": "gthread",
             "workers": 1,
             "threads": THREADS,
-            "graceful_timeout": GRACE_SECONDS,
+            "graceful_timeout": KILL_SECONDS,
             "loglevel": "warning",
             "proc_name": "consilia-dashboard",
             "control_socket_disable": True,
-            "post_worker_init": _end_streams_on_exit,
+            "post_worker_init": _end_soon,
+            "worker_exit": _leave,
         }
         for name, value in wanted.items():
             if name in self.cfg.settings:  # older gunicorns have no control socket to switch off
@@ -48,18 +53,31 @@ class Server(BaseApplication):  # type: ignore[misc]
         return create_app(self._settings)
 
 
-def _end_streams_on_exit(worker: Any) -> None:
-    """End the live streams when the worker is told to: it waits for its requests, and they never end by themselves."""
+def _end_soon(worker: Any) -> None:
+    """When the worker is told to end: end the live streams, which never end by themselves, and set a deadline."""
     live: Live = worker.wsgi.extensions["live"]
+
+    def end() -> None:
+        deadline = threading.Timer(GRACE_SECONDS, os._exit, (0,))
+        deadline.daemon = True
+        deadline.start()
+        live.close()
+
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT):
         ordinary = signal.getsignal(number)
 
-        def end(received: int, frame: FrameType | None, ordinary: Any = ordinary) -> None:
+        def handle(received: int, frame: FrameType | None, ordinary: Any = ordinary) -> None:
             # In a thread: a signal's handler must not wait for a lock that the interrupted code may hold.
-            threading.Thread(target=live.close, daemon=True).start()
+            threading.Thread(target=end, daemon=True).start()
             ordinary(received, frame)
 
-        signal.signal(number, end)
+        signal.signal(number, handle)
+
+
+def _leave(_server: Any, worker: Any) -> None:
+    """Leave without waiting for threads whose browser opened a connection and never asked anything."""
+    if worker.pid == os.getpid():  # gunicorn's parent calls this too
+        os._exit(0)
 
 
 def require_free_port(host: str, port: int) -> None:

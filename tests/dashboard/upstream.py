@@ -8,8 +8,8 @@ import argparse
 import json
 import math
 import os
-import random
 import secrets
+import subprocess
 import sys
 import tempfile
 import threading
@@ -112,7 +112,9 @@ class Upstream:
         overall = scores(number, 0)
         record = {"run": self.status["run"], "round": number, "at": now(), "seconds": 0.03, "participants": list(NAMES)}
         self.tell("round", {**record, "metrics": overall, "hospitals": {}})
-        self.tell("round", {**record, "metrics": overall, "hospitals": {n: {"rows": 101, **m} for n, m in rows.items()}})
+        self.tell(
+            "round", {**record, "metrics": overall, "hospitals": {n: {"rows": 101, **m} for n, m in rows.items()}}
+        )
         self.become(round=number, rounds=self.spec["rounds"], metrics=overall, secondsPerRound=0.03)
 
     def complete(self) -> None:
@@ -212,7 +214,7 @@ def idle_status() -> Document:
 
 def scores(number: int, index: int) -> Document:
     """Plausible scores that converge; ``index`` 0 is the global model."""
-    noise = random.Random(number * 31 + index).uniform(-0.012, 0.012) * (index > 0)
+    noise = 0.012 * math.sin(number * 7 + index * 5) * (index > 0)
     gain = 1 - math.exp(-number / (3.5 + index * 0.6))
     accuracy = min(1.0, 0.63 + (0.342 - index * 0.009) * gain + noise)
     return {
@@ -351,7 +353,7 @@ def main() -> None:
     sys.stdout.write(f"http://localhost:{arguments.port}/?token={token}\n")
     sys.stdout.flush()
     with upstream.training(arguments.every):
-        os.spawnve(os.P_WAIT, sys.executable, [sys.executable, "-m", "consilia_dashboard"], environment)
+        subprocess.run([sys.executable, "-m", "consilia_dashboard"], env=environment, check=False)
 
 
 if __name__ == "__main__":

@@ -11,7 +11,10 @@ export class Actions {
     this.redraw = redraw;
     this.pending = false;
     this.target = Number($("rounds").value);
-    $("rounds").addEventListener("input", () => redraw());
+    $("rounds").addEventListener("input", () => {
+      this.say("");
+      redraw();
+    });
     $("set").addEventListener("click", () => off($("set")) || this.set());
     $("controls").addEventListener("submit", (event) => {
       event.preventDefault();
@@ -91,6 +94,8 @@ export class Actions {
     const target = this.typed || view.status.target;
     if (view.start.possible) return `${view.start.does}: ${target} rounds, ${view.start.with}.`;
     if (view.stage === "Stopping") return "Start is possible again once this round has committed.";
-    return view.stop.possible ? `${view.start.with}. Stop lets the round in progress commit.` : "";
+    if (!view.stop.possible) return "";
+    const ends = ["Training", "Stalled"].includes(view.stage) ? "Stop lets the round in progress commit." : "Stop brings it back to Idle.";
+    return `${view.start.with}. ${ends}`;
   }
 }

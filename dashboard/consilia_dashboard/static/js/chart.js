@@ -1,7 +1,7 @@
 // A metric by round: a thick line for the global model, a thin one for each hospital.
 
 import uPlot from "../vendor/uplot/uPlot.esm.js";
-import { attribute, atMostEvery } from "./dom.js";
+import { attribute, atMostEvery, text } from "./dom.js";
 import { metric } from "./format.js";
 import { Legend } from "./legend.js";
 import { ink, lineOf, onSchemeChange } from "./palette.js";
@@ -13,6 +13,7 @@ export class Chart {
   constructor(section) {
     this.name = section.dataset.metric;
     this.host = section.querySelector(".plot");
+    this.empty = section.querySelector(".empty");
     this.legend = new Legend(section.querySelector(".legend"), this.name, (index) => this.highlight(index));
     this.table = new RoundTable(section.querySelector("details"), this.name);
     this.hospitals = null;
@@ -34,17 +35,17 @@ export class Chart {
       this.hospitals = names;
       this.legend.name(["global", ...names]);
       this.rebuild();
-    } else if (this.plot) this.plot.setData(this.data);
-    else this.rebuild();
-    this.legend.show(null);
+    } else this.plot.setData(this.data);
+    this.empty.hidden = this.data[0].length > 0;
+    text(this.empty, federation.view.lost ? "Rounds are drawn when the coordinator answers." : "The first round draws the first point.");
+    this.legend.show(this.plot.cursor.idx);
     this.table.draw(records, names);
     this.describe();
   }
 
   rebuild() {
-    if (this.hospitals === null || this.data[0].length === 0) return;
+    if (this.hospitals === null) return;
     this.plot?.destroy();
-    this.host.querySelector(".empty")?.remove();
     this.plot = new uPlot(this.options(), this.data, this.host);
     this.legend.paint(["global", ...this.hospitals].map((_, index) => (index ? lineOf(index - 1) : { color: ink().line, dash: [], width: 3 })));
   }

@@ -28,7 +28,7 @@ export class Legend {
     const line = svg("line", { x1: 1, y1: 4, x2: 25, y2: 4 });
     const swatch = svg("svg", { viewBox: "0 0 26 8", "aria-hidden": "true" });
     swatch.append(line);
-    const value = make("output", "", "–");
+    const value = make("span", "value", "–");
     button.append(swatch, make("span", "name", name), value);
     button.title = `Show ${name} alone`;
     button.addEventListener("pointerenter", () => this.onHighlight(index));

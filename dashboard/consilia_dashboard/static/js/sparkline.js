@@ -24,8 +24,8 @@ export class Sparkline {
     const high = Math.max(...values);
     this.line.setAttribute("points", values.map((value, index) => point(value, index, values.length, low, high)).join(" "));
     const [from, range] = this.label.children;
-    text(from, scored.length ? `Accuracy, rounds ${scored[0].round} to ${scored.at(-1).round}` : "Accuracy by round: nothing yet");
-    text(range, scored.length ? `${percent(low)} to ${percent(high)}` : "");
+    text(from, scored.length ? `Accuracy, rounds ${scored[0].round}–${scored.at(-1).round}` : "Accuracy by round: nothing yet");
+    text(range, scored.length ? `${(low * 100).toFixed(1)}–${percent(high)}` : "");
     this.element.setAttribute("aria-label", `${from.textContent}: ${range.textContent}`);
   }
 }

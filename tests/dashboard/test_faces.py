@@ -1,0 +1,125 @@
+"""Every state of a federation has a face: a word, a shape, and a sentence that says why."""
+
+from typing import Any
+
+import pytest
+from consilia_dashboard.faces import face, stage
+from consilia_dashboard.hospitals import hospital_face
+from consilia_dashboard.seen import Seen
+
+HOSPITALS = [
+    {"name": "north", "phase": "Ready"},
+    {"name": "lakeside", "phase": "Lost", "reason": "connection closed"},
+    {"name": "harbour", "phase": "Pending"},
+]
+DENIED = {"type": "DataAccepted", "status": "False", "reason": "MissingColumn", "message": "riverside: no radius_mean"}
+
+
+def seen(phase: str | None = None, suspend: bool = False, spec: dict[str, Any] | None = None, **status: Any) -> Seen:
+    facts = {"phase": phase, **status} if phase else {}
+    return Seen({"spec": {"rounds": 10, "suspend": suspend, **(spec or {})}, "status": facts})
+
+
+@pytest.mark.parametrize(
+    ("case", "word", "shape", "sentence"),
+    [
+        pytest.param(seen(), "Pending", "dotted", "has not started", id="no status yet"),
+        pytest.param(
+            seen("Pending", message="Waits for cohort north."), "Pending", "dotted", "cohort north", id="pending"
+        ),
+        pytest.param(seen("Blocked", conditions=[DENIED]), "Blocked", "octagon", "cannot run", id="blocked"),
+        pytest.param(seen("Idle", suspend=True), "Idle", "ring", "until Start", id="idle from the beginning"),
+        pytest.param(seen("Idle", suspend=True, round=4), "Idle", "ring", "after round 4 of 10", id="stopped"),
+        pytest.param(seen("Idle"), "Starting", "dotted", "takes up", id="told to start"),
+        pytest.param(
+            seen("Registration", connected=1, quorum=3, hospitals=HOSPITALS),
+            "Waiting for quorum",
+            "half",
+            "1 of 3 hospitals joined; quorum 3. Missing: lakeside and harbour.",
+            id="waiting for quorum",
+        ),
+        pytest.param(seen("Training", connected=5, quorum=5), "Training", "disc", "5 hospitals", id="training"),
+        pytest.param(
+            seen("Training", connected=1, quorum=3, hospitals=HOSPITALS),
+            "Stalled",
+            "triangle",
+            "1 connected, quorum 3",
+            id="stalled for want of a quorum",
+        ),
+        pytest.param(
+            seen("Training", conditions=[{"type": "Training", "status": "False", "message": "Disk is full."}]),
+            "Stalled",
+            "triangle",
+            "Disk is full.",
+            id="stalled for another reason",
+        ),
+        pytest.param(seen("Training", suspend=True), "Stopping", "square", "after this round", id="told to stop"),
+        pytest.param(seen("Stopping", suspend=True), "Stopping", "square", "after this round", id="stopping"),
+        pytest.param(seen("Complete", run=1, round=10), "Complete", "check", "finished 10 rounds", id="complete"),
+        pytest.param(
+            seen("Complete", spec={"run": 2}, run=1, rounds=10),
+            "Starting",
+            "dotted",
+            "takes up",
+            id="another run wanted",
+        ),
+        pytest.param(
+            seen("Complete", run=1, round=5, rounds=5), "Starting", "dotted", "takes up", id="more rounds wanted"
+        ),
+    ],
+)
+def test_a_state_has_its_word_its_shape_and_its_sentence(case: Seen, word: str, shape: str, sentence: str) -> None:
+    if case.current.get("phase") == "Complete":
+        case.current.setdefault("rounds", 10)
+    shown = face(case)
+    assert (shown.word, shown.shape) == (word, shape)
+    assert sentence in shown.sentence
+
+
+def test_a_deleted_federation_says_so() -> None:
+    case = seen("Training")
+    case.gone = True
+    assert face(case).word == "Deleted"
+
+
+def test_a_blocked_federation_shows_the_sentence_of_every_failed_condition() -> None:
+    assert face(seen("Blocked", conditions=[DENIED])).notes == ["riverside: no radius_mean"]
+
+
+def test_a_stalled_federation_names_the_hospital_that_is_missing() -> None:
+    assert face(seen("Training", quorum=3, connected=1, hospitals=HOSPITALS)).notes == ["lakeside: connection closed"]
+
+
+def test_no_two_states_share_a_shape_and_a_tone() -> None:
+    cases = {
+        stage(case): case
+        for case in (
+            seen("Pending"),
+            seen("Blocked"),
+            seen("Idle", suspend=True),
+            seen("Registration"),
+            seen("Training"),
+            seen("Training", quorum=1),
+            seen("Stopping"),
+            seen("Complete", rounds=10),
+        )
+    }
+    assert len(cases) == 8
+    assert len({(face(case).shape, face(case).tone) for case in cases.values()}) == len(cases)
+
+
+def test_the_object_s_word_counts_when_it_is_blocked_for_a_coordinator_cannot_know() -> None:
+    case = seen("Blocked", message="The budget is spent.")
+    case.status = {"phase": "Idle"}
+    assert face(case).sentence == "The budget is spent."
+
+
+@pytest.mark.parametrize("phase", ["Refused", "Lost", "Pending"])
+def test_a_hospital_in_trouble_comes_first_and_says_what_to_do(phase: str) -> None:
+    shown = hospital_face({"phase": phase})
+    assert shown.rank < hospital_face({"phase": "Training"}).rank
+    assert shown.advice
+
+
+def test_a_hospital_s_phase_of_a_newer_version_is_shown_as_its_word() -> None:
+    assert hospital_face({"phase": "Quarantined"}).word == "quarantined"
