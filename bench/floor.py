@@ -7,24 +7,17 @@ over. Plain slixmpp clients, on the same event loop and over the same verified T
 
 import asyncio
 import os
-import secrets
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 
 import uvloop
-from consilia.pki import make_authority
-from consilia.prosody import ACCOUNTS_MODULE, ACCOUNTS_MODULE_FILE, ProsodySettings, render_prosody
 from slixmpp import ClientXMPP
 
-from bench.ports import await_port, free_ports
+from bench.broker import DOMAIN, prosody
 
-DOMAIN = "localhost"
 ASKER = "asker"
 ORDER_BYTES = 1500
 UPDATE_BYTES = 1000
@@ -38,8 +31,8 @@ class Account:
 
     name: str
     port: int
-    password: str
-    authority: str
+    password_file: str
+    authority_file: str
     disk: str
 
 
@@ -48,9 +41,9 @@ class Client(ClientXMPP):  # type: ignore[misc]  # slixmpp is untyped
 
     def __init__(self, account: Account) -> None:
         """Prepare; `enter` logs in."""
-        super().__init__(f"{account.name}@{DOMAIN}", account.password)
+        super().__init__(f"{account.name}@{DOMAIN}", Path(account.password_file).read_text())
         self._port = account.port
-        self.ca_certs = Path(account.authority)
+        self.ca_certs = Path(account.authority_file)
         self.logged_in = asyncio.Event()
         self._disk = os.open(account.disk, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         self.add_event_handler("session_start", self._on_session)
@@ -96,58 +89,24 @@ async def ask(account: Account, echoes: list[str], rounds: int) -> list[float]:
     return seconds[WARM_UP:]
 
 
-@contextmanager
-def broker(scratch: Path, accounts: list[str]) -> Iterator[dict[str, Account]]:
-    """Run Prosody as the product configures it, in a new folder `scratch`, with these accounts."""
-    for name in ("accounts", "modules", "state"):
-        (scratch / name).mkdir(parents=True)
-    authority = make_authority("bench", datetime.now(UTC), days=1)
-    certificate = authority.issue([DOMAIN], datetime.now(UTC))
-    (port,) = free_ports(1)
-    files = {
-        "ca.pem": authority.cert_pem,
-        "tls.pem": certificate.cert_pem,
-        "tls.key": certificate.key_pem,
-        f"modules/{ACCOUNTS_MODULE_FILE}": ACCOUNTS_MODULE.encode(),
-    }
-    for name, content in files.items():
-        (scratch / name).write_bytes(content)
-    known = {
-        name: Account(name, port, secrets.token_hex(16), str(scratch / "ca.pem"), str(scratch / f"{name}.disk"))
-        for name in accounts
-    }
-    for name, account in known.items():
-        (scratch / "accounts" / name).write_text(account.password)
-    settings = ProsodySettings(
-        domain=DOMAIN,
-        port=port,
-        interfaces=["127.0.0.1"],
-        accounts=str(scratch / "accounts"),
-        certificate=str(scratch / "tls.pem"),
-        key=str(scratch / "tls.key"),
-        modules=str(scratch / "modules"),
-        state=str(scratch / "state"),
-    )
-    (scratch / "prosody.cfg.lua").write_text(render_prosody(settings))
-    with (scratch / "prosody.log").open("wb") as log:
-        command = ["prosody", "--config", str(scratch / "prosody.cfg.lua"), "-F"]
-        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
-    try:
-        await_port(port, DEADLINE)
-        yield known
-    finally:
-        process.terminate()
-        process.wait()
-
-
 def measure(scratch: Path, hospitals: int, rounds: int) -> list[float]:
     """Return the seconds of each of `rounds` rounds with this many echoing processes; `scratch` is a new folder."""
     names = [f"echo-{number}" for number in range(hospitals)]
-    with broker(scratch, [ASKER, *names]) as accounts:
+    with prosody(scratch, [ASKER, *names]) as broker:
+
+        def account(name: str) -> Account:
+            return Account(
+                name,
+                broker.port,
+                str(broker.passwords[name]),
+                str(broker.authority_file),
+                str(scratch / f"{name}.disk"),
+            )
+
         command = [sys.executable, "-m", "bench.floor_echo"]
-        echoes = [subprocess.Popen([*command, *map(str, asdict(accounts[name]).values())]) for name in names]
+        echoes = [subprocess.Popen([*command, *map(str, asdict(account(name)).values())]) for name in names]
         try:
-            seconds: list[float] = uvloop.run(ask(accounts[ASKER], names, rounds))
+            seconds: list[float] = uvloop.run(ask(account(ASKER), names, rounds))
             return seconds
         finally:
             for echo in echoes:

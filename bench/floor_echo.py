@@ -4,7 +4,8 @@ import sys
 
 import uvloop
 
-from bench.floor import ASKER, DOMAIN, UPDATE_BYTES, Account, Client
+from bench.broker import DOMAIN
+from bench.floor import ASKER, UPDATE_BYTES, Account, Client
 
 
 async def echo(account: Account) -> None:

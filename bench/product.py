@@ -46,8 +46,10 @@ def run(file: Path, scratch: Path) -> FederationRun:
     return measured(facts, began, memory.value)
 
 
-def measured(facts: Iterable[AnyFact], began: float, memory: int) -> FederationRun:
-    """Read a run from the coordinator's facts; `began` is the POSIX time at which the command started.
+def measured(facts: Iterable[AnyFact], began: float, memory: int, coordinator_peak: int = 0) -> FederationRun:
+    """Read a run from the coordinator's facts; `began` is the POSIX time at which its first process started.
+
+    A model too large to be in the facts is left out.
 
     Raises RuntimeError when the facts tell of no completed run.
     """
@@ -60,4 +62,5 @@ def measured(facts: Iterable[AnyFact], began: float, memory: int) -> FederationR
             finished = datetime.fromisoformat(fact.at).timestamp()
     if finished is None or parameters is None:
         raise RuntimeError("the coordinator's journal tells of no completed run")
-    return FederationRun(tuple(rounds), finished - began, memory, 0, tuple(unpack(parameters).tolist()))
+    values = unpack(parameters).tolist() if parameters.inline else []
+    return FederationRun(tuple(rounds), finished - began, memory, coordinator_peak, tuple(values))

@@ -83,3 +83,11 @@ def load(folder: str | Path) -> Training | Vectors:
     if fields.pop("kind") == "Training":
         return Training(folder=Path(folder), **fields)
     return Vectors(**fields)
+
+
+def load_vectors(folder: str | Path) -> Vectors:
+    """Read a folder's workload of vectors; TypeError where it is one of training."""
+    workload = load(folder)
+    if not isinstance(workload, Vectors):
+        raise TypeError(f"the workload in {folder} is one of training; vectors are expected")
+    return workload
