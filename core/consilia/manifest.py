@@ -71,6 +71,8 @@ def _compose(text: str, source: str) -> list[yaml.Node]:
         raise InvalidManifest(f"{source}:{line}: not valid YAML: {error.problem}") from error
     except yaml.YAMLError as error:
         raise InvalidManifest(f"{source}:1: not valid YAML: {error}") from error
+    except RecursionError as error:
+        raise InvalidManifest(f"{source}:1: nested too deeply: write it flatter") from error
     if not nodes:
         raise InvalidManifest(f"{source} is empty: write a Federation and its Cohorts")
     return nodes
@@ -107,11 +109,21 @@ def explain(error: ValidationError, source: str = "", node: yaml.Node | None = N
     dotted = _dotted(path)
     if kind == "value_error":
         sentence = f"{dotted + ': ' if dotted else ''}{context['error']}"
+    elif kind in ("union_tag_invalid", "union_tag_not_found"):
+        sentence = _wrong_tag(context)
     else:
-        sentence = f"{dotted} {_reason(kind, context, value, path)}"
+        sentence = f"{dotted or 'it'} {_reason(kind, context, value, path)}"
     if node is None:
         return sentence
     return f"{source}:{_line(node, path)}: {sentence}"
+
+
+def _wrong_tag(context: dict[str, Any]) -> str:
+    """The field that says which kind of message this is."""
+    field_name = context["discriminator"].strip("'")
+    if "tag" not in context:
+        return f"{field_name} is missing: add it"
+    return f"{field_name} is {_quote(context['tag'])}; it must be one of {context['expected_tags']}"
 
 
 def _reason(kind: str, context: dict[str, Any], value: object, path: Path) -> str:  # noqa: PLR0911 - one sentence a kind
@@ -124,6 +136,8 @@ def _reason(kind: str, context: dict[str, Any], value: object, path: Path) -> st
     }
     if kind == "missing":
         return "is missing: add it"
+    if kind == "json_invalid":
+        return f"is not valid JSON: {context['error']}"
     if kind == "extra_forbidden":
         return "is not a known field: check its spelling, or remove it"
     if kind in limits:
@@ -166,7 +180,7 @@ def _quote(value: object) -> str:
         return "empty"
     if isinstance(value, (dict, list)):
         return "a mapping" if isinstance(value, dict) else ("an empty list" if not value else "a list")
-    text = str(value)
+    text = "".join(letter if letter.isprintable() else " " for letter in str(value))
     return f'"{text[:LONGEST_VALUE]}…"' if len(text) > LONGEST_VALUE else f'"{text}"'
 
 
@@ -194,11 +208,18 @@ def _line(node: yaml.Node, path: Path) -> int:
     return line + 1
 
 
-def _refuse_duplicate_keys(node: yaml.Node, source: str) -> None:
-    """YAML loaders let the last of two equal keys win; a person who wrote both meant one of them."""
+def _refuse_duplicate_keys(node: yaml.Node, source: str, inside: tuple[yaml.Node, ...] = ()) -> None:
+    """YAML loaders let the last of two equal keys win; a person who wrote both meant one of them.
+
+    An alias may name a node that it is itself inside of; no document of ours holds itself.
+    """
+    if any(node is outer for outer in inside):
+        line = node.start_mark.line + 1
+        raise InvalidManifest(f"{source}:{line}: what is anchored here holds an alias of itself: write it out")
+    inside = (*inside, node)
     if isinstance(node, yaml.SequenceNode):
         for item in node.value:
-            _refuse_duplicate_keys(item, source)
+            _refuse_duplicate_keys(item, source, inside)
     if isinstance(node, yaml.MappingNode):
         seen: set[str] = set()
         for key, value in node.value:
@@ -208,7 +229,7 @@ def _refuse_duplicate_keys(node: yaml.Node, source: str) -> None:
                         f'{source}:{key.start_mark.line + 1}: "{key.value}" is there twice: remove one'
                     )
                 seen.add(key.value)
-            _refuse_duplicate_keys(value, source)
+            _refuse_duplicate_keys(value, source, inside)
 
 
 def _require_unique_hospital(

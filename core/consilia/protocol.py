@@ -26,6 +26,8 @@ PROTOCOL = 1
 INLINE_LIMIT = 16 * 1024
 BYTES_A_VALUE = 8
 LONGEST_MESSAGE = 1024 * 1024
+MOST_ROWS = 2**40
+"""A weight is multiplied with float64 values: this one is exact, and no hospital has more patients."""
 
 Task = Literal["moments", "train", "evaluate"]
 Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
@@ -94,7 +96,7 @@ class Update(Message):
 
     type: Literal["update"] = "update"
     order: Digest
-    rows: int = Field(ge=0)
+    rows: int = Field(ge=0, le=MOST_ROWS)
     vector: VectorRef | None = None
     metrics: Metrics | None = None
 
@@ -175,9 +177,12 @@ def decode(body: str) -> AnyMessage:
     if len(body) > LONGEST_MESSAGE:
         raise InvalidMessage(f"message of {len(body)} characters; at most {LONGEST_MESSAGE} are read")
     try:
-        return _ADAPTER.validate_json(body)
+        message = _ADAPTER.validate_json(body)
     except ValidationError as error:
         raise InvalidMessage(_what_is_wrong(body, error)) from error
+    if "consilia" not in message.model_fields_set:
+        raise InvalidMessage(_other_version(None))
+    return message
 
 
 def digest_of_names(names: "list[str] | tuple[str, ...] | frozenset[str]") -> str:
@@ -233,11 +238,15 @@ def _canonical(value: object) -> bytes:
 def _what_is_wrong(body: str, error: ValidationError) -> str:
     try:
         data = json.loads(body)
-    except ValueError:
+    except (ValueError, RecursionError):
         return "message is not JSON: its sender is not of this federation"
     if isinstance(data, dict) and data.get("consilia") != PROTOCOL:
-        return (
-            f"message of protocol version {json.dumps(data.get('consilia'))[:20]}; this process speaks version "
-            f"{PROTOCOL}: run the same release of Consilia on both sides"
-        )
+        return _other_version(data.get("consilia"))
     return f"message is not valid: {explain(error)}"
+
+
+def _other_version(version: object) -> str:
+    return (
+        f"message of protocol version {json.dumps(version)[:20]}; this process speaks version "
+        f"{PROTOCOL}: run the same release of Consilia on both sides"
+    )

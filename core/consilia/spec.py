@@ -44,7 +44,10 @@ def parse_duration(text: str) -> timedelta:
     match = _DURATION.fullmatch(text)
     if match is None:
         raise ValueError(f'"{text}" is no duration: write a number and one of {", ".join(DURATION_UNITS)}')
-    return timedelta(seconds=float(match[1]) * DURATION_UNITS[match[2]])
+    try:
+        return timedelta(seconds=float(match[1]) * DURATION_UNITS[match[2]])
+    except OverflowError:
+        raise ValueError(f'"{text}" is longer than any clock counts: write a shorter duration') from None
 
 
 class Metadata(Document):
