@@ -150,6 +150,8 @@ class Launcher:
             await asyncio.gather(self._reading, return_exceptions=True)
         if self._writer is not None:
             self._writer.close()
+            with contextlib.suppress(ConnectionError):
+                await self._writer.wait_closed()
         if self._opened is not None:
             await asyncio.to_thread(self._opened.abandon)
         self._lost()
@@ -167,11 +169,13 @@ class Launcher:
         with contextlib.suppress(ConnectionResetError):
             while line := await reader.readline():
                 self._hear(json.loads(line))
-        if self._opened is not None and not self._closed:
-            self._opened.process.kill()
-            await asyncio.to_thread(self._opened.process.wait)
-            self._opened = self._writer = None
+        opened, writer = self._opened, self._writer
+        self._opened = self._writer = None
         self._lost()
+        if writer is not None:
+            writer.close()
+        if opened is not None:
+            await asyncio.to_thread(opened.abandon)
 
     def _hear(self, message: dict[str, int]) -> None:
         if "started" in message:

@@ -101,7 +101,7 @@ class Supervisor:
             exits.append(now)
             if now - started > LOOP_SECONDS:
                 pause = FIRST_PAUSE
-            why = f"{_ending(code)}{_quoted(last_line(spec.log, written))}"
+            why = f"{_ending(code)}{_quoted(last_line(spec.log, written)) if code and code > 0 else ''}"
             if len(exits) == LOOP_EXITS and now - exits[0] <= LOOP_SECONDS:
                 exits.clear()
                 self._tell(
