@@ -37,6 +37,8 @@ from consilia_coordinator.roster import HEARTBEAT_SECONDS, Member
 logger = logging.getLogger(__name__)
 
 MOST_STRANGERS = 100
+LONGEST_NAME = 63
+"""Of a stranger's name, what is quoted: an account at a broker may be called a thousand characters."""
 
 
 class Hospitals:
@@ -193,7 +195,7 @@ class Hospitals:
         self._conductor.refuse(name, reason)
 
     def _refuse_stranger(self, name: str, sender: str) -> None:
-        reason = f'"{name}" is not a hospital of this federation: add it to spec.hospitals'
+        reason = f'"{name[:LONGEST_NAME]}" is not a hospital of this federation: add it to spec.hospitals'
         self._send(sender, Rejection(reason=reason))
         if name not in self._strangers and len(self._strangers) < MOST_STRANGERS:
             self._strangers.add(name)

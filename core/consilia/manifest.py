@@ -175,19 +175,24 @@ def _quote(value: object) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, (int, float)):
-        return f"{value:g}" if isinstance(value, float) else str(value)
+        return f"{value:g}" if isinstance(value, float) else _cut(str(value))
     if value is None:
         return "empty"
     if isinstance(value, (dict, list)):
         return "a mapping" if isinstance(value, dict) else ("an empty list" if not value else "a list")
     text = "".join(letter if letter.isprintable() else " " for letter in str(value))
-    return f'"{text[:LONGEST_VALUE]}…"' if len(text) > LONGEST_VALUE else f'"{text}"'
+    return f'"{_cut(text)}"'
+
+
+def _cut(text: str) -> str:
+    return f"{text[:LONGEST_VALUE]}…" if len(text) > LONGEST_VALUE else text
 
 
 def _dotted(path: Path) -> str:
     parts: list[str] = []
     for part in path:
-        parts.append(f"[{part}]" if isinstance(part, int) else (f".{part}" if parts else part))
+        name = f"[{part}]" if isinstance(part, int) else _cut(part)
+        parts.append(f".{name}" if parts and isinstance(part, str) else name)
     return "".join(parts)
 
 
