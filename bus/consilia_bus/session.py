@@ -134,13 +134,7 @@ class Session(Agent):  # type: ignore[misc]  # SPADE is not typed
         self._end(self._unavailable(f"does not answer ({_words(error)})"))
 
     def _on_invalid_certificate(self, error: ssl.SSLError) -> None:
-        said = getattr(error, "verify_message", None) or error.reason or str(error)
-        self._end(
-            self._unavailable(
-                f"shows a certificate that {self._settings.ca_file} does not vouch for ({said}); "
-                "is another broker listening there?"
-            )
-        )
+        self._end(self._untrusted(error))
         self.client.abort()
 
     def _on_refused(self, _: object) -> None:
@@ -159,6 +153,9 @@ class Session(Agent):  # type: ignore[misc]  # SPADE is not typed
             self._refusal = f"ended the stream ({condition})"
 
     def _on_disconnected(self, reason: object) -> None:
+        if isinstance(reason, ssl.SSLCertVerificationError):  # the loss may be told before the certificate
+            self._end(self._untrusted(reason))
+            return
         said = self._refusal or ("closed the connection" + (f" ({_words(reason)})" if reason else ""))
         self._end(self._unavailable(said))
 
@@ -186,6 +183,13 @@ class Session(Agent):  # type: ignore[misc]  # SPADE is not typed
                 return
             except (IqError, NotConnectedError):
                 continue  # an error is an answer; a lost connection is told by its own event
+
+    def _untrusted(self, error: ssl.SSLError) -> Unavailable:
+        said = getattr(error, "verify_message", None) or error.reason or str(error)
+        return self._unavailable(
+            f"shows a certificate that {self._settings.ca_file} does not vouch for ({said}); "
+            "is another broker listening there?"
+        )
 
     def _unavailable(self, what: str) -> Unavailable:
         return Unavailable(f"{self._settings.broker} {what}")

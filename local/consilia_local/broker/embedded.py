@@ -23,15 +23,17 @@ from xml.etree.ElementTree import Element
 
 import loguru
 from consilia.errors import Unavailable
-from pyjabber import AppConfig
-from pyjabber.network.ConnectionManager import ConnectionManager
-from pyjabber.network.parsers.XMLParser import XMLParser
-from pyjabber.stream.JID import JID
-from pyjabber.stream.negotiators.StreamNegotiator import StreamNegotiator
-from pyjabber.stream.utils.Enums import Stage
-from pyjabber.utils.Exceptions import NotAuthorizerStreamNegotiationException
 
 from consilia_local.broker.folder import BrokerFolder
+from consilia_local.broker.pyjabber_parts import (
+    JID,
+    AppConfig,
+    ConnectionManager,
+    NotAuthorized,
+    Stage,
+    StreamNegotiator,
+    XMLParser,
+)
 from consilia_local.broker.routing import Router, StanzaHandler
 
 _SASL = "urn:ietf:params:xml:ns:xmpp-sasl"
@@ -58,7 +60,7 @@ class Negotiator(StreamNegotiator):  # type: ignore[misc]  # pyjabber is not typ
     def _authenticated(self, element: Element) -> str | None:
         """Check a PLAIN response (RFC 4616) and name the account."""
         if element.tag != f"{{{_SASL}}}auth" or element.get("mechanism") != "PLAIN":
-            raise NotAuthorizerStreamNegotiationException
+            raise NotAuthorized
         try:
             _, account, given = base64.b64decode(element.text or "", validate=True).decode().split("\x00")
         except (binascii.Error, ValueError):

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 from xml.etree import ElementTree as ET
 
-from pyjabber.network.ConnectionManager import ConnectionManager
+from consilia_local.broker.pyjabber_parts import ConnectionManager
 
 _CLIENT = "{jabber:client}"
 _CONFLICT = b"<stream:error><conflict xmlns='urn:ietf:params:xml:ns:xmpp-streams'/></stream:error></stream:stream>"
