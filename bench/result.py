@@ -104,10 +104,11 @@ def federate(trainers: dict[str, SklearnTrainer], spec: FederationSpec, work: Wo
     def updates(vectors: dict[str, FloatArray]) -> list[Update]:
         return [Update(name, trainers[name].rows, partial(chunks, vector)) for name, vector in vectors.items()]
 
-    feature_map = FeatureMap.from_codebook(spec.features)
     if spec.features.scaling == "federated":
         sent = updates({name: trainer.moments() for name, trainer in trainers.items()})
-        feature_map = FeatureMap.from_moments(feature_map.names, sum_vectors(sent, 1 + 2 * len(feature_map.names)))
+        feature_map = FeatureMap.from_moments(spec.features.names, sum_vectors(sent, 1 + 2 * len(spec.features.names)))
+    else:
+        feature_map = FeatureMap.from_codebook(spec.features)
     w = np.zeros(feature_map.size)
     for _ in range(spec.rounds):
         local = {name: trainer.train(feature_map, w, work) for name, trainer in trainers.items()}

@@ -1,0 +1,82 @@
+"""The exported pipeline, against our own probabilities."""
+
+import numpy as np
+import pandas as pd
+import pytest
+import skops.io
+from consilia import dataset, manifest
+from consilia.errors import InvalidMessage
+from consilia.features import FeatureMap, moments
+from consilia.model import predict_proba
+from consilia_coordinator.tracking.export import to_pipeline
+
+TABLE = dataset.load("breast-cancer")
+X = TABLE.values[:, :-1]
+W = np.random.default_rng(0).normal(size=31) * 3
+FEDERATED = FeatureMap.from_moments(TABLE.columns[:-1], moments(X))
+
+
+@pytest.fixture(scope="module")
+def codebook(pytestconfig):
+    path = pytestconfig.rootpath / "examples" / "breast-cancer.yaml"
+    spec = manifest.only_federation(manifest.parse(path.read_text("utf-8"), str(path)), str(path)).spec
+    return FeatureMap.from_codebook(spec.features)
+
+
+@pytest.fixture(params=["federated", "all roots", "no roots", "some roots"])
+def feature_map(request, codebook):
+    if request.param == "federated":
+        return FEDERATED
+    roots = {"all roots": [True] * 30, "no roots": [False] * 30, "some roots": [i % 3 == 1 for i in range(30)]}
+    return codebook.model_copy(update={"roots": tuple(roots[request.param])})
+
+
+def rows_of_every_kind(feature_map):
+    """Patients, rows at and far outside the bounds, and one in the middle, whose norm is not clipped."""
+    low, width = np.array(feature_map.offset), np.array(feature_map.scale)
+    wild = X * np.random.default_rng(1).uniform(-1, 3, size=X.shape)
+    return np.vstack([X, wild, low, low + width, low + width / 2, low + width / 4, low - 1e6, low + 1e6])
+
+
+def test_the_pipeline_gives_our_probabilities_and_the_classes_zero_and_one(feature_map):
+    rows = rows_of_every_kind(feature_map)
+    pipeline = to_pipeline(feature_map, W, feature_map.names)
+    table = pd.DataFrame(rows, columns=feature_map.names)
+    ours = predict_proba(feature_map.apply(rows), W)
+    np.testing.assert_allclose(pipeline.predict_proba(table)[:, 1], ours, rtol=0, atol=1e-12)
+    np.testing.assert_array_equal(pipeline.predict(table), ours > 0.5)
+    assert pipeline.classes_.tolist() == [0, 1]
+
+
+def test_the_codebooks_rows_are_of_both_kinds_clipped_and_not(codebook):
+    norms = np.linalg.norm(codebook.apply(rows_of_every_kind(codebook)), axis=1)
+    assert norms.min() < 3.9 < norms.max()
+
+
+def test_the_format_that_runs_no_code_trusts_every_step(feature_map, tmp_path):
+    path = tmp_path / "model.skops"
+    pipeline = to_pipeline(feature_map, W, feature_map.names)
+    skops.io.dump(pipeline, path)
+    assert skops.io.get_untrusted_types(file=path) == []
+    table = pd.DataFrame(X, columns=feature_map.names)
+    loaded = skops.io.load(path, trusted=[])
+    np.testing.assert_array_equal(loaded.predict_proba(table), pipeline.predict_proba(table))
+
+
+def test_columns_in_another_order_or_under_other_names_are_refused_by_the_pipeline(feature_map):
+    pipeline = to_pipeline(feature_map, W, feature_map.names)
+    with pytest.raises(ValueError, match="feature names"):
+        pipeline.predict(pd.DataFrame(X[:2], columns=feature_map.names[::-1]))
+
+
+@pytest.mark.parametrize(
+    ("w", "names"),
+    [
+        pytest.param(W[1:], FEDERATED.names, id="too few parameters"),
+        pytest.param(W, FEDERATED.names[::-1], id="names in another order"),
+        pytest.param(W, FEDERATED.names[1:], id="too few names"),
+    ],
+)
+def test_parts_that_do_not_belong_together_are_refused(w, names):
+    with pytest.raises(InvalidMessage, match="its feature map has 30 columns"):
+        to_pipeline(FEDERATED, w, names)
