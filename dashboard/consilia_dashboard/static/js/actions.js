@@ -15,12 +15,12 @@ export class Actions {
       this.say("");
       redraw();
     });
-    $("set").addEventListener("click", () => off($("set")) || this.set());
+    $("set").addEventListener("click", () => this.set());
     $("controls").addEventListener("submit", (event) => {
       event.preventDefault();
       // Enter in the field sets the target; only the button itself starts.
       if (event.submitter === $("start") && document.activeElement !== $("rounds")) off($("start")) || this.start();
-      else if (!off($("set"))) this.set();
+      else this.set();
     });
     $("stop").addEventListener("click", () => off($("stop")) || $("stop-dialog").showModal());
     $("stop-dialog").addEventListener("close", () => $("stop-dialog").returnValue === "yes" && this.stop());
@@ -45,7 +45,7 @@ export class Actions {
   }
 
   set() {
-    if ($("rounds").reportValidity()) this.post("rounds", `Setting the target to ${this.typed} rounds…`, { rounds: this.typed });
+    if (this.edited && !this.pending && $("rounds").reportValidity()) this.post("rounds", `Setting the target to ${this.typed} rounds…`, { rounds: this.typed });
   }
 
   async post(action, asked, fields = {}) {

@@ -1,0 +1,267 @@
+"""The dashboard as people meet it: in a real browser, before a fake upstream that lives."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+from chromium import LOW_CONTRAST, NAMELESS, Page, chromium
+from deadline import eventually
+from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
+from serving import Served, served
+from upstream import Upstream
+
+pytestmark = pytest.mark.real
+
+INKED = """
+const canvas = document.querySelector(arguments[0] + " canvas");
+const copy = new OffscreenCanvas(canvas.width, canvas.height).getContext("2d", { willReadFrequently: true });
+copy.drawImage(canvas, 0, 0);
+const pixels = copy.getImageData(0, 0, canvas.width, canvas.height).data;
+let inked = 0;
+for (let at = 3; at < pixels.length; at += 4) inked += pixels[at] > 200;
+return inked;
+"""
+# When the answer line first says something, after a click on the element.
+ANSWER_TIME = """
+const done = arguments[arguments.length - 1];
+const answer = document.getElementById("answer");
+const began = performance.now();
+new MutationObserver(() => answer.textContent && done([performance.now() - began, answer.textContent]))
+  .observe(answer, { childList: true, characterData: true, subtree: true });
+document.querySelector(arguments[0]).click();
+"""
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Page]:
+    with chromium() as page:
+        yield page
+
+
+@pytest.fixture
+def dashboard(upstream: Upstream, tmp_path: Path) -> Iterator[Served]:
+    with served(upstream, tmp_path) as running:
+        yield running
+
+
+@pytest.fixture
+def page(browser: Page, dashboard: Served) -> Iterator[Page]:
+    """The overview, logged in; a page that complains or asks another host fails its test."""
+    browser.resize(1280)
+    browser.prefer(color_scheme="light")
+    browser.complaints()
+    browser.requests()
+    browser.open(dashboard.entrance)
+    yield browser
+    complaints, requests = browser.complaints(), browser.requests()
+    browser.open("about:blank")
+    assert complaints == []
+    assert {urlsplit(url).netloc for url in requests if not url.startswith("data:")} == {f"localhost:{dashboard.port}"}
+
+
+def inked(page: Page, chart: str) -> int:
+    return int(page.run(INKED, chart))
+
+
+def test_start_watch_the_chart_grow_stop(page: Page, upstream: Upstream) -> None:
+    upstream.spec.update(suspend=True, rounds=500)
+    page.until(
+        "document.getElementById('plan').textContent.startsWith('Start begins run 1: 500 rounds, 5 hospitals, NON-P')"
+    )
+    assert page.text("badge").strip() == "Idle"
+    with upstream.training(every=0.1):
+        page.click("#start")
+        page.until("document.getElementById('badge').textContent.trim() === 'Training'")
+        page.until("Number(document.getElementById('round').textContent) >= 3")
+        before = inked(page, "#chart-accuracy"), inked(page, "#chart-loss")
+        page.until("Number(document.getElementById('round').textContent) >= 30")
+        after = inked(page, "#chart-accuracy"), inked(page, "#chart-loss")
+        assert after[0] > before[0]
+        assert after[1] > before[1]
+        page.click("#stop")
+        page.click("#stop-dialog button[value=yes]")
+        page.until("document.getElementById('badge').textContent.trim() === 'Idle'")
+    assert upstream.patches == [{"suspend": False}, {"suspend": True}]
+    assert "Stopped after round" in page.text("sentence")
+    assert "Start resumes run 1" in page.text("plan")
+
+
+def test_an_action_answers_within_a_tenth_of_a_second(page: Page, upstream: Upstream) -> None:
+    upstream.begin()
+    page.until("document.getElementById('badge').textContent.trim() === 'Training'")
+    page.click("#stop")
+    took, answer = page.driver.execute_async_script(ANSWER_TIME, "#stop-dialog button[value=yes]")
+    assert took < 100
+    assert answer.startswith("Stopping after this round")
+    page.until("document.getElementById('badge').textContent.trim() === 'Stopping'", within=2)
+
+
+def test_stop_asks_once_and_escape_keeps_it_running(page: Page, upstream: Upstream) -> None:
+    upstream.begin()
+    page.until("document.getElementById('stop').getAttribute('aria-disabled') === null")
+    stop = page.driver.find_element(By.ID, "stop")
+    stop.send_keys(Keys.ENTER)
+    assert page.until("document.getElementById('stop-dialog').open")
+    assert page.run("return document.activeElement.textContent") == "Keep it running"
+    page.driver.switch_to.active_element.send_keys(Keys.ESCAPE)
+    page.until("!document.getElementById('stop-dialog').open")
+    assert upstream.patches == []
+
+
+def test_the_target_is_set_by_keyboard_and_a_refusal_is_shown(page: Page, upstream: Upstream) -> None:
+    upstream.begin()
+    page.until("document.getElementById('badge').textContent.trim() === 'Training'")
+    field = page.driver.find_element(By.ID, "rounds")
+    field.clear()
+    field.send_keys("25", Keys.ENTER)
+    page.until("document.getElementById('answer').textContent === 'The target is now 25 rounds.'")
+    page.until("document.getElementById('target').textContent === '25'")
+    assert upstream.patches == [{"rounds": 25}]
+    upstream.refusal = (422, "spec.rounds is 99999999: at most 1000000")
+    field.clear()
+    field.send_keys("99999999", Keys.ENTER)
+    page.until("document.getElementById('answer').textContent === 'Spec.rounds is 99999999: at most 1000000.'")
+    # The browser's own console names the refused request; nothing else may complain.
+    assert all("/rounds - Failed to load resource" in line for line in page.complaints())
+
+
+def test_a_complete_federation_offers_the_next_run_and_shows_its_model(page: Page, upstream: Upstream) -> None:
+    upstream.begin()
+    for _ in range(10):
+        upstream.commit()
+    upstream.complete()
+    page.until("document.getElementById('badge').textContent.trim() === 'Complete'")
+    assert page.text("model-code") == 'mlflow.pyfunc.load_model("models:/breast-cancer/3")'
+    assert page.text("plan") == "Start begins run 2 from a fresh model: 10 rounds, 5 hospitals, NON-PRIVATE."
+    with upstream.training(every=0.1):
+        page.click("#start")
+        page.until("document.getElementById('sentence').textContent.includes('Run 2 finished')")
+    assert upstream.patches == [{"suspend": False, "run": 2}]
+
+
+def test_thirty_rounds_a_second_are_kept_up_with_and_nothing_jumps(page: Page, upstream: Upstream) -> None:
+    upstream.spec["rounds"] = 400
+    upstream.begin()
+    upstream.commit()
+    page.until("document.getElementById('round').textContent === '1'")
+    page.run(
+        "window.shifts = []; new PerformanceObserver((list) => list.getEntries().forEach((each) =>"
+        " window.shifts.push(each.value))).observe({ type: 'layout-shift' });"
+    )
+    with upstream.training(every=1 / 30, rounds=150):
+        eventually(lambda: upstream.status["round"] >= 149, within=30)
+        page.until("Number(document.getElementById('round').textContent) >= 149", within=1)
+    assert sum(page.run("return window.shifts")) < 0.01
+
+
+def test_a_hidden_tab_costs_nothing_and_comes_back_with_what_it_missed(
+    page: Page, upstream: Upstream, dashboard: Served
+) -> None:
+    upstream.begin()
+    upstream.commit()
+    page.until("document.getElementById('round').textContent === '1'")
+    here = page.driver.current_window_handle
+    page.driver.switch_to.new_window("tab")
+    eventually(lambda: b'"viewers":0' in dashboard.get("/healthz").read().replace(b" ", b""))
+    upstream.commit()
+    page.driver.close()
+    page.driver.switch_to.window(here)
+    page.until("document.getElementById('round').textContent === '2'")
+
+
+def test_a_lost_coordinator_is_said_and_its_return_too(page: Page, upstream: Upstream) -> None:
+    upstream.begin()
+    upstream.commit()
+    page.until("document.getElementById('round').textContent === '1'")
+    upstream.hang_up()
+    page.until(
+        "/does not answer since \\d\\d:\\d\\d:\\d\\d; retrying/.test(document.getElementById('loss').textContent)"
+    )
+    assert page.text("badge").strip() == "Coordinator lost"
+    upstream.come_back()
+    page.until(
+        "document.getElementById('loss').hidden && document.getElementById('badge').textContent.trim() === 'Training'"
+    )
+
+
+def test_the_hospitals_page_shows_the_worst_first_and_its_clock_ticks(page: Page, upstream: Upstream) -> None:
+    upstream.begin()
+    for _ in range(3):
+        upstream.commit()
+    page.driver.find_element(By.LINK_TEXT, "Hospitals").click()
+    page.until("document.querySelectorAll('.card .meter').length === 20")
+    upstream.lose("north")
+    page.until("document.querySelector('.card').dataset.name === 'north'")
+    card = page.run("return document.querySelector('.card').textContent")
+    assert "lost since round 3 (connection closed)" in card
+    assert "not awaited until it rejoins" in card
+    assert page.text("summary") == "5 hospitals: 1 lost, 4 training"
+    page.until("document.querySelector('.card[data-name=harbour] .seen').textContent === 'seen 2 s ago'")
+    page.until("document.querySelector('.card[data-name=harbour] .seen').textContent === 'seen 3 s ago'", within=3)
+
+
+def test_the_table_behind_a_chart_holds_every_round(page: Page, upstream: Upstream) -> None:
+    upstream.begin()
+    for _ in range(4):
+        upstream.commit()
+    page.until("document.getElementById('round').textContent === '4'")
+    page.click("#chart-loss summary")
+    page.until("document.querySelectorAll('#chart-loss tbody tr').length === 4")
+    assert page.run("return document.querySelector('#chart-loss tbody th').scope") == "row"
+    page.until("document.querySelector('#chart-loss .plot').ariaLabel.includes('at round 4: global 0.')")
+
+
+@pytest.mark.parametrize("path", ["/", "/agents"])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [360, 1600])
+def test_text_is_legible_controls_are_named_and_nothing_runs_off_the_side(
+    page: Page, dashboard: Served, upstream: Upstream, path: str, scheme: str, width: int
+) -> None:
+    upstream.begin()
+    for _ in range(3):
+        upstream.commit()
+    upstream.lose("lakeside")
+    page.resize(width)
+    page.prefer(color_scheme=scheme)
+    page.open(f"{dashboard.url}{path}")
+    page.until("document.getElementById('badge').textContent.trim() === 'Stalled'")
+    if path == "/":
+        page.until("document.querySelector('.stat .value').textContent !== '–'")
+        page.run("document.getElementById('stop-dialog').showModal()")
+    assert page.run(LOW_CONTRAST) == []
+    assert page.run(NAMELESS) == []
+    assert page.run("return document.documentElement.scrollWidth") <= width
+
+
+def test_whoever_wants_less_motion_gets_none(page: Page, dashboard: Served, upstream: Upstream) -> None:
+    upstream.begin()
+    page.prefer(reduced_motion="reduce")
+    page.open(dashboard.url)
+    page.until("document.getElementById('badge').textContent.trim() === 'Training'")
+    assert page.run("return getComputedStyle(document.querySelector('#badge .shape')).animationName") == "none"
+
+
+def test_the_keyboard_reaches_every_control_and_shows_where_it_is(page: Page, upstream: Upstream) -> None:
+    upstream.begin()
+    upstream.commit()
+    page.until("document.getElementById('round').textContent === '1'")
+    reached = []
+    for _ in range(14):
+        page.driver.switch_to.active_element.send_keys(Keys.TAB)
+        reached.append(page.run("return document.activeElement.id || document.activeElement.textContent.trim()"))
+        assert page.run("return getComputedStyle(document.activeElement).outlineStyle") != "none"
+    wanted = ["picker", "Global", "Hospitals", "rounds", "set", "start", "stop", "mlflow"]
+    assert [each for each in reached if each in wanted] == wanted
+    assert reached[0] == "Skip to the content"
+
+
+def test_the_page_that_waits_for_a_federation_shows_it_by_itself(
+    page: Page, dashboard: Served, upstream: Upstream
+) -> None:
+    upstream.present = False
+    page.open(dashboard.url)
+    page.until("document.querySelector('h1').textContent === 'No federation yet'")
+    upstream.present = True
+    page.until("document.getElementById('badge')")
