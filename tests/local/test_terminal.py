@@ -1,0 +1,146 @@
+"""What people read while a federation runs, in a terminal and on a pipe."""
+
+import io
+
+import pytest
+from consilia.spec import Federation
+from consilia.status import EventRecord, FederationStatus, HospitalStatus, Metrics, RegisteredModel, RoundRecord
+from consilia_local.display import Lines, Terminal
+from consilia_local.supervisor import Happening
+from consilia_local.wording import Links, done_line, figure, headline, link_line, model_line, seconds, staying_line
+from rich.console import Console
+
+RUNNING = FederationStatus(
+    phase="Training",
+    run=1,
+    round=7,
+    rounds=10,
+    quorum=2,
+    connected=2,
+    seconds_per_round=0.031,
+    message="round 8 of 10: 1 of 2 answers",
+    metrics=Metrics(accuracy=0.947, loss=0.1412, precision=0.958, recall=0.929),
+    hospitals=[
+        HospitalStatus(
+            name="north", phase="Training", rows=102, round=7, accuracy=0.95, loss=0.131, precision=0.961, recall=0.933
+        ),
+        HospitalStatus(name="riverside", phase="Sent", rows=106, round=7, accuracy=0.941, loss=0.152, recall=0.9),
+        HospitalStatus(name="lakeside", phase="Lost", reason="connection closed; not awaited until it rejoins"),
+        HospitalStatus(name="harbor"),
+    ],
+)
+PICTURE = """\
+Consilia · trial · 2 hospitals · 3 rounds · NON-PRIVATE (epsilon 0)
+broker embedded
+
+  round 7/10    ━━━━━━━━━━━━━━━━━━━━━━             70 %  0.031 s a round
+  global        accuracy 94.7 %   loss 0.141   precision 95.8 %   recall 92.9 %   (public test set)
+
+  hospital      state          rows  round  accuracy    loss  precision   recall
+  north         training        102      7    95.0 %   0.131     96.1 %   93.3 %
+  riverside     sent            106      7    94.1 %   0.152          –   90.0 %
+  lakeside      lost                               –       –          –        –
+  harbor        not yet here                       –       –          –        –
+  lakeside: lost: connection closed; not awaited until it rejoins
+"""
+
+
+def test_the_picture_of_a_run_shows_rounds_scores_and_every_hospital(federation: Federation) -> None:
+    out = io.StringIO()
+    display = Terminal(Console(file=out, width=110, no_color=True))
+    display.open(headline(federation, federation.spec), link_line(Links("embedded")))
+    display.show(RUNNING)
+    display.close()
+    assert [line.rstrip() for line in out.getvalue().splitlines()] == PICTURE.splitlines()
+
+
+def test_a_terminal_says_a_sentence_below_the_picture_until_the_next_run_begins(federation: Federation) -> None:
+    console = Console(file=io.StringIO(), width=110, color_system=None)
+    display = Terminal(console)
+    display.open("Consilia · trial", "broker embedded")
+    display.show(RUNNING)
+    display.say("Done in 6.1 s.")
+    display.show(RUNNING.model_copy(update={"run": 2}))
+    display.close()
+    assert isinstance(console.file, io.StringIO)
+    assert "Done in 6.1 s." not in console.file.getvalue()
+
+
+def test_a_terminal_shows_warnings_above_the_picture_and_leaves_what_is_normal_to_it() -> None:
+    out = io.StringIO()
+    display = Terminal(Console(file=out, width=110, color_system=None))
+    display.open("Consilia · trial", "broker embedded")
+    display.hear(EventRecord(at="", type="Normal", reason="QuorumReached", message="2 of 2 joined"), 10)
+    display.hear(EventRecord(at="", type="Warning", reason="HospitalLost", message="lakeside: gone"), 10)
+    display.warn(Happening("north", "Restarted", "north was ended by SIGKILL; it is started again"))
+    display.close()
+    text = out.getvalue()
+    assert "warning: lakeside: gone (HospitalLost)" in text
+    assert "north was ended by SIGKILL; it is started again" in text
+    assert "joined" not in text
+
+
+def test_lines_are_one_for_each_round_and_event_and_a_table_at_the_end() -> None:
+    out = io.StringIO()
+    display = Lines(out)
+    display.open("Consilia · trial", "broker embedded")
+    participants = ["north", "south"]
+    display.hear(RoundRecord(run=1, round=0, at="", seconds=0.01, participants=participants), 10)
+    metrics = Metrics(accuracy=0.947, loss=0.1412)
+    display.hear(RoundRecord(run=1, round=7, at="", seconds=0.03, participants=participants, metrics=metrics), 10)
+    display.hear(EventRecord(at="", type="Warning", reason="HospitalLost", message="lakeside: gone"), 10)
+    display.finish(RUNNING)
+    lines = out.getvalue().splitlines()
+    assert lines[:5] == [
+        "Consilia · trial",
+        "broker embedded",
+        "scaling     agreed from the summed moments of 2 hospitals",
+        "round 7/10  accuracy 94.7 %  loss 0.141  2 hospitals  0.030 s",
+        "warning: lakeside: gone (HospitalLost)",
+    ]
+    assert lines[6].split()[:2] == ["north", "training"]
+
+
+def test_lines_tell_once_why_a_run_is_blocked() -> None:
+    out = io.StringIO()
+    display = Lines(out)
+    blocked = RUNNING.model_copy(update={"phase": "Blocked", "message": "riverside: a column is missing"})
+    display.show(blocked)
+    display.show(blocked.model_copy(update={"connected": 1}))
+    assert out.getvalue() == "blocked: riverside: a column is missing\n"
+
+
+def test_the_end_says_how_long_how_good_and_that_it_is_not_private() -> None:
+    assert done_line(RUNNING, 6.123) == (
+        "Done in 6.1 s. Accuracy 94.7 %, loss 0.141. 7 rounds, 0.031 s each. NON-PRIVATE."
+    )
+    assert done_line(FederationStatus(round=1), None) == "Done. NON-PRIVATE."
+
+
+def test_the_model_is_told_as_the_code_that_loads_it() -> None:
+    told = model_line(RegisteredModel(name="trial", version="3", uri="models:/trial/3"))
+    assert told == 'Model trial v3 is in MLflow:  mlflow.pyfunc.load_model("models:/trial/3")'
+
+
+@pytest.mark.parametrize(
+    ("parts", "sentence"),
+    [
+        (["dashboard", "mlflow"], "Dashboard and MLflow stay up; Ctrl-C stops them."),
+        (["mlflow"], "MLflow stays up; Ctrl-C stops it."),
+        ([], "The hospitals stay up for another run; Ctrl-C stops them."),
+    ],
+)
+def test_what_goes_on_is_named(parts: list[str], sentence: str) -> None:
+    assert staying_line(parts) == sentence
+
+
+@pytest.mark.parametrize(("value", "text"), [(0.0134, "0.013 s"), (0.31, "0.31 s"), (27.52, "28 s")])
+def test_seconds_keep_two_figures(value: float, text: str) -> None:
+    assert seconds(value) == text
+
+
+@pytest.mark.parametrize(
+    ("metric", "value", "text"), [("loss", 0.14159, "0.142"), ("recall", 1.0, "100.0 %"), ("recall", None, "–")]
+)
+def test_figures_read_as_people_write_them(metric: str, value: float | None, text: str) -> None:
+    assert figure(metric, value) == text
