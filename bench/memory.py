@@ -14,7 +14,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 
-MARK = "CONSILIA_BENCH_FAMILY"
+MARK = "BENCH_FAMILY"
 PERIOD = 0.5  # seconds between samples: reading the page tables takes milliseconds a process, on the cores we measure
 
 
