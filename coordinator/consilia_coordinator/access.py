@@ -38,6 +38,8 @@ class Access:
         scheme, _, token = (authorization or "").partition(" ")
         if scheme.lower() != "bearer" or not token:
             raise InvalidToken("no token: send Authorization: Bearer <token>")
+        if not token.isascii():
+            raise InvalidToken("token refused: it is not in ASCII")
         try:
             algorithm = jwt.get_unverified_header(token).get("alg")
         except jwt.PyJWTError as error:

@@ -26,6 +26,7 @@ class BlobStore:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        self._senders: dict[str, object] = {}
         folder.mkdir(parents=True, exist_ok=True)
 
     def path(self, sha256: str) -> Path:
@@ -44,24 +45,37 @@ class BlobStore:
         return part.stat().st_size if part.exists() else 0
 
     async def receive(self, sha256: str, offset: int, pieces: AsyncIterable[bytes], limit: int) -> bool:
-        """Append ``pieces`` at ``offset``; true when the blob is whole.
+        """Append ``pieces`` at ``offset``, or begin anew at 0; true when the blob is whole.
 
-        Raises :class:`InvalidMessage` where ``offset`` is not where the last piece ended, or where the whole is larger
-        than ``limit`` bytes. A broken connection leaves what came, to go on from.
+        Raises :class:`InvalidMessage` where ``offset`` is not where the last piece ended, where the whole is larger
+        than ``limit`` bytes, or where a newer sender came: the older connection may be dead without knowing it. A
+        broken connection leaves what came, to go on from.
         """
-        if offset != self.received(sha256):
+        if offset not in (0, self.received(sha256)):
             raise InvalidMessage(f"blob {sha256[:12]}… goes on at byte {self.received(sha256)}, not at {offset}")
+        if offset == 0:
+            self._part(sha256).unlink(missing_ok=True)
+        sender = self._senders[sha256] = object()
+        try:
+            return await self._append(sha256, offset, pieces, limit, sender)
+        finally:
+            if self._senders.get(sha256) is sender:
+                del self._senders[sha256]
+
+    async def _append(self, sha256: str, offset: int, pieces: AsyncIterable[bytes], limit: int, sender: object) -> bool:
         digest = self._digest_of_part(sha256)
         with self._part(sha256).open("ab", buffering=0) as part:
             size = offset
             async for piece in pieces:
+                if self._senders.get(sha256) is not sender:
+                    raise InvalidMessage(f"blob {sha256[:12]}… is being sent over a newer connection: this one ends")
                 size += len(piece)
                 if size > limit:
                     self._part(sha256).unlink()
                     raise InvalidMessage(f"blob {sha256[:12]}… is larger than the {limit} bytes of this run's vectors")
                 part.write(piece)
                 digest.update(piece)
-        return self._finish(sha256, digest.hexdigest())
+        return self._senders.get(sha256) is sender and self._finish(sha256, digest.hexdigest())
 
     def put(self, vector: FloatArray) -> VectorRef:
         """Write a vector, durably; the reference to it."""
@@ -73,6 +87,7 @@ class BlobStore:
                 file.write(raw[start : start + READ_BYTES])
             os.fsync(file.fileno())
         part.rename(self.path(reference.sha256))
+        self._sync_folder()
         return reference
 
     def reader(self, sha256: str) -> Callable[[], Iterable[FloatArray]]:
@@ -104,6 +119,14 @@ class BlobStore:
                 with contextlib.suppress(FileNotFoundError):
                     path.unlink()
 
+    def _sync_folder(self) -> None:
+        """Make a new name durable: the file's own fsync does not."""
+        folder = os.open(self._folder, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+
     def _part(self, sha256: str) -> Path:
         return self.path(sha256).with_suffix(".part")
 
@@ -117,7 +140,10 @@ class BlobStore:
         return digest
 
     def _finish(self, sha256: str, digest: str) -> bool:
-        """Make a whole blob visible. Another digest at this length may be a prefix: only the sender knows its end."""
+        """Make a whole blob visible. Another digest at this length may be a prefix: only the sender knows its end.
+
+        It begins anew where it has sent all, and the blob is still not whole.
+        """
         if digest != sha256:
             return False
         try:

@@ -53,9 +53,12 @@ from consilia.rounds import (
 from consilia.spec import FederationSpec
 from consilia.status import FederationStatus
 
+from consilia_coordinator import narration
 from consilia_coordinator.clock import Clock, iso
 from consilia_coordinator.journal_file import JournalFile
 from consilia_coordinator.learning import Learning, Result
+from consilia_coordinator.narration import Telling
+from consilia_coordinator.resumption import resumed_run
 from consilia_coordinator.roster import Roster
 from consilia_coordinator.status_view import Facts, federation_status, with_transition_times
 
@@ -63,9 +66,6 @@ logger = logging.getLogger(__name__)
 
 SMALL = 1 << 16
 """Values up to which combining takes less time than handing it to another thread."""
-
-EDITABLE = ("rounds", "suspend", "quorum", "round_timeout", "hospitals")
-"""What an edit changes in a run that is under way; all else holds from the next run on."""
 
 
 class Conductor:
@@ -139,32 +139,12 @@ class Conductor:
         current = self._journal.history.current
         if current is None:
             return
-        order = current.order
-        exchange = None
-        if order is not None:
-            self._learning.forget_torn(current)
-            exchange = Exchange(
-                order.round,
-                order.attempt,
-                order.task,
-                frozenset(order.participants),
-                received=frozenset(current.updates),
-            )
+        self._learning.forget_torn(current)
         self._ordered_at = self._clock.monotonic()
-        self.run = Run(
-            state=State.COLLECTING if exchange else State.IDLE,
-            number=current.number,
-            committed=current.committed,
-            target=current.spec.rounds,
-            complete=current.completed_at is not None,
-            attempts=current.attempts,
-            exchange=exchange,
-        )
-        if exchange:
-            self._start_deadline(exchange)
-        self._tell(
-            "Normal", "CoordinatorResumed", f"run {current.number} goes on after round {max(current.committed, 0)}"
-        )
+        self.run = resumed_run(current)
+        if self.run.exchange is not None:
+            self._start_deadline(self.run.exchange)
+        self._tell(narration.resumed(current.number, current.committed))
         self._apply(self._desired(current.number, current.spec))
 
     def desire(self, run: int, spec: FederationSpec) -> None:
@@ -188,14 +168,14 @@ class Conductor:
         if not self.roster.member(hospital).present:
             return
         self.roster.lose(hospital, reason)
-        self._tell("Warning", "HospitalLost", f"{hospital}: {reason}; not awaited until it rejoins")
+        self._tell(narration.lost(hospital, reason))
         self._apply(Lost(hospital))
 
     def refuse(self, hospital: str, reason: str) -> None:
         """A hospital declined, or sent what cannot be used: out until it joins again, and the reason is shown."""
         member = self.roster.member(hospital)
         if member.refusal != reason:
-            self._tell("Warning", "HospitalRefused", f"{hospital}: {reason}")
+            self._tell(narration.refused(hospital, reason))
         member.refusal = reason
         exchange = self.run.exchange
         self._apply(Declined(hospital, exchange) if exchange else Lost(hospital))
@@ -231,9 +211,9 @@ class Conductor:
         self._record(fact)
         self._flush()
 
-    def tell(self, kind: str, reason: str, message: str) -> None:
+    def tell(self, telling: Telling) -> None:
         """Tell a transition that is none of the rounds'."""
-        self._tell("Warning" if kind == "Warning" else "Normal", reason, message)
+        self._tell(telling)
         self._flush()
 
     def touch(self) -> None:
@@ -270,13 +250,9 @@ class Conductor:
             case StartRun():
                 spec = self._require_spec()
                 self._learning.start(spec)
-                quorum = spec.effective_quorum(self._min_agents)
-                self._tell(
-                    "Normal", "Started", f"run {action.number}: {spec.rounds} rounds, quorum {quorum}, NON-PRIVATE"
-                )
+                self._tell(narration.started(action.number, spec, spec.effective_quorum(self._min_agents)))
             case QuorumReached():
-                if self.run.exchange is not None and self.run.exchange.round <= 1 and self.run.exchange.attempt == 1:
-                    self._tell_quorum()
+                self._tell(narration.quorum_reached(self.run))
             case WriteOrder():
                 self._write_order(action.exchange)
             case SendOrder():
@@ -284,16 +260,16 @@ class Conductor:
             case Combine():
                 self._combine(action.exchange)
             case Retry():
-                self._tell_missing(action.exchange, action.missing, retried=True)
+                self._mark_missing(action.exchange, action.missing)
+                self._tell(narration.retried(action.exchange, action.missing, self.run.quorum))
             case Proceed():
-                self._tell_missing(action.exchange, action.missing, retried=False)
+                self._mark_missing(action.exchange, action.missing)
+                self._tell(*narration.incomplete(action.exchange, action.missing))
             case Stopped():
-                self._tell(
-                    "Normal", "Stopped", f"stopped after round {max(self.run.committed, 0)} of {self.run.target}"
-                )
+                self._tell(narration.stopped(self.run))
             case SaveModel():
                 self._record(RunCompleted(at=self._now(), run=self.run.number))
-                self._tell("Normal", "Completed", f"run {self.run.number}: {self.run.committed} rounds")
+                self._tell(narration.completed(self.run))
                 self._handle(Saved())
 
     def _write_order(self, exchange: Exchange) -> None:
@@ -346,24 +322,11 @@ class Conductor:
 
     def _edit(self, old: FederationSpec, new: FederationSpec, run: int) -> None:
         """Take over what an edit may change in mid-run; tell what has to wait for the next run."""
-        edited = old.model_copy(update={name: getattr(new, name) for name in EDITABLE})
+        edited = old.model_copy(update={name: getattr(new, name) for name in narration.EDITABLE})
         if edited != old:
             self._record(SpecAccepted(at=self._now(), run=run, spec=edited))
-            self._tell_edit(old, edited)
-        deferred = [name for name in FederationSpec.model_fields if getattr(edited, name) != getattr(new, name)]
-        if [name for name in deferred if name != "run"] and edited != old:
-            names = ", ".join(f"spec.{name}" for name in deferred if name != "run")
-            self._tell("Warning", "EditDeferred", f"{names}: holds from the next run on")
+            self._tell(*narration.edited(old, edited, self.run.committed), *narration.deferred(edited, new))
         self._apply(self._desired(run, edited))
-
-    def _tell_edit(self, old: FederationSpec, new: FederationSpec) -> None:
-        if old.rounds != new.rounds:
-            self._tell("Normal", "TargetChanged", f"{new.rounds} rounds instead of {old.rounds}")
-        if old.suspend != new.suspend:
-            reason, what = ("StopRequested", "stop") if new.suspend else ("StartRequested", "start")
-            self._tell("Normal", reason, f"{what} requested at round {max(self.run.committed, 0)} of {new.rounds}")
-        if old.hospital_names != new.hospital_names:
-            self._tell("Normal", "HospitalsChanged", f"{len(new.hospitals)} hospitals instead of {len(old.hospitals)}")
 
     def _desired(self, run: int, spec: FederationSpec) -> Desired:
         return Desired(
@@ -404,32 +367,17 @@ class Conductor:
             if not watcher.done():
                 watcher.set_result(None)
 
-    def _tell(self, kind: "str", reason: str, message: str) -> None:
-        logger.log(logging.WARNING if kind == "Warning" else logging.INFO, "%s: %s", reason, message)
-        self._record(
-            Happened(at=self._now(), type="Warning" if kind == "Warning" else "Normal", reason=reason, message=message)
-        )
+    def _tell(self, *tellings: Telling) -> None:
+        for telling in tellings:
+            level = logging.WARNING if telling.type == "Warning" else logging.INFO
+            logger.log(level, "%s: %s", telling.reason, telling.message)
+            self._record(Happened(at=self._now(), type=telling.type, reason=telling.reason, message=telling.message))
 
-    def _tell_quorum(self) -> None:
-        total = len(self.run.hospitals)
-        self._tell("Normal", "QuorumReached", f"{len(self.run.reachable)} of {total} hospitals joined")
-
-    def _tell_missing(self, exchange: Exchange, missing: Names, *, retried: bool) -> None:
-        whom = ", ".join(sorted(missing)) or "nobody"
-        what = {"moments": "scaling", "train": f"round {exchange.round}", "evaluate": "the final evaluation"}
-        for hospital in missing & self.run.hospitals:
-            member = self.roster.member(hospital)
-            if member.present:
-                self.roster.lose(hospital, f"no answer to {what[exchange.task]} within the round's timeout")
-        if retried:
-            answers = len(exchange.received)
-            self._tell(
-                "Warning",
-                "RoundRetried",
-                f"{what[exchange.task]}: {answers} answers by the deadline, quorum {self.run.quorum}; missing: {whom}",
-            )
-        elif missing:
-            self._tell("Warning", "RoundIncomplete", f"{what[exchange.task]} goes on without {whom}")
+    def _mark_missing(self, exchange: Exchange, missing: Names) -> None:
+        for hospital in missing:
+            if self.roster.member(hospital).present:
+                reason = f"no answer to {narration.name_of(exchange)} within the round's timeout"
+                self.roster.lose(hospital, reason)
 
     def _require_spec(self) -> FederationSpec:
         spec = self.spec

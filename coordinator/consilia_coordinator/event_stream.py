@@ -18,19 +18,21 @@ STATUS_PER_SECOND = 20
 PING_SECONDS = 15.0
 
 
-async def stream(request: web.Request, conductor: Conductor, after: int) -> web.StreamResponse:
+async def stream(
+    request: web.Request, conductor: Conductor, after: int, ping_seconds: float = PING_SECONDS
+) -> web.StreamResponse:
     """Answer ``request`` with the feed after sequence ``after``, until the client goes."""
     response = web.StreamResponse(headers={"Content-Type": "text/event-stream", "Cache-Control": "no-store"})
     await response.prepare(request)
     with contextlib.suppress(ConnectionResetError):
-        await _pour(response, conductor, after)
+        await _pour(response, conductor, after, ping_seconds)
     return response
 
 
-async def _pour(response: web.StreamResponse, conductor: Conductor, after: int) -> None:
+async def _pour(response: web.StreamResponse, conductor: Conductor, after: int, ping_seconds: float) -> None:
     version = 0
     while True:
-        changed = await conductor.changed(version, PING_SECONDS)
+        changed = await conductor.changed(version, ping_seconds)
         if not changed:
             await response.write(b": ping\n\n")
             continue

@@ -32,6 +32,7 @@ from consilia_bus.bus import Bus
 from consilia_coordinator.clock import Clock
 from consilia_coordinator.conductor import Conductor
 from consilia_coordinator.learning import Learning
+from consilia_coordinator.narration import Telling
 from consilia_coordinator.roster import HEARTBEAT_SECONDS, Member
 
 logger = logging.getLogger(__name__)
@@ -81,7 +82,7 @@ class Hospitals:
         """Cut off: nobody is declared lost meanwhile."""
         if self._conductor.broker_problem is None:
             self._conductor.broker_problem = reason
-            self._conductor.tell("Warning", "BrokerLost", reason)
+            self._conductor.tell(Telling("Warning", "BrokerLost", reason))
         self._conductor.broker_problem = reason
         self._conductor.touch()
 
@@ -98,8 +99,13 @@ class Hospitals:
         except InvalidMessage as error:
             self._reject(name, sender, str(error))
 
-    def lose_the_silent(self) -> None:
-        """To be called every second or so: hospitals that were not heard of for too long are lost."""
+    async def watch(self) -> None:
+        """Until cancelled: hospitals that were not heard of for too long are lost."""
+        while True:
+            await asyncio.sleep(HEARTBEAT_SECONDS)
+            self._lose_the_silent()
+
+    def _lose_the_silent(self) -> None:
         if self._conductor.broker_problem is not None:
             return
         for name in self._conductor.roster.silent(self._clock.monotonic()):
@@ -134,7 +140,7 @@ class Hospitals:
         self._send(sender, self._greeting(settings))
         if returned or restarted:
             at = max(self._conductor.run.committed, 0)
-            self._conductor.tell("Normal", "HospitalRejoined", f"{name}, after round {at}")
+            self._conductor.tell(Telling("Normal", "HospitalRejoined", f"{name}, after round {at}"))
         self._conductor.join(name)
 
     def _greeting(self, settings: RunSettings | None) -> Welcome:
@@ -199,7 +205,7 @@ class Hospitals:
         self._send(sender, Rejection(reason=reason))
         if name not in self._strangers and len(self._strangers) < MOST_STRANGERS:
             self._strangers.add(name)
-            self._conductor.tell("Warning", "StrangerRefused", reason)
+            self._conductor.tell(Telling("Warning", "StrangerRefused", reason))
 
     # Saying.
 

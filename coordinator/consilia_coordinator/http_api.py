@@ -29,6 +29,7 @@ from consilia_coordinator.status_view import round_records
 
 LONG_POLL_SECONDS = 25.0
 LARGEST_BODY = 2 * 1024 * 1024
+MOST_DIGITS = 18
 READERS = ("viewer", "operator", "tracking")
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -53,12 +54,21 @@ class TrackingReport(Document):
 class HttpApi:
     """The routes of one federation's coordinator."""
 
-    def __init__(self, conductor: Conductor, learning: Learning, access: Access, clock: Clock, federation: str) -> None:
+    def __init__(
+        self,
+        conductor: Conductor,
+        learning: Learning,
+        access: Access,
+        clock: Clock,
+        federation: str,
+        long_poll_seconds: float = LONG_POLL_SECONDS,
+    ) -> None:
         self._conductor = conductor
         self._learning = learning
         self._access = access
         self._clock = clock
         self._federation = federation
+        self._long_poll_seconds = long_poll_seconds
 
     def application(self) -> web.Application:
         """The aiohttp application."""
@@ -111,7 +121,7 @@ class HttpApi:
         """The status; with ``after`` equal to its sequence, once it has changed or the poll's time is over."""
         after = _whole(request, "after")
         if after is not None:
-            await self._conductor.changed(after, LONG_POLL_SECONDS)
+            await self._conductor.changed(after, self._long_poll_seconds)
         return _json({"sequence": self._conductor.version, "status": self._conductor.status().to_json()})
 
     async def rounds(self, request: web.Request) -> web.Response:
@@ -126,7 +136,7 @@ class HttpApi:
     async def events(self, request: web.Request) -> web.StreamResponse:
         """Server-sent events: what happened since ``after`` (or ``Last-Event-ID``), then what happens."""
         last = request.headers.get("Last-Event-ID", "")
-        after = int(last) if last.isdigit() else (_whole(request, "after") or 0)
+        after = int(last) if _is_whole(last) else (_whole(request, "after") or 0)
         return await stream(request, self._conductor, after)
 
     async def model(self, request: web.Request) -> web.Response:
@@ -186,7 +196,7 @@ class HttpApi:
         sha256 = request.match_info["sha256"]
         if self._learning.blobs.has(sha256):
             return web.Response(status=200)
-        offset = int(request.headers.get("Upload-Offset", "0"))
+        offset = _number("Upload-Offset", request.headers.get("Upload-Offset", "0"))
         pieces: AsyncIterator[bytes] = request.content.iter_any()
         whole = await self._learning.blobs.receive(sha256, offset, pieces, self._learning.largest)
         if not whole:
@@ -208,6 +218,9 @@ async def one_sentence_errors(request: web.Request, handler: Handler) -> web.Str
     except web.HTTPException as error:
         if error.status < web.HTTPBadRequest.status_code:
             raise
+        if error is request.match_info.http_exception:
+            message = f"{request.method} {request.path[:100]} is no call of this API"
+            return web.json_response({"message": message}, status=error.status)
         return web.json_response({"message": error.text or error.reason}, status=error.status)
     except Refusal as error:
         return web.json_response({"message": str(error)}, status=web.HTTPUnprocessableEntity.status_code)
@@ -225,11 +238,17 @@ def _validated(model: type[D], body: bytes) -> D:
 
 def _whole(request: web.Request, name: str) -> int | None:
     value = request.query.get(name)
-    if value is None:
-        return None
-    if not value.isdigit():
+    return None if value is None else _number(name, value)
+
+
+def _number(name: str, value: str) -> int:
+    if not _is_whole(value):
         raise web.HTTPBadRequest(text=f'{name} is "{value[:40]}"; it must be a whole number')
     return int(value)
+
+
+def _is_whole(value: str) -> bool:
+    return value.isascii() and value.isdigit() and len(value) <= MOST_DIGITS
 
 
 def _json(data: object) -> web.Response:

@@ -29,7 +29,11 @@ class JournalFile:
         except OSError as error:
             os.close(self._file)
             raise Unavailable(f"{path} is held by another coordinator: stop that one first") from error
-        self._recover()
+        try:
+            self._recover()
+        except Exception:
+            os.close(self._file)
+            raise
 
     def add(self, fact: AnyFact) -> None:
         """Fold ``fact`` in; it is on disk after the next flush."""

@@ -19,7 +19,6 @@ from consilia_coordinator.http_api import HttpApi
 from consilia_coordinator.journal_file import JournalFile
 from consilia_coordinator.learning import Learning
 from consilia_coordinator.objective import Objective, SpecObjective
-from consilia_coordinator.roster import HEARTBEAT_SECONDS
 from consilia_coordinator.settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -69,7 +68,7 @@ class Service:
             await self._listen(runner)
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._bus.run(self.hospitals))
-                group.create_task(self._watch_for_silence())
+                group.create_task(self.hospitals.watch())
         finally:
             await runner.cleanup()
             self.journal.close()
@@ -89,8 +88,3 @@ class Service:
                 f"port {settings.http_port} on {settings.http_host} is taken: choose another CONSILIA_HTTP_PORT"
             ) from error
         logger.info("listening on https://%s:%d", settings.http_host, settings.http_port)
-
-    async def _watch_for_silence(self) -> None:
-        while True:
-            await asyncio.sleep(HEARTBEAT_SECONDS)
-            self.hospitals.lose_the_silent()

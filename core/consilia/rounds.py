@@ -272,17 +272,18 @@ def _next(run: Run) -> Step:
     if run.committed >= run.target and run.committed > 0:
         return _evaluate(replace(run, attempts=0))
     waiting = replace(run, state=State.REGISTRATION, exchange=None, complete=False)
-    return _gather(waiting)
+    return _gather(waiting, waited=run.state in (State.IDLE, State.REGISTRATION))
 
 
-def _gather(run: Run) -> Step:
-    """In Registration: go on as soon as the quorum is there."""
+def _gather(run: Run, *, waited: bool = True) -> Step:
+    """In Registration: go on as soon as the quorum is there; told where it was ``waited`` for."""
     if len(run.reachable) < run.quorum:
         return run, []
     task: Task = "moments" if run.committed < 0 else "train"
     exchange = Exchange(run.committed + 1, run.attempts + 1, task, run.reachable)
     ordered = replace(run, state=State.ROUND_SYNC, exchange=exchange, attempts=exchange.attempt)
-    return ordered, [QuorumReached(), WriteOrder(exchange)]
+    told: list[Action] = [QuorumReached()] if waited else []
+    return ordered, [*told, WriteOrder(exchange)]
 
 
 def _evaluate(run: Run) -> Step:
@@ -310,7 +311,7 @@ def _join_collecting(run: Run, event: Joined) -> Step:
     joined = _join(run, event)[0]
     exchange = _exchange(joined)
     if event.hospital not in exchange.participants - exchange.received:
-        return joined, []
+        return _collect(joined)
     exchange = replace(exchange, excused=exchange.excused - {event.hospital})
     return replace(joined, exchange=exchange), [SendOrder(exchange, frozenset({event.hospital}))]
 
@@ -361,13 +362,24 @@ def _collect(run: Run) -> Step:
     A stop lets an exchange that can still succeed do so, and does not wait for one that cannot.
     """
     exchange = _exchange(run)
-    if run.suspended and len(exchange.received | exchange.awaited) < run.quorum:
-        return _next(run)
     if exchange.task == "evaluate":
         return (run, []) if exchange.awaited else _combine(run)
-    if exchange.awaited or len(exchange.received) < run.quorum:
+    if len(exchange.received | exchange.awaited) < run.quorum:
+        return _stall(run, exchange)
+    return (run, []) if exchange.awaited else _combine(run)
+
+
+def _stall(run: Run, exchange: Exchange) -> Step:
+    """The exchange cannot reach its quorum: its lost participants may come back until the deadline.
+
+    Unless others are there instead, with whom a retry can succeed at once, or a stop makes waiting pointless.
+    """
+    if run.suspended:
+        return _next(run)
+    if len(run.reachable) < run.quorum:
         return run, []
-    return _combine(run)
+    following, actions = _next(run)
+    return following, [Retry(exchange, exchange.excused), *actions]
 
 
 def _combine(run: Run) -> Step:

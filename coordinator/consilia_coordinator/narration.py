@@ -1,0 +1,98 @@
+"""The sentences in which the coordinator tells what happened. Pure: each gives the Events that people will read."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from consilia.rounds import Exchange, Names, Run
+from consilia.spec import FederationSpec
+
+EDITABLE = ("rounds", "suspend", "quorum", "round_timeout", "hospitals")
+"""What an edit changes in a run that is under way; all else holds from the next run on."""
+
+
+@dataclass(frozen=True)
+class Telling:
+    """One Event, without its time."""
+
+    type: Literal["Normal", "Warning"]
+    reason: str
+    message: str
+
+
+def started(run: int, spec: FederationSpec, quorum: int) -> Telling:
+    """A run starts from a fresh model."""
+    return Telling("Normal", "Started", f"run {run}: {spec.rounds} rounds, quorum {quorum}, NON-PRIVATE")
+
+
+def resumed(run: int, committed: int) -> Telling:
+    """The coordinator's process is back."""
+    return Telling("Normal", "CoordinatorResumed", f"run {run} goes on after round {max(committed, 0)}")
+
+
+def quorum_reached(run: Run) -> Telling:
+    """The rounds can go on."""
+    return Telling("Normal", "QuorumReached", f"{len(run.reachable)} of {len(run.hospitals)} hospitals joined")
+
+
+def stopped(run: Run) -> Telling:
+    """The run rests."""
+    return Telling("Normal", "Stopped", f"stopped after round {max(run.committed, 0)} of {run.target}")
+
+
+def completed(run: Run) -> Telling:
+    """The run has its final model."""
+    return Telling("Normal", "Completed", f"run {run.number}: {run.committed} rounds")
+
+
+def lost(hospital: str, reason: str) -> Telling:
+    """A hospital is gone."""
+    return Telling("Warning", "HospitalLost", f"{hospital}: {reason}; not awaited until it rejoins")
+
+
+def refused(hospital: str, reason: str) -> Telling:
+    """A hospital cannot take part."""
+    return Telling("Warning", "HospitalRefused", f"{hospital}: {reason}")
+
+
+def name_of(exchange: Exchange) -> str:
+    """What an exchange is called."""
+    return {"moments": "scaling", "train": f"round {exchange.round}", "evaluate": "the final evaluation"}[exchange.task]
+
+
+def retried(exchange: Exchange, missing: Names, quorum: int) -> Telling:
+    """Too few answers: the exchange is tried again."""
+    whom = ", ".join(sorted(missing)) or "nobody"
+    return Telling(
+        "Warning",
+        "RoundRetried",
+        f"{name_of(exchange)}: {len(exchange.received)} answers, quorum {quorum}; tried again without {whom}",
+    )
+
+
+def incomplete(exchange: Exchange, missing: Names) -> list[Telling]:
+    """The exchange goes on without some."""
+    if not missing:
+        return []
+    return [Telling("Warning", "RoundIncomplete", f"{name_of(exchange)} goes on without {', '.join(sorted(missing))}")]
+
+
+def edited(old: FederationSpec, new: FederationSpec, committed: int) -> list[Telling]:
+    """The owner's wish changed in mid-run, from ``old`` to ``new``."""
+    told = []
+    if old.rounds != new.rounds:
+        told.append(Telling("Normal", "TargetChanged", f"{new.rounds} rounds instead of {old.rounds}"))
+    if old.suspend != new.suspend:
+        reason, what = ("StopRequested", "stop") if new.suspend else ("StartRequested", "start")
+        at = f"at round {max(committed, 0)} of {new.rounds}"
+        told.append(Telling("Normal", reason, f"{what} requested {at}"))
+    if old.hospital_names != new.hospital_names:
+        message = f"{len(new.hospitals)} hospitals instead of {len(old.hospitals)}"
+        told.append(Telling("Normal", "HospitalsChanged", message))
+    return told
+
+
+def deferred(held: FederationSpec, wished: FederationSpec) -> list[Telling]:
+    """What of the wish has to wait for the next run."""
+    names = [name for name in FederationSpec.model_fields if getattr(held, name) != getattr(wished, name)]
+    waiting = ", ".join(f"spec.{name}" for name in names if name != "run")
+    return [Telling("Warning", "EditDeferred", f"{waiting}: holds from the next run on")] if waiting else []

@@ -1,0 +1,25 @@
+"""Taking up a run where the journal says that it was. Pure."""
+
+from consilia.journal import RunHistory
+from consilia.rounds import Exchange, Run, State
+
+
+def resumed_run(history: RunHistory) -> Run:
+    """The state of a run as its facts tell it; the wish of its spec has yet to be applied.
+
+    An exchange that was in flight still is: answers that came in are kept, and whoever joins gets the order again.
+    """
+    order = history.order
+    exchange = None
+    if order is not None:
+        participants = frozenset(order.participants)
+        exchange = Exchange(order.round, order.attempt, order.task, participants, received=frozenset(history.updates))
+    return Run(
+        state=State.COLLECTING if exchange else State.IDLE,
+        number=history.number,
+        committed=history.committed,
+        target=history.spec.rounds,
+        complete=history.completed_at is not None,
+        attempts=history.attempts,
+        exchange=exchange,
+    )
