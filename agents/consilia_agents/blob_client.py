@@ -7,6 +7,8 @@ import asyncio
 import hashlib
 import ssl
 from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from http import HTTPStatus
 from pathlib import Path
 
 import aiohttp
@@ -19,12 +21,32 @@ PIECE = 1 << 20
 ATTEMPTS = 5
 FIRST_PAUSE = 0.2
 """Seconds before the second attempt; doubled for each one after."""
+FINAL = (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND)
+"""Answers that asking again does not change; a new order brings a new ticket."""
+
+
+@dataclass
+class _Arrival:
+    """The bytes of a blob on their way: what came before a break is not fetched again."""
+
+    view: memoryview
+    done: int = 0
+
+    def take(self, piece: bytes) -> bool:
+        """Put a piece where it belongs; false where there is no room for it."""
+        end = self.done + len(piece)
+        if end > len(self.view):
+            return False
+        self.view[self.done : end] = piece
+        self.done = end
+        return True
 
 
 class BlobClient:
     """The coordinator's blobs, as one hospital may use them."""
 
-    def __init__(self, url: str, tls: ssl.SSLContext, folder: Path) -> None:
+    def __init__(self, url: str, tls: ssl.SSLContext, folder: Path, first_pause: float = FIRST_PAUSE) -> None:
+        self._first_pause = first_pause
         self._url = url
         self._tls = tls
         self._folder = folder
@@ -38,10 +60,10 @@ class BlobClient:
         """
         values = np.empty(reference.length, dtype="<f8")
         view = values.data.cast("B")
-        done = 0
-        for pause in _pauses():
+        arrival = _Arrival(view)
+        for pause in self._pauses():
             try:
-                done = await self._fetch_from(reference.sha256, ticket, view, done)
+                await self._fetch_rest(reference.sha256, ticket, arrival)
                 break
             except (aiohttp.ClientError, TimeoutError, OSError) as error:
                 await _pause_or_raise(pause, f"blob {reference.sha256[:12]}… cannot be fetched", error)
@@ -55,7 +77,7 @@ class BlobClient:
 
     async def upload(self, reference: VectorRef, ticket: str) -> None:
         """Send a kept vector, from where an earlier attempt ended."""
-        for pause in _pauses():
+        for pause in self._pauses():
             try:
                 await self._upload_rest(reference, ticket)
                 break
@@ -75,18 +97,17 @@ class BlobClient:
         self._path(reference.sha256).write_bytes(raw)
         return reference
 
-    async def _fetch_from(self, sha256: str, ticket: str, view: memoryview, done: int) -> int:
-        headers = self._headers(ticket) | ({"Range": f"bytes={done}-"} if done else {})
+    async def _fetch_rest(self, sha256: str, ticket: str, arrival: "_Arrival") -> None:
+        headers = self._headers(ticket) | ({"Range": f"bytes={arrival.done}-"} if arrival.done else {})
         async with self._session() as session, session.get(f"{self._url}/v1/blobs/{sha256}", headers=headers) as answer:
             answer.raise_for_status()
+            if answer.status != HTTPStatus.PARTIAL_CONTENT:
+                arrival.done = 0
             async for piece in answer.content.iter_any():
-                if done + len(piece) > len(view):
+                if not arrival.take(piece):
                     raise InvalidMessage(f"blob {sha256[:12]}… is longer than the order said: it is not used")
-                view[done : done + len(piece)] = piece
-                done += len(piece)
-        if done < len(view):
-            raise aiohttp.ClientPayloadError(f"ended at byte {done} of {len(view)}")
-        return done
+        if arrival.done < len(arrival.view):
+            raise aiohttp.ClientPayloadError(f"ended at byte {arrival.done} of {len(arrival.view)}")
 
     async def _upload_rest(self, reference: VectorRef, ticket: str) -> None:
         url = f"{self._url}/v1/blobs/{reference.sha256}"
@@ -96,6 +117,8 @@ class BlobClient:
                     return
                 offset = int(there.headers.get("Upload-Offset", "0"))
             size = reference.length * BYTES_A_VALUE
+            if offset >= size:  # all is there, and yet not whole: what is there is damaged
+                offset = 0
             headers = self._headers(ticket) | {"Upload-Offset": str(offset), "Content-Length": str(size - offset)}
             pieces = _pieces(self._path(reference.sha256), offset)
             async with session.put(url, data=pieces, headers=headers) as answer:
@@ -105,6 +128,10 @@ class BlobClient:
         timeout = aiohttp.ClientTimeout(total=None, sock_connect=5, sock_read=60)
         connector = aiohttp.TCPConnector(ssl=self._tls)
         return aiohttp.ClientSession(timeout=timeout, connector=connector, read_bufsize=PIECE)
+
+    def _pauses(self) -> list[float | None]:
+        """Seconds to wait after each failed attempt; None after the last."""
+        return [self._first_pause * 2**attempt for attempt in range(ATTEMPTS - 1)] + [None]
 
     def _path(self, sha256: str) -> Path:
         return self._folder / f"{sha256}.blob"
@@ -121,12 +148,9 @@ async def _pieces(path: Path, offset: int) -> AsyncIterator[bytes]:
             yield piece
 
 
-def _pauses() -> list[float | None]:
-    """Seconds to wait after each failed attempt; None after the last."""
-    return [FIRST_PAUSE * 2**attempt for attempt in range(ATTEMPTS - 1)] + [None]
-
-
 async def _pause_or_raise(pause: float | None, what: str, error: Exception) -> None:
+    if isinstance(error, aiohttp.ClientResponseError) and error.status in FINAL:
+        raise Unavailable(f"{what}: the coordinator refuses ({error.status} {error.message})") from error
     if pause is None:
         raise Unavailable(f"{what}: the coordinator does not answer ({error})") from error
     await asyncio.sleep(pause)

@@ -5,6 +5,7 @@ the same bits.
 """
 
 import contextlib
+import json
 from pathlib import Path
 
 KEPT = 4
@@ -20,20 +21,22 @@ class Outbox:
         self._keys = [path.stem for path in sorted(folder.glob("*.json"), key=lambda path: path.stat().st_mtime_ns)]
 
     def get(self, key: str) -> str | None:
-        """The answer to the order of this key, if it was given."""
+        """The answer to the order of this key, if it was given and is still whole."""
         if key not in self._keys:
             return None
         try:
-            return self._path(key).read_text()
-        except FileNotFoundError:
+            answer = self._path(key).read_text()
+            json.loads(answer)
+        except (FileNotFoundError, ValueError):  # gone, or torn by a power cut: to be computed again
             return None
+        return answer
 
     def put(self, key: str, answer: str) -> None:
         """Keep an answer, and let the oldest go."""
         part = self._path(key).with_suffix(".part")
         part.write_text(answer)
         part.rename(self._path(key))
-        self._keys.append(key)
+        self._keys = [kept for kept in self._keys if kept != key] + [key]
         while len(self._keys) > KEPT:
             with contextlib.suppress(FileNotFoundError):
                 self._path(self._keys.pop(0)).unlink()

@@ -196,7 +196,7 @@ def test_a_vector_that_is_not_what_its_reference_promises_is_refused(reference: 
 
 @pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf], ids=str)
 def test_a_value_that_is_not_finite_is_refused_with_its_position(bad: float) -> None:
-    with pytest.raises(InvalidMessage, match="not finite .* first at position 1"):
+    with pytest.raises(InvalidMessage, match=r"not finite .* first at position 1"):
         require_finite(np.array([0.0, bad, bad]), 3)
 
 

@@ -1,0 +1,21 @@
+"""A coordinator that listens: one of small vectors, one of large ones."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from serving import LongObjective, Served, serve
+
+
+@pytest.fixture
+async def served(tmp_path: Path) -> AsyncIterator[Served]:
+    async with serve(tmp_path) as served:
+        yield served
+
+
+@pytest.fixture
+async def large(tmp_path: Path) -> AsyncIterator[Served]:
+    """A coordinator of a run whose vectors are blobs of 32 KiB."""
+    async with serve(tmp_path, lambda _spec: LongObjective(4096)) as served:
+        served.coordinator.start()
+        yield served
