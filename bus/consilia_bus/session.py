@@ -20,6 +20,20 @@ from consilia_bus.spade_parts import Agent, Container, CyclicBehaviour, Message,
 from consilia_bus.stanza import PRESENCE
 
 FAREWELL_SECONDS = 1.0
+# slixmpp tries each of its handlers on each stanza: half the cost of receiving. After login these have no use.
+NO_LONGER_NEEDED = (
+    "Stream Features",
+    "STARTTLS Proceed",
+    "SASL Success",
+    "SASL Failure",
+    "SASL Challenge",
+    "Presence",
+    "Roster Update",
+    "Disco Info",
+    "Disco Items",
+    "Data Form",
+    "HTTP Upload Request",
+)
 
 
 class LoginRefused(InvalidSetting):
@@ -125,6 +139,8 @@ class Session(Agent):  # type: ignore[misc]  # SPADE is not typed
             self._end(self._unavailable("let us in without TLS or without a password; it is not ours"))
             self.client.abort()
             return
+        for handler in NO_LONGER_NEEDED:
+            self.client.remove_handler(handler)
         self.write(PRESENCE)
         if not self._login.done():
             self._login.set_result(None)
