@@ -24,10 +24,7 @@ from consilia.errors import Unavailable
 LOAD = (
     "numpy",
     "aiohttp",
-    "sqlalchemy",
-    "sqlalchemy.orm",
     "slixmpp",
-    "spade",
     "consilia_local.broker.embedded",
     "consilia_local.broker.__main__",
     "consilia_coordinator.__main__",
