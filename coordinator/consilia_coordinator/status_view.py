@@ -69,9 +69,11 @@ def phase(facts: Facts, spec: FederationSpec) -> Phase:
     run = facts.run
     if run.state is State.IDLE:
         return "Complete" if run.complete else "Idle"
+    usable = [name for name in spec.hospital_names if facts.roster.member(name).refusal is None]
+    if len(usable) < run.quorum:
+        return "Blocked"
     if run.state is State.REGISTRATION:
-        usable = [name for name in spec.hospital_names if facts.roster.member(name).refusal is None]
-        return "Registration" if len(usable) >= run.quorum else "Blocked"
+        return "Registration"
     return "Stopping" if run.suspended else "Training"
 
 
