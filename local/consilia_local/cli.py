@@ -14,6 +14,14 @@ from pathlib import Path
 from consilia.errors import ConsiliaError, Refusal
 
 BEGAN = time.monotonic()
+ENVIRONMENT = """\
+environment, for what the file leaves open:
+  MIN_AGENTS     fewest hospitals of a round, where spec.quorum is absent (default: all)
+  DP_EPSILON     0: NON-PRIVATE; above 0 is refused by this version
+  DP_CLIP_NORM   above 0; without effect while epsilon is 0
+  USE_SPARK      false; true is refused by this version
+  XMPP_SERVER    the broker's name, which must be one of this machine's loopback (default: localhost)
+"""
 DONE, FAILED, REFUSED, INTERRUPTED = 0, 1, 2, 130
 
 
@@ -120,7 +128,13 @@ def _say(sentence: str) -> None:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="consilia", description="Federated learning between hospitals.")
     verbs = parser.add_subparsers(title="verbs", required=True, metavar="VERB")
-    _add_run(verbs.add_parser("run", help="run the Federation of a file on this machine"))
+    run = verbs.add_parser(
+        "run",
+        help="run the Federation of a file on this machine",
+        epilog=ENVIRONMENT,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    _add_run(run)
 
     validate = verbs.add_parser("validate", help="check a file, and say what it would run")
     validate.add_argument("file", type=Path, metavar="FILE")

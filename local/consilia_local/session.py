@@ -18,7 +18,7 @@ from consilia.status import Endpoints
 
 from consilia_local.broker import write_broker_folder
 from consilia_local.control import Control
-from consilia_local.coordinator_client import CoordinatorClient
+from consilia_local.coordinator_client import CoordinatorClient, RunRefused
 from consilia_local.credentials import Credentials, make_credentials, renew_tracking_token, write_secrets
 from consilia_local.display import Display
 from consilia_local.environment import Surroundings
@@ -204,7 +204,7 @@ class Session:
                     async with asyncio.timeout(BLOCKED_SECONDS):
                         await self._until(lambda: not self._is_stuck())
                 if self._is_stuck():
-                    self.display.say(f"{self._held.status.phase}: {self._held.status.message}")
+                    self.display.say("The run cannot go on by itself: it ends here; the same command resumes it.")
                     return
 
     def _is_stuck(self) -> bool:
@@ -243,9 +243,12 @@ class Session:
         self.display.hear(record, self._held.spec.rounds)
 
     def _refused(self, sentence: str) -> None:
-        self.display.say(f"The coordinator refused the run: {sentence}")
-        if not self.stays:
-            self._end(1)
+        """The coordinator will not run what is asked: the end where it is what the file asks for."""
+        if self._held.status.run < self._held.desired_run == self._first_run:
+            if not self._ended.done():
+                self._ended.set_exception(RunRefused(sentence))
+        else:
+            self.display.say(f"The coordinator refused the run: {sentence}")
 
     def _process_happened(self, happening: Happening) -> None:
         self.display.warn(happening)
