@@ -14,12 +14,9 @@ Stage = Literal[
 ]
 
 # Conditions that report trouble, and the status in which they do; the others only echo the phase.
-TROUBLE = {
-    "DataAccepted": "False",
-    "PrivacyBudgetAvailable": "False",
-    "HospitalsConnected": "False",
-    "Degraded": "True",
-}
+TROUBLE = {"DataAccepted": "False", "PrivacyBudgetAvailable": "False", "Degraded": "True"}
+# Of those, the ones that only gather what hospitals give as their reasons.
+GATHERED = frozenset({"DataAccepted", "Degraded"})
 
 
 @dataclass(frozen=True)
@@ -69,9 +66,16 @@ def _more_is_wanted(seen: Seen) -> bool:
 
 
 def _stalled(status: Document) -> bool:
-    return _count(status, "connected") < _count(status, "quorum") or any(
-        condition.get("type") == "Training" and condition.get("status") == "False" for condition in _conditions(status)
-    )
+    return _count(status, "connected") < _count(status, "quorum") or bool(_hindrance(status))
+
+
+def _hindrance(status: Document) -> str:
+    """Why a run that ought to train does not, in the coordinator's words; empty if it does."""
+    for condition in _conditions(status):
+        lost = condition.get("type") == "Ready" and condition.get("reason") == "BrokerLost"
+        if condition.get("status") == "False" and (lost or condition.get("type") == "Training"):
+            return str(condition.get("message") or status.get("message") or "The round waits.")
+    return ""
 
 
 def _gone(_seen: Seen) -> Face:
@@ -80,12 +84,12 @@ def _gone(_seen: Seen) -> Face:
 
 def _pending(seen: Seen) -> Face:
     sentence = seen.current.get("message") or "Its coordinator has not started yet."
-    return Face("Pending", "dotted", "wait", sentence, notes=troubles(seen.current))
+    return Face("Pending", "dotted", "wait", sentence, notes=notes(seen.current))
 
 
 def _blocked(seen: Seen) -> Face:
     sentence = seen.current.get("message") or "It cannot run as it is."
-    return Face("Blocked", "octagon", "trouble", sentence, notes=troubles(seen.current))
+    return Face("Blocked", "octagon", "trouble", sentence, notes=notes(seen.current))
 
 
 def _idle(seen: Seen) -> Face:
@@ -107,26 +111,22 @@ def _waiting(seen: Seen) -> Face:
 joined; quorum {_count(status, 'quorum')}."
     if missing:
         sentence += f" Missing: {_enumerate(missing)}."
-    return Face("Waiting for quorum", "half", "wait", sentence, notes=_reasons(hospitals) + troubles(status))
+    return Face("Waiting for quorum", "half", "wait", sentence, notes=notes(status))
 
 
 def _training(seen: Seen) -> Face:
     status = seen.current
     sentence = f"{_plural(_count(status, 'connected'), 'hospital')} in training."
-    return Face("Training", "disc", "busy", sentence, notes=_reasons(status.get("hospitals") or []))
+    return Face("Training", "disc", "busy", sentence, notes=notes(status))
 
 
 def _stalled_face(seen: Seen) -> Face:
     status = seen.current
-    connected, quorum = _count(status, "connected"), _count(status, "quorum")
-    if connected < quorum:
-        sentence = f"The round waits: {connected} connected, quorum {quorum}."
+    sentence, advice = _hindrance(status), ""
+    if not sentence:
+        sentence = f"The round waits: {_count(status, 'connected')} connected, quorum {_count(status, 'quorum')}."
         advice = "Bring a hospital back, or lower spec.quorum."
-    else:
-        reasons = [c.get("message") for c in _conditions(status) if c.get("type") == "Training"]
-        sentence, advice = str(next(iter(reasons), None) or status.get("message") or "The round waits."), ""
-    notes = _reasons(status.get("hospitals") or []) + troubles(status)
-    return Face("Stalled", "triangle", "trouble", sentence, advice, notes)
+    return Face("Stalled", "triangle", "trouble", sentence, advice, notes(status))
 
 
 def _stopping(_seen: Seen) -> Face:
@@ -154,21 +154,20 @@ _FACES = {
 }
 
 
-def troubles(status: Document) -> list[str]:
-    """The sentences of the conditions that report trouble."""
-    return [
+def notes(status: Document) -> list[str]:
+    """The sentences of what is wrong: each hospital's reason, and the conditions that say more than those."""
+    reasons = [f"{h.get('name')}: {h['reason']}" for h in status.get("hospitals") or [] if h.get("reason")]
+    troubles = [
         str(condition.get("message") or condition.get("reason"))
         for condition in _conditions(status)
         if TROUBLE.get(str(condition.get("type"))) == condition.get("status")
+        and not (reasons and condition.get("type") in GATHERED)
     ]
+    return reasons + troubles
 
 
 def _conditions(status: Document) -> list[Document]:
     return [condition for condition in status.get("conditions") or [] if isinstance(condition, dict)]
-
-
-def _reasons(hospitals: list[Document]) -> list[str]:
-    return [f"{h.get('name')}: {h['reason']}" for h in hospitals if h.get("reason")]
 
 
 def _count(document: dict[str, Any], name: str) -> int:

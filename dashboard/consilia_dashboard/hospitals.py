@@ -35,7 +35,12 @@ FACES = {
 }
 
 
-def hospital_face(hospital: Document) -> HospitalFace:
-    """The face of a hospital; an unknown phase, from a newer coordinator, is shown as its own word."""
+def hospital_face(hospital: Document, fast: bool = False) -> HospitalFace:
+    """The face of a hospital; an unknown phase, from a newer coordinator, is shown as its own word.
+
+    ``fast``: rounds are shorter than eyes, so that a hospital at work is "training" and does not flicker.
+    """
     phase = str(hospital.get("phase", "Pending"))
+    if fast and phase in ("Ready", "Sent"):
+        phase = "Training"
     return FACES.get(phase) or HospitalFace(phase.lower(), "dotted", "wait", 2)

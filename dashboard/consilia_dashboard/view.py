@@ -12,6 +12,8 @@ from consilia_dashboard.seen import Document, Loss, Seen
 
 SHOWN = ("run", "round", "rounds", "quorum", "connected", "secondsPerRound", "private", "metrics", "message", "phase")
 
+FAST_SECONDS = 1.0
+
 
 def view(seen: Seen, now: datetime) -> Document:
     """Everything a page shows but rounds and events; ``now`` lets a browser with another clock tell ages."""
@@ -31,7 +33,7 @@ def view(seen: Seen, now: datetime) -> Document:
             "with": commands.start_with(seen),
         },
         "stop": {"possible": commands.can_stop(seen)},
-        "hospitals": [_hospital(hospital) for hospital in status.get("hospitals") or []],
+        "hospitals": [_hospital(hospital, _fast(status)) for hospital in status.get("hospitals") or []],
         "hospitalCount": len(status.get("hospitals") or []) or len(seen.spec.get("hospitals") or []),
         "links": {"mlflow": _run_link(status), "model": _model_link(status)},
         "model": status.get("model"),
@@ -45,8 +47,13 @@ def _target(seen: Seen) -> int:
     return int(seen.spec.get("rounds") or seen.current.get("rounds") or 0)
 
 
-def _hospital(hospital: Document) -> Document:
-    shown = hospital_face(hospital)
+def _fast(status: Document) -> bool:
+    seconds = status.get("secondsPerRound")
+    return status.get("phase") == "Training" and isinstance(seconds, float | int) and seconds < FAST_SECONDS
+
+
+def _hospital(hospital: Document, fast: bool) -> Document:
+    shown = hospital_face(hospital, fast)
     return {**hospital, **asdict(shown), "advice": shown.advice if shown.rank < 2 or hospital.get("reason") else ""}
 
 

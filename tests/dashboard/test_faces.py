@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from consilia_dashboard.faces import face, stage
+from consilia_dashboard.faces import face, notes, stage
 from consilia_dashboard.hospitals import hospital_face
 from consilia_dashboard.seen import Seen
 
@@ -53,6 +53,16 @@ def seen(phase: str | None = None, suspend: bool = False, spec: dict[str, Any] |
             "Disk is full.",
             id="stalled for another reason",
         ),
+        pytest.param(
+            seen(
+                "Training",
+                conditions=[{"type": "Ready", "status": "False", "reason": "BrokerLost", "message": "Gone."}],
+            ),
+            "Stalled",
+            "triangle",
+            "Gone.",
+            id="stalled without a broker",
+        ),
         pytest.param(seen("Training", suspend=True), "Stopping", "square", "after this round", id="told to stop"),
         pytest.param(seen("Stopping", suspend=True), "Stopping", "square", "after this round", id="stopping"),
         pytest.param(seen("Complete", run=1, round=10), "Complete", "check", "finished 10 rounds", id="complete"),
@@ -90,6 +100,11 @@ def test_a_stalled_federation_names_the_hospital_that_is_missing() -> None:
     assert face(seen("Training", quorum=3, connected=1, hospitals=HOSPITALS)).notes == ["lakeside: connection closed"]
 
 
+def test_what_hospitals_say_is_not_said_twice() -> None:
+    lost = {"type": "Degraded", "status": "True", "reason": "HospitalLost", "message": "lakeside: connection closed"}
+    assert notes({"hospitals": HOSPITALS, "conditions": [lost]}) == ["lakeside: connection closed"]
+
+
 def test_no_two_states_share_a_shape_and_a_tone() -> None:
     cases = {
         stage(case): case
@@ -119,6 +134,10 @@ def test_a_hospital_in_trouble_comes_first_and_says_what_to_do(phase: str) -> No
     shown = hospital_face({"phase": phase})
     assert shown.rank < hospital_face({"phase": "Training"}).rank
     assert shown.advice
+
+
+def test_a_hospital_at_work_does_not_flicker_when_rounds_are_short() -> None:
+    assert {hospital_face({"phase": phase}, fast=True).word for phase in ("Ready", "Training", "Sent")} == {"training"}
 
 
 def test_a_hospital_s_phase_of_a_newer_version_is_shown_as_its_word() -> None:

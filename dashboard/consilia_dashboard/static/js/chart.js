@@ -9,6 +9,9 @@ import { RoundTable } from "./table.js";
 
 const ROUND_STEPS = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10000];
 
+const SHARE_STEPS = [0.01, 0.02, 0.05, 0.1, 0.2];
+const LOSS_STEPS = [0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50];
+
 export class Chart {
   constructor(section) {
     this.name = section.dataset.metric;
@@ -74,7 +77,7 @@ export class Chart {
       },
       axes: [
         { ...axis, incrs: ROUND_STEPS, space: 36, size: 30 },
-        { ...axis, size: 58, space: 34, values: (_plot, ticks) => ticks.map((tick) => this.tick(tick)) },
+        { ...axis, size: 58, space: 34, incrs: this.name === "loss" ? LOSS_STEPS : SHARE_STEPS, values: (_plot, ticks) => ticks.map((tick) => this.tick(tick)) },
       ],
       series: [{}, ...this.series(colors)],
       hooks: { setCursor: [(plot) => this.legend.show(plot.cursor.idx)] },
@@ -91,7 +94,7 @@ export class Chart {
   }
 
   tick(value) {
-    return this.name === "loss" ? value.toFixed(2) : `${Math.round(value * 1000) / 10} %`;
+    return this.name === "loss" ? (value + 0).toFixed(2) : `${Math.round(value * 1000) / 10} %`;
   }
 
   sentence() {
@@ -113,7 +116,10 @@ export const lastOf = (column) => column.findLast((value) => value !== null);
 // Steps of 5 points, so that the axis stands still while a run converges.
 const shareRange = (low, high) => {
   const bottom = Math.max(0, Math.floor((low ?? 0.5) * 20 - 0.2) / 20);
-  return [bottom, Math.min(1, Math.max(bottom + 0.1, Math.ceil((high ?? 1) * 20) / 20))];
+  return roomy(bottom, Math.min(1, Math.max(bottom + 0.1, Math.ceil((high ?? 1) * 20) / 20)));
 };
 
-const lossRange = (high) => [0, Math.max(0.1, Math.ceil((high ?? 0.7) * 10 + 0.2) / 10)];
+const lossRange = (high) => roomy(0, Math.max(0.1, Math.ceil((high ?? 0.7) * 10 + 0.2) / 10));
+
+// A line along the edge (100 %, a loss of 0) keeps its whole width.
+const roomy = (low, high) => [low - (high - low) * 0.012, high + (high - low) * 0.012];

@@ -20,7 +20,8 @@ const worse = (a, b) => a.rank - b.rank || (a.accuracy ?? 2) - (b.accuracy ?? 2)
 // "5 hospitals: 1 lost, 4 training"
 export const summary = ({ hospitals, hospitalCount }) => {
   const counts = new Map();
-  for (const { word, rank } of hospitals.toSorted(worse)) counts.set(word, { rank, count: (counts.get(word)?.count ?? 0) + 1 });
+  const byWord = hospitals.toSorted((a, b) => a.rank - b.rank || a.word.localeCompare(b.word));
+  for (const { word, rank } of byWord) counts.set(word, { rank, count: (counts.get(word)?.count ?? 0) + 1 });
   const parts = [...counts].map(([word, { count }]) => `${count} ${word}`);
   const total = `${hospitalCount} ${hospitalCount === 1 ? "hospital" : "hospitals"}`;
   return parts.length ? `${total}: ${parts.join(", ")}` : `${total}; the coordinator has not named them yet.`;

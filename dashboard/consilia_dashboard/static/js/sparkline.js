@@ -6,6 +6,8 @@ import { percent } from "./format.js";
 const WIDTH = 300;
 const HEIGHT = 44;
 const ROUNDS = 150;
+// A wobble of a tenth of a point should not look like a mountain.
+const LEAST_RANGE = 0.02;
 
 export class Sparkline {
   constructor(name) {
@@ -22,16 +24,17 @@ export class Sparkline {
     const values = scored.map((record) => record.hospitals[this.name].accuracy);
     const low = Math.min(...values);
     const high = Math.max(...values);
-    this.line.setAttribute("points", values.map((value, index) => point(value, index, values.length, low, high)).join(" "));
+    const bottom = Math.min(low, high - LEAST_RANGE);
+    this.line.setAttribute("points", values.map((value, index) => point(value, index, values.length, bottom, high)).join(" "));
     const [from, range] = this.label.children;
     text(from, scored.length ? `Accuracy, rounds ${scored[0].round}–${scored.at(-1).round}` : "Accuracy by round: nothing yet");
-    text(range, scored.length ? `${(low * 100).toFixed(1)}–${percent(high)}` : "");
+    text(range, scored.length ? low === high ? percent(high) : `${(low * 100).toFixed(1)}–${percent(high)}` : "");
     this.element.setAttribute("aria-label", `${from.textContent}: ${range.textContent}`);
   }
 }
 
 const point = (value, index, count, low, high) => {
   const x = count > 1 ? (index / (count - 1)) * WIDTH : WIDTH / 2;
-  const y = HEIGHT - 5 - ((value - low) / (high - low || 1)) * (HEIGHT - 10);
+  const y = HEIGHT - 5 - ((value - low) / (high - low)) * (HEIGHT - 10);
   return `${x.toFixed(1)},${y.toFixed(1)}`;
 };
