@@ -91,20 +91,27 @@ def vectors(scratch: Path) -> str:
     """Measure large vectors and return their table."""
     figures = []
     for size in VECTOR_MEGABYTES:
-        folder = scratch / f"vectors-{size}"
-        workload = Vectors(hospitals=5, rounds=VECTOR_ROUNDS, size=size * 1_000_000 // 8)
-        save(workload, folder)
+        folder = vector_workload(scratch, size, hospitals=5)
         ours = [product_vectors.run(folder, scratch / f"consilia-vectors-{size}")]
         flower = [flower_engine.run(folder, scratch / f"flower-vectors-{size}")]
-        name = f"{size} MB a hospital"
-        faster, smaller = (
-            ("at most 1/3 of Flower", f"at most {4 * size} MB") if size == max(VECTOR_MEGABYTES) else ("", "")
-        )
+        name, largest = f"{size} MB a hospital", size == max(VECTOR_MEGABYTES)
+        faster, smaller = ("at most 1/3 of Flower", f"at most {4 * size} MB") if largest else ("", "")
         figures += [
             table.Figure(f"{name}: round", table.seconds, rounds(ours), rounds(flower), None, faster),
             table.Figure(f"{name}: coordinator", table.megabytes, peaks(ours), peaks(flower), None, smaller),
         ]
+    size = max(VECTOR_MEGABYTES)
+    twice = [product_vectors.run(vector_workload(scratch, size, hospitals=10), scratch / "consilia-twice")]
+    name = f"{size} MB, 10 hospitals: coordinator"
+    figures.append(table.Figure(name, table.megabytes, peaks(twice), None, None, "flat in the number of hospitals"))
     return table.text(f"Vectors from 5 hospitals, {VECTOR_ROUNDS} rounds; median (min .. max)", figures)
+
+
+def vector_workload(scratch: Path, size: int, hospitals: int) -> Path:
+    """Write a workload of vectors of `size` MB and return its folder."""
+    folder = scratch / f"vectors-{size}-{hospitals}"
+    save(Vectors(hospitals, VECTOR_ROUNDS, size * 1_000_000 // 8), folder)
+    return folder
 
 
 def rounds(runs: Iterable[FederationRun] | None) -> Sample | None:
