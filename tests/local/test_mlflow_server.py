@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from consilia_local.mlflow_server import MlflowServer, mlflow_server
 
-PATIENCE = 120.0
+PATIENCE = 240.0
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 """The real :class:`~consilia_coordinator.tracking.tracker.Tracker`: MLflow's own client.
 
-MLflow takes seconds and 170 MB to import, so it is imported with the first run to track. Its retries are off, because
+MLflow takes seconds and 170 MB to import, so it is imported with the first run to track; what registers a model takes
+as long again, so that is imported while the run goes on. Its retries are off, because
 the follower retries; so are its progress bars, its links on standard output, its telemetry and its look for git.
 
 Metrics are not logged twice: MLflow's stores drop an entry that is there with the same key, step, time and value, and
@@ -8,11 +9,12 @@ Metrics are not logged twice: MLflow's stores drop an entry that is there with t
 """
 
 import functools
+import threading
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, ParamSpec, TypeVar
 from urllib.parse import urlsplit, urlunsplit
 
-from consilia.errors import ConsiliaError
 from consilia.status import RegisteredModel
 
 from consilia_coordinator.tracking.entries import Batch, milliseconds
@@ -44,7 +46,7 @@ def _translated(method: Callable[P, T]) -> Callable[P, T]:
     def call(*arguments: P.args, **options: P.kwargs) -> T:
         try:
             return method(*arguments, **options)
-        except ConsiliaError:
+        except MlflowUnavailable:
             raise
         except Exception as error:
             raise MlflowUnavailable(f"MLflow did not take it ({_reason(error)})") from error
@@ -67,12 +69,14 @@ class MlflowTracker:
         self._uri = uri
         self.shown = _without_credentials(uri)
         self._client: Any = None
+        self._preparing = False
 
     @_translated
     def open(self, key: RunKey, parameters: dict[str, str], started_at: str | None) -> OpenRun:
         """See :meth:`Tracker.open`."""
         from mlflow.entities import Param  # noqa: PLC0415
 
+        self._prepare()
         experiment = self._experiment(key.federation)
         run = self._find(experiment, key) or self._connect().create_run(
             experiment,
@@ -116,6 +120,11 @@ class MlflowTracker:
         else:
             self._connect().set_terminated(run_id, outcome, None if at is None else milliseconds(at))
 
+    def _prepare(self) -> None:
+        if not self._preparing:
+            self._preparing = True
+            threading.Thread(target=_import_registration, name="import", daemon=True).start()
+
     def _connect(self) -> Any:
         if self._client is None:
             import mlflow  # noqa: PLC0415
@@ -143,6 +152,11 @@ class MlflowTracker:
         if not self.shown.startswith(("http://", "https://")):
             return None
         return f"{self.shown}/#/experiments/{experiment}/runs/{run_id}"
+
+
+def _import_registration() -> None:
+    with suppress(Exception):  # whatever is wrong is raised again, and told, when a model is registered
+        import consilia_coordinator.tracking.registration  # noqa: F401, PLC0415
 
 
 def _without_credentials(uri: str) -> str:

@@ -11,10 +11,15 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import mlflow.sklearn
 import numpy as np
 import pandas as pd  # type: ignore[import-untyped]
+import skops.io  # type: ignore[import-untyped]  # noqa: F401  # MLflow imports it when it saves; it takes longest
 from consilia.features import FeatureMap
 from consilia.status import RegisteredModel
+from mlflow.entities import LoggedModelOutput, LoggedModelStatus
+from mlflow.models import Model, ModelSignature
+from mlflow.types import ColSpec, Schema
 
 from consilia_coordinator.tracking.export import to_pipeline
 from consilia_coordinator.tracking.parameters import FEDERATION, ROUND, RUN
@@ -57,8 +62,6 @@ def _registered(name: str, number: int | str) -> RegisteredModel:
 
 def _log(client: Any, run_id: str, name: str, model: FinalModel) -> str:
     """Log the pipeline as a model of the run; returns the logged model's id."""
-    from mlflow.entities import LoggedModelOutput, LoggedModelStatus  # noqa: PLC0415
-
     run = client.get_run(run_id)
     logged = client.create_logged_model(
         run.info.experiment_id, name=name, source_run_id=run_id, params=run.data.params, model_type="classifier"
@@ -74,10 +77,6 @@ def _log(client: Any, run_id: str, name: str, model: FinalModel) -> str:
 
 def save(path: Path, model: FinalModel, logged: Any) -> None:
     """Write the MLflow model to the folder ``path``, which must not exist."""
-    import mlflow.sklearn  # noqa: PLC0415
-    from mlflow.models import Model, ModelSignature  # noqa: PLC0415
-    from mlflow.types import ColSpec, Schema  # noqa: PLC0415
-
     mlflow.sklearn.save_model(
         to_pipeline(model.map, model.parameters, list(model.map.names)),
         str(path),
