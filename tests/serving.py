@@ -59,7 +59,7 @@ class LongObjective:
 class Coordinator:
     """The parts of a coordinator, but for its bus: what hospitals say is told by the test."""
 
-    def __init__(self, folder: Path, objective_of: Callable[[FederationSpec], Objective]) -> None:
+    def __init__(self, folder: Path, objective_of: Callable[[FederationSpec], Objective] = SpecObjective) -> None:
         self.clock = StoppedClock()
         self.journal = JournalFile(folder / "journal")
         self.blobs = BlobStore(folder / "blobs")

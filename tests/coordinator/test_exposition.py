@@ -1,0 +1,75 @@
+"""The text that Prometheus reads (format 0.0.4), read here by the format's own grammar."""
+
+import re
+
+import pytest
+from consilia.status import FederationStatus, HospitalStatus, Metrics
+from consilia_coordinator.exposition import SCORES, exposition
+
+STATUS = FederationStatus(
+    run=2,
+    round=3,
+    rounds=10,
+    quorum=2,
+    connected=1,
+    seconds_per_round=0.0123,
+    metrics=Metrics(accuracy=0.97, loss=0.08, precision=0.9, recall=0.95, auc=0.99),
+    hospitals=[HospitalStatus(name="north", accuracy=1.0, loss=1e-7), HospitalStatus(name="south")],
+)
+SAMPLE = re.compile(r'([a-zA-Z_:][a-zA-Z0-9_:]*)\{((?:[a-zA-Z_]\w*="[^"\\\n]*",?)*)\} (\S+)')
+
+
+def read(text: str) -> dict[tuple[str, str], float]:
+    """Value by (name, labels); fails on anything that is not the format."""
+    samples: dict[tuple[str, str], float] = {}
+    described: set[str] = set()
+    assert text.endswith("\n")
+    for line in text.splitlines():
+        if line.startswith("# TYPE "):
+            _, _, name, kind = line.split()
+            assert kind == "gauge"
+            assert name not in described
+            described.add(name)
+        elif not line.startswith("# HELP "):
+            match = SAMPLE.fullmatch(line)
+            assert match, line
+            assert match[1] in described
+            assert (match[1], match[2]) not in samples
+            samples[match[1], match[2]] = float(match[3])
+    return samples
+
+
+FEDERATION = 'federation="consortium/breast-cancer"'
+
+
+@pytest.mark.parametrize(
+    ("name", "labels", "value"),
+    [
+        ("consilia_round", FEDERATION, 3),
+        ("consilia_rounds_target", FEDERATION, 10),
+        ("consilia_run", FEDERATION, 2),
+        ("consilia_hospitals_connected", FEDERATION, 1),
+        ("consilia_quorum", FEDERATION, 2),
+        ("consilia_private", FEDERATION, 0),
+        ("consilia_round_seconds", FEDERATION, 0.0123),
+        ("consilia_accuracy", f'{FEDERATION},on="public"', 0.97),
+        ("consilia_accuracy", f'{FEDERATION},on="north"', 1.0),
+        ("consilia_loss", f'{FEDERATION},on="north"', 1e-7),
+    ],
+)
+def test_prometheus_reads_each_number(name: str, labels: str, value: float) -> None:
+    assert read(exposition("consortium/breast-cancer", STATUS))[name, labels] == value
+
+
+def test_a_score_that_nobody_has_is_no_sample() -> None:
+    samples = read(exposition("consortium/breast-cancer", STATUS))
+    assert ("consilia_auc", f'{FEDERATION},on="public"') in samples
+    assert not [
+        labels for name, labels in samples if "south" in labels or (name == "consilia_auc" and "north" in labels)
+    ]
+
+
+def test_before_anything_happened_it_is_well_formed_and_without_scores() -> None:
+    samples = read(exposition("default/f", FederationStatus()))
+    assert not [name for name, _ in samples if name.removeprefix("consilia_") in SCORES]
+    assert samples["consilia_round", 'federation="default/f"'] == 0
