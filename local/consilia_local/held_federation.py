@@ -124,9 +124,7 @@ def edited(spec: FederationSpec, patch: object) -> FederationSpec:
         raise InvalidEdit('the patch must be {"spec": {..}} with suspend, rounds or run')
     beyond = sorted({*patch} - {"spec"}) + [f"spec.{name}" for name in sorted({*patch["spec"]} - {*EDITABLE})]
     if beyond:
-        raise InvalidEdit(
-            f"{beyond[0]} cannot be edited here: only spec.suspend, spec.rounds and spec.run can"
-        )
+        raise InvalidEdit(f"{beyond[0]} cannot be edited here: only spec.suspend, spec.rounds and spec.run can")
     merged = spec.to_json()
     for name, value in patch["spec"].items():
         if value is None:
