@@ -279,6 +279,23 @@ def _require_cohorts(
                 *where,
             )
         used[key] = hospital.name
+        _require_test_rows_apart(federation, cohorts[key], dotted, source, node)
+
+
+def _require_test_rows_apart(federation: Federation, cohort: Cohort, dotted: str, source: str, node: yaml.Node) -> None:
+    """A builtin dataset is cut by its seed: with another one, hospitals would train on the public test rows."""
+    evaluation = federation.spec.evaluation
+    rows = cohort.spec.source.builtin
+    if evaluation is None or evaluation.builtin.dataset != rows.dataset or evaluation.builtin.seed == rows.seed:
+        return
+    raise _mistake(
+        source,
+        node,
+        f"{dotted} is cut with seed {rows.seed} and spec.evaluation with {evaluation.builtin.seed}: give both the same "
+        "seed, or hospitals train on the test rows",
+        "spec",
+        "evaluation",
+    )
 
 
 def _mistake(source: str, node: yaml.Node, sentence: str, *path: str | int) -> InvalidManifest:

@@ -1,0 +1,194 @@
+"""`consilia run` as its user runs it: a command, its processes, its state folder."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+from consilia.aggregation import Update, chunks
+from consilia.journal import History, decode
+from consilia.manifest import parse
+from consilia.protocol import pack
+from consilia.spec import Federation
+from consilia_agents.engine import Answer, CohortEngine
+from consilia_coordinator.objective import SpecObjective
+
+EXAMPLE = Path(__file__).parents[1] / "examples" / "breast-cancer.yaml"
+T = TypeVar("T")
+CONSILIA = Path(sys.executable).parent / "consilia"
+
+
+class Command:
+    """One `consilia run`, with its output in a file."""
+
+    def __init__(self, folder: Path, text: str, *flags: str) -> None:
+        self.folder = folder
+        self.file = folder / "federation.yaml"
+        self.file.write_text(text)
+        self.state = folder / "state"
+        self.output = folder / "output.txt"
+        self.flags = flags
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> "Command":
+        with self.output.open("ab") as output:
+            self.process = subprocess.Popen(
+                [CONSILIA, "run", self.file, "--state", self.state, *self.flags],
+                cwd=self.folder,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+            )
+        return self
+
+    def wait(self, seconds: float = 120) -> int:
+        assert self.process is not None
+        try:
+            return self.process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            raise AssertionError(f"not done within {seconds:g} s:\n{self.text()}\n{self.logs()}") from None
+
+    def stop(self) -> None:
+        """End it whatever happened; and nothing of it may be left."""
+        if self.process is not None and self.process.poll() is None:
+            self.process.send_signal(signal.SIGINT)
+            try:
+                self.process.wait(15)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait()
+
+    def text(self) -> str:
+        return self.output.read_text()
+
+    def logs(self) -> str:
+        return "\n".join(f"--- {path.name}\n{path.read_text()[-2000:]}" for path in (self.state / "logs").glob("*.log"))
+
+    def until(self, get: Callable[[], T | None], what: str, seconds: float = 90) -> T:
+        """What `get` gives, as soon as it gives something."""
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            found = get()
+            if found:
+                return found
+            assert self.process is not None
+            assert self.process.poll() is None, f"ended while {what} was awaited:\n{self.text()}\n{self.logs()}"
+            time.sleep(0.02)
+        raise AssertionError(f"{what}: not within {seconds:g} s\n{self.text()}\n{self.logs()}")
+
+    def history(self) -> History:
+        history = History()
+        journal = self.state / "volumes" / "coordinator" / "journal" / "journal"
+        if journal.exists():
+            history.add(decode(journal.read_bytes(), "journal")[0])
+        return history
+
+    def until_round(self, number: int) -> int:
+        """Wait for round `number`; the round that was reached."""
+
+        def reached() -> int | None:
+            current = self.history().current
+            return current.committed if current is not None and current.committed >= number else None
+
+        return self.until(reached, f"round {number}")
+
+    def model(self) -> str:
+        current = self.history().current
+        assert current is not None
+        assert current.completed_at is not None
+        assert current.parameters is not None
+        return current.parameters.sha256
+
+    def processes(self) -> dict[str, list[int]]:
+        """Its processes by the log that they write: how a process of the nursery is known from outside."""
+        found: dict[str, list[int]] = {}
+        for folder in Path("/proc").glob("[0-9]*"):
+            try:
+                target = (folder / "fd" / "1").readlink()
+            except OSError:
+                continue
+            if target.is_relative_to(self.state / "logs"):
+                found.setdefault(target.stem, []).append(int(folder.name))
+        return found
+
+    def kill(self, component: str) -> None:
+        """SIGKILL every process of a component."""
+        pids = self.until(lambda: self.processes().get(component), f"a process of {component}")
+        for pid in pids:
+            os.kill(pid, signal.SIGKILL)
+
+    def api(self, method: str = "GET", spec: dict[str, object] | None = None) -> dict[str, Any]:
+        """Ask the object API of the running command."""
+        control = self.until(self._control, "the object API")
+        path = f"/apis/consilia.health/v1alpha1/namespaces/{control['namespace']}/federations/{control['name']}"
+        request = urllib.request.Request(
+            control["url"] + path,
+            method=method,
+            data=json.dumps({"spec": spec}).encode() if spec is not None else None,
+            headers={
+                "Authorization": f"Bearer {control['token']}",
+                "Content-Type": "application/merge-patch+json",
+            },
+        )
+        with urllib.request.urlopen(request, timeout=20) as answer:
+            found: dict[str, Any] = json.load(answer)
+        return found
+
+    def phase(self) -> str:
+        return str(self.api().get("status", {}).get("phase"))
+
+    def link(self, name: str) -> str:
+        """The link after `name` in the command's output."""
+        return self.until(lambda: re.search(rf"{name} +(http\S+)", self.text()), f"a link to {name}")[1]
+
+    def _control(self) -> dict[str, str] | None:
+        path = self.state / "control.json"
+        try:
+            loaded: dict[str, str] = json.loads(path.read_text())
+        except (OSError, ValueError):
+            return None
+        return loaded
+
+
+def example(**spec: object) -> str:
+    """The example file, with fields of its Federation's spec replaced."""
+    text = EXAMPLE.read_text()
+    for name, value in spec.items():
+        text, count = re.subn(rf"(?m)^  {name}: .*$", f"  {name}: {value}", text, count=1)
+        if not count:
+            text = text.replace("\nspec:\n", f"\nspec:\n  {name}: {value}\n", 1)
+    return text
+
+
+def computed_model(text: str) -> str:
+    """The digest of the model that a file gives, computed in this process without any of the machinery."""
+    manifest = parse(text, "federation.yaml")
+    federation: Federation = manifest.federations[0]
+    engines = {name: CohortEngine(cohort) for name, cohort in manifest.cohorts_of(federation).items()}
+    objective = SpecObjective(federation.spec)
+
+    def updates(answers: dict[str, Answer]) -> list[Update]:
+        return [
+            Update(name, answer.rows, lambda answer=answer: chunks(answer.vector))  # type: ignore[misc]
+            for name, answer in answers.items()
+        ]
+
+    settings = objective.settings(None)
+    for engine in engines.values():
+        engine.prepare(settings)
+    moments = objective.combine(
+        "moments", updates({name: engine.answer("moments", settings, None) for name, engine in engines.items()})
+    )
+    settings = objective.settings(moments)
+    parameters = objective.initial()
+    for _ in range(federation.spec.rounds):
+        answers = {name: engine.answer("train", settings, parameters) for name, engine in engines.items()}
+        parameters = objective.combine("train", updates(answers))
+    return pack(parameters).sha256
