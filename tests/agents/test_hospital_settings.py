@@ -1,0 +1,64 @@
+"""The hospital's environment: read whole, or refused with one sentence before anything starts."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from builders import changed, cohort, cohort_document
+from consilia.errors import InvalidSetting
+from consilia_agents.settings import Settings
+
+
+def environment(tmp_path: Path, document: Any = None) -> dict[str, str]:
+    file = tmp_path / "cohort.json"
+    text = document if isinstance(document, str) else json.dumps(document or cohort_document())
+    file.write_text(text)
+    return {
+        "CONSILIA_COHORT_FILE": str(file),
+        "CONSILIA_COORDINATOR_URL": "https://coordinator:8443/",
+        "CONSILIA_STATE": "/state",
+    }
+
+
+def test_a_hospital_reads_its_cohort_and_where_its_coordinator_is(tmp_path: Path) -> None:
+    settings = Settings.of(environment(tmp_path))
+    assert settings.cohort == cohort()
+    assert settings.coordinator == "coordinator"
+    assert settings.coordinator_url == "https://coordinator:8443"
+    assert settings.state == Path("/state")
+
+
+@pytest.mark.parametrize("name", ["CONSILIA_COHORT_FILE", "CONSILIA_COORDINATOR_URL", "CONSILIA_STATE"])
+def test_a_setting_that_is_missing_is_asked_for_by_name(tmp_path: Path, name: str) -> None:
+    with pytest.raises(InvalidSetting, match=f"{name} is not set: this process needs it"):
+        Settings.of({key: value for key, value in environment(tmp_path).items() if key != name})
+
+
+@pytest.mark.parametrize(
+    ("document", "sentence"),
+    [
+        pytest.param("{", "cannot be read", id="half of JSON"),
+        pytest.param("[]", "it is an empty list; it must be a mapping", id="a list"),
+        pytest.param(
+            changed(cohort_document(), "spec.hospital", "North"), 'spec.hospital is "North"', id="a wrong name"
+        ),
+        pytest.param(changed(cohort_document(), "spec.engin", "x"), "spec.engin is not a known field", id="unknown"),
+    ],
+)
+def test_a_wrong_cohort_file_is_refused_with_what_is_wrong_in_it(tmp_path: Path, document: Any, sentence: str) -> None:
+    with pytest.raises(InvalidSetting) as caught:
+        Settings.of(environment(tmp_path, document))
+    assert "CONSILIA_COHORT_FILE" in str(caught.value)
+    assert sentence in str(caught.value)
+
+
+def test_a_cohort_file_that_is_not_there_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InvalidSetting, match=r"CONSILIA_COHORT_FILE .* cannot be read"):
+        Settings.of(environment(tmp_path) | {"CONSILIA_COHORT_FILE": str(tmp_path / "nowhere.json")})
+
+
+@pytest.mark.parametrize(("name", "value"), [("DP_EPSILON", "0.5"), ("USE_SPARK", "yes"), ("DP_CLIP_NORM", "0")])
+def test_what_this_version_cannot_do_is_refused(tmp_path: Path, name: str, value: str) -> None:
+    with pytest.raises(InvalidSetting, match=name):
+        Settings.of(environment(tmp_path) | {name: value})
