@@ -9,7 +9,7 @@ from chromium import LOW_CONTRAST, NAMELESS, Page, chromium
 from deadline import eventually
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
-from serving import Served, served
+from served_dashboard import Served, served
 from upstream import Upstream
 
 pytestmark = pytest.mark.real
@@ -192,14 +192,15 @@ def test_the_hospitals_page_shows_the_worst_first_and_its_clock_ticks(page: Page
         upstream.commit()
     page.driver.find_element(By.LINK_TEXT, "Hospitals").click()
     page.until("document.querySelectorAll('.card .meter').length === 20")
-    upstream.lose("north")
-    page.until("document.querySelector('.card').dataset.name === 'north'")
+    # The best of them until now, so that only its loss can bring it to the front.
+    upstream.lose("harbour")
+    page.until("document.querySelector('.card').dataset.name === 'harbour'")
     card = page.run("return document.querySelector('.card').textContent")
     assert "lost since round 3 (connection closed)" in card
     assert "not awaited until it rejoins" in card
     assert page.text("summary") == "5 hospitals: 1 lost, 4 training"
-    page.until("document.querySelector('.card[data-name=harbour] .seen').textContent === 'seen 2 s ago'")
-    page.until("document.querySelector('.card[data-name=harbour] .seen').textContent === 'seen 3 s ago'", within=3)
+    page.until("document.querySelector('.card[data-name=north] .seen').textContent === 'seen 2 s ago'")
+    page.until("document.querySelector('.card[data-name=north] .seen').textContent === 'seen 3 s ago'", within=3)
 
 
 def test_the_table_behind_a_chart_holds_every_round(page: Page, upstream: Upstream) -> None:
@@ -260,6 +261,7 @@ def test_the_keyboard_reaches_every_control_and_shows_where_it_is(page: Page, up
 def test_the_page_that_waits_for_a_federation_shows_it_by_itself(
     page: Page, dashboard: Served, upstream: Upstream
 ) -> None:
+    page.open("about:blank")
     upstream.present = False
     page.open(dashboard.url)
     page.until("document.querySelector('h1').textContent === 'No federation yet'")

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from consilia_dashboard.eventstream import Message, read_messages
 from deadline import eventually
-from serving import EVENTS, Served, served
+from served_dashboard import EVENTS, Served, served
 from upstream import Upstream
 
 VIEWERS = 50
