@@ -24,7 +24,7 @@ from consilia.vectors import FloatArray
 from consilia_coordinator.access import Access
 from consilia_coordinator.blobs import BlobStore
 from consilia_coordinator.conductor import Conductor
-from consilia_coordinator.http_api import HttpApi
+from consilia_coordinator.http_api import HttpApi, Identity
 from consilia_coordinator.journal_file import JournalFile
 from consilia_coordinator.learning import Learning
 from consilia_coordinator.objective import Objective, SpecObjective
@@ -132,7 +132,7 @@ async def serve(
         coordinator.learning,
         coordinator.access,
         coordinator.clock,
-        "consortium/breast-cancer",
+        Identity("consortium/breast-cancer", "uid"),
         long_poll_seconds,
     )
     try:

@@ -118,6 +118,10 @@ class Conductor:
             self._status = (self.version, status.model_copy(update={"conditions": timed}))
         return self._status[1]
 
+    def quorum_of(self, spec: FederationSpec) -> int:
+        """The quorum of a spec here: ``MIN_AGENTS`` counts where it gives none."""
+        return spec.effective_quorum(self._min_agents)
+
     async def changed(self, version: int, seconds: float) -> bool:
         """Wait until the version is another than ``version``; false if ``seconds`` passed first."""
         if version != self.version:
@@ -250,7 +254,7 @@ class Conductor:
             case StartRun():
                 spec = self._require_spec()
                 self._learning.start(spec)
-                self._tell(narration.started(action.number, spec, spec.effective_quorum(self._min_agents)))
+                self._tell(narration.started(action.number, spec, self.quorum_of(spec)))
             case QuorumReached():
                 self._tell(narration.quorum_reached(self.run))
             case WriteOrder():
@@ -332,7 +336,7 @@ class Conductor:
         return Desired(
             run=run,
             target=spec.rounds,
-            quorum=spec.effective_quorum(self._min_agents),
+            quorum=self.quorum_of(spec),
             hospitals=frozenset(spec.hospital_names),
             suspended=spec.suspend,
             moments=spec.features.scaling == "federated",

@@ -11,6 +11,7 @@ from collections.abc import Callable
 
 from consilia.errors import InvalidMessage
 from consilia.protocol import (
+    LONGEST_REASON,
     AnyMessage,
     Decline,
     Heartbeat,
@@ -197,12 +198,12 @@ class Hospitals:
         self._keep(asyncio.ensure_future(admit()))
 
     def _reject(self, name: str, sender: str, reason: str) -> None:
-        self._send(sender, Rejection(reason=reason))
+        self._send(sender, Rejection(reason=reason[:LONGEST_REASON]))
         self._conductor.refuse(name, reason)
 
     def _refuse_stranger(self, name: str, sender: str) -> None:
         reason = f'"{name[:LONGEST_NAME]}" is not a hospital of this federation: add it to spec.hospitals'
-        self._send(sender, Rejection(reason=reason))
+        self._send(sender, Rejection(reason=reason[:LONGEST_REASON]))
         if name not in self._strangers and len(self._strangers) < MOST_STRANGERS:
             self._strangers.add(name)
             self._conductor.tell(Telling("Warning", "StrangerRefused", reason))

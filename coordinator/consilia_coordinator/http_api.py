@@ -6,6 +6,7 @@ Handlers are thin: who calls, what for, and then the conductor or a pure functio
 import base64
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
 from typing import TypeVar
 
 from aiohttp import web
@@ -51,6 +52,14 @@ class TrackingReport(Document):
     logged_through: int = Field(0, ge=0)
 
 
+@dataclass(frozen=True)
+class Identity:
+    """Whose coordinator this is: ``federation`` is namespace/name, ``uid`` tells it from one made anew."""
+
+    federation: str
+    uid: str
+
+
 class HttpApi:
     """The routes of one federation's coordinator."""
 
@@ -60,14 +69,14 @@ class HttpApi:
         learning: Learning,
         access: Access,
         clock: Clock,
-        federation: str,
+        identity: Identity,
         long_poll_seconds: float = LONG_POLL_SECONDS,
     ) -> None:
         self._conductor = conductor
         self._learning = learning
         self._access = access
         self._clock = clock
-        self._federation = federation
+        self._identity = identity
         self._long_poll_seconds = long_poll_seconds
 
     def application(self) -> web.Application:
@@ -83,6 +92,7 @@ class HttpApi:
                 web.get("/v1/rounds", self.only(READERS, self.rounds)),
                 web.get("/v1/events", self.only(READERS, self.events)),
                 web.get("/v1/model", self.only(READERS, self.model)),
+                web.get("/v1/run", self.only(READERS, self.get_run)),
                 web.put("/v1/run", self.only(("operator",), self.put_run)),
                 web.put("/v1/tracking", self.only(("tracking",), self.put_tracking)),
                 web.get(blob, self.only(("hospital",), self.get_blob), allow_head=False),
@@ -114,7 +124,7 @@ class HttpApi:
 
     async def metrics(self, _request: web.Request) -> web.Response:
         """Prometheus' text format."""
-        text = exposition(self._federation, self._conductor.status())
+        text = exposition(self._identity.federation, self._conductor.status())
         return web.Response(text=text, headers={"Content-Type": "text/plain; version=0.0.4; charset=utf-8"})
 
     async def status(self, request: web.Request) -> web.Response:
@@ -162,6 +172,24 @@ class HttpApi:
                 "names": features.names,
                 "label": features.label,
                 "map": mapped.model_dump(mode="json"),
+            }
+        )
+
+    async def get_run(self, request: web.Request) -> web.Response:
+        """What was asked of a run (default: the current one)."""
+        history = self._conductor.history.history
+        number = _whole(request, "run")
+        run = history.current if number is None else history.runs.get(number)
+        if run is None:
+            raise web.HTTPNotFound(text="no such run is known here")
+        return _json(
+            {
+                "run": run.number,
+                "uid": self._identity.uid,
+                "spec": run.spec.to_json(),
+                "quorum": self._conductor.quorum_of(run.spec),
+                "startedAt": run.started_at,
+                "completedAt": run.completed_at,
             }
         )
 

@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import ssl
 from collections.abc import Callable
 
 from aiohttp import web
@@ -15,7 +14,7 @@ from consilia_coordinator.blobs import BlobStore
 from consilia_coordinator.clock import Clock
 from consilia_coordinator.conductor import Conductor
 from consilia_coordinator.hospitals import Hospitals
-from consilia_coordinator.http_api import HttpApi
+from consilia_coordinator.http_api import HttpApi, Identity
 from consilia_coordinator.journal_file import JournalFile
 from consilia_coordinator.learning import Learning
 from consilia_coordinator.objective import Objective, SpecObjective
@@ -41,7 +40,7 @@ class Service:
         self._bus = bus
         self.journal = JournalFile(settings.state / "journal")
         learning = Learning(BlobStore(settings.state / "blobs"), self.journal.history, objective_of)
-        access = Access.of(settings.public_key.read_bytes())
+        access = Access.of(settings.token_key())
         self.conductor = Conductor(self.journal, learning, clock, settings.min_agents)
         self.hospitals = Hospitals(
             self.conductor,
@@ -51,7 +50,9 @@ class Service:
             settings.federation_uid,
             lambda hospital: access.ticket(hospital, clock.now()),
         )
-        self._api = HttpApi(self.conductor, learning, access, clock, settings.federation)
+        self._api = HttpApi(
+            self.conductor, learning, access, clock, Identity(settings.federation, settings.federation_uid)
+        )
 
     async def run(self) -> None:
         """Serve until cancelled."""
@@ -78,8 +79,7 @@ class Service:
 
     async def _listen(self, runner: web.AppRunner) -> None:
         settings = self._settings
-        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-        context.load_cert_chain(settings.certificate, settings.key)
+        context = settings.tls_context()
         site = web.TCPSite(runner, settings.http_host, settings.http_port, ssl_context=context)
         try:
             await site.start()

@@ -1,9 +1,11 @@
 """The coordinator's settings, from its environment."""
 
+import ssl
 from dataclasses import dataclass
 from pathlib import Path
 
 from consilia import settings
+from consilia.errors import InvalidSetting
 from consilia.settings import Environment
 
 
@@ -46,3 +48,19 @@ class Settings:
             public_key=Path(settings.text(environment, "CONSILIA_TOKEN_PUBLIC_KEY")),
             min_agents=settings.min_agents(environment),
         )
+
+    def tls_context(self) -> ssl.SSLContext:
+        """The server's side of TLS. Raises :class:`InvalidSetting` for files that are no certificate and its key."""
+        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        try:
+            context.load_cert_chain(self.certificate, self.key)
+        except OSError as error:  # an SSLError is an OSError
+            raise InvalidSetting(f"certificate {self.certificate} or key {self.key} cannot be used: {error}") from error
+        return context
+
+    def token_key(self) -> bytes:
+        """The key with which tokens are verified. Raises :class:`InvalidSetting` where it cannot be read."""
+        try:
+            return self.public_key.read_bytes()
+        except OSError as error:
+            raise InvalidSetting(f"CONSILIA_TOKEN_PUBLIC_KEY {self.public_key} cannot be read: {error}") from error
