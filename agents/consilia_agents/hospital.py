@@ -12,6 +12,7 @@ from functools import partial
 from consilia.errors import ConsiliaError, InvalidData, InvalidMessage
 from consilia.protocol import (
     INLINE_LIMIT,
+    LONGEST_REASON,
     AnyMessage,
     Decline,
     Heartbeat,
@@ -152,13 +153,11 @@ class Hospital:
     async def _answer(self, order: Order) -> None:
         try:
             body = self._outbox.get(order.key)
-            if body is None:
+            if body is None or not await self._send_blob_again(order, body):
                 body = encode(await self._compute(order))
                 self._outbox.put(order.key, body)
-            else:
-                await self._send_blob_again(order, body)
         except (InvalidData, InvalidMessage) as error:
-            self._send(Decline(order=order.key, reason=str(error)))
+            self._send(Decline(order=order.key, reason=str(error)[:LONGEST_REASON]))
             self._refused(str(error))
         except ConsiliaError as error:
             # Not refused: the next sign of life brings the order again.
@@ -189,10 +188,14 @@ class Hospital:
         await self._blobs.upload(reference, _ticket(order))
         return update(vector=reference)
 
-    async def _send_blob_again(self, order: Order, body: str) -> None:
+    async def _send_blob_again(self, order: Order, body: str) -> bool:
+        """Send the vector of an answer that was given before; false where its file is gone: to be computed again."""
         update = decode(body)
         if isinstance(update, Update) and update.vector is not None and not update.vector.inline:
+            if not self._blobs.kept(update.vector):
+                return False
             await self._blobs.upload(update.vector, _ticket(order))
+        return True
 
     async def _parameters(self, order: Order) -> FloatArray | None:
         if order.parameters is None:
@@ -219,7 +222,7 @@ class Hospital:
             if self._problem != str(error):
                 logger.warning("%s", error)
             self._refused(str(error))
-            self._send(Decline(reason=str(error)))
+            self._send(Decline(reason=str(error)[:LONGEST_REASON]))
         else:
             mended, self._problem = self._problem is not None, None
             if mended:

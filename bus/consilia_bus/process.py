@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 import uvloop
-from consilia.errors import ConsiliaError, Refusal
+from consilia.errors import ConsiliaError, Refusal, Unavailable
 
 
 class Service(Protocol):
@@ -40,7 +40,10 @@ def run_process(build: Callable[[], Service]) -> int:
 
 
 async def _serve(build: Callable[[], Service]) -> None:
-    service = build()
+    try:
+        service = build()
+    except OSError as error:
+        raise Unavailable(f"{error.filename or 'a file'} cannot be used: {error.strerror or error}") from error
     running = asyncio.ensure_future(service.run())
     leaving: list[asyncio.Task[None]] = []
 
@@ -53,6 +56,7 @@ async def _serve(build: Callable[[], Service]) -> None:
     def on_signal() -> None:
         if leaving:
             running.cancel()
+            return
         leaving.append(asyncio.ensure_future(stop()))
 
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -26,6 +26,7 @@ PROTOCOL = 1
 INLINE_LIMIT = 16 * 1024
 BYTES_A_VALUE = 8
 LONGEST_MESSAGE = 1024 * 1024
+LONGEST_REASON = 1000
 MOST_ROWS = 2**40
 """A weight is multiplied with float64 values: this one is exact, and no hospital has more patients."""
 
@@ -106,7 +107,7 @@ class Decline(Message):
 
     type: Literal["decline"] = "decline"
     order: Digest | None = None
-    reason: str = Field(max_length=1000)
+    reason: str = Field(max_length=LONGEST_REASON)
 
 
 class Leave(Message):
@@ -160,7 +161,7 @@ class Rejection(Message):
     """The coordinator refuses what it was sent; ``reason`` is a sentence."""
 
     type: Literal["rejection"] = "rejection"
-    reason: str = Field(max_length=1000)
+    reason: str = Field(max_length=LONGEST_REASON)
 
 
 AnyMessage = Join | Heartbeat | Update | Decline | Leave | Welcome | Order | Pulse | Rejection
