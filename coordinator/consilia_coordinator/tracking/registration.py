@@ -13,8 +13,8 @@ from typing import Any
 
 import mlflow.sklearn
 import numpy as np
-import pandas as pd  # type: ignore[import-untyped]
-import skops.io  # type: ignore[import-untyped]  # noqa: F401  # MLflow imports it when it saves; it takes longest
+import pandas as pd
+import skops.io
 from consilia.features import FeatureMap
 from consilia.status import RegisteredModel
 from mlflow.entities import LoggedModelOutput, LoggedModelStatus
