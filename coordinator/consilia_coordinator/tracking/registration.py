@@ -14,7 +14,7 @@ from typing import Any
 import mlflow.sklearn
 import numpy as np
 import pandas as pd
-import skops.io
+import skops.io  # noqa: F401  # MLflow imports it when it saves; it takes longest
 from consilia.features import FeatureMap
 from consilia.status import RegisteredModel
 from mlflow.entities import LoggedModelOutput, LoggedModelStatus
