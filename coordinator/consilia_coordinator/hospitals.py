@@ -8,6 +8,7 @@ import asyncio
 import logging
 import uuid
 from collections.abc import Callable
+from itertools import count
 
 from consilia.errors import InvalidMessage
 from consilia.protocol import (
@@ -39,6 +40,8 @@ from consilia_coordinator.roster import HEARTBEAT_SECONDS, Member
 logger = logging.getLogger(__name__)
 
 MOST_STRANGERS = 100
+LAST_SEEN_EVERY = 5
+"""Heartbeats after which the status is told again for their sake alone."""
 LONGEST_NAME = 63
 """Of a stranger's name, what is quoted: an account at a broker may be called a thousand characters."""
 
@@ -101,10 +104,12 @@ class Hospitals:
             self._reject(name, sender, str(error))
 
     async def watch(self) -> None:
-        """Until cancelled: hospitals that were not heard of for too long are lost."""
-        while True:
+        """Until cancelled: hospitals that were not heard of for too long are lost, and when they were is told."""
+        for second in count(1):
             await asyncio.sleep(HEARTBEAT_SECONDS)
             self._lose_the_silent()
+            if second % LAST_SEEN_EVERY == 0:
+                self._conductor.touch()
 
     def _lose_the_silent(self) -> None:
         if self._conductor.broker_problem is not None:

@@ -49,7 +49,7 @@ def loss_and_gradient(z: FloatArray, y: FloatArray, w: FloatArray, l2: float) ->
     return loss, _gradient(z, y, w, l2)
 
 
-def train_local(  # noqa: PLR0917  # an update rule has these six, in this order
+def train_local(  # an update rule has these six, in this order
     z: FloatArray, y: FloatArray, w0: FloatArray, steps: int, learning_rate: float, l2: float
 ) -> FloatArray:
     """``steps`` of full-batch gradient descent from ``w0``: the new parameters; ``w0`` stays as it is."""

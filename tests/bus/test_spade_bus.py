@@ -151,7 +151,7 @@ async def test_a_file_that_cannot_be_used_ends_it_at_once(
 
 
 def test_delays_double_up_to_five_seconds_and_differ() -> None:
-    delays = list(islice(backoff(Random(1)), 12))  # noqa: S311
+    delays = list(islice(backoff(Random(1)), 12))
     ceilings = [min(0.1 * 2**n, 5.0) for n in range(12)]
     assert all(ceiling / 2 <= delay <= ceiling for delay, ceiling in zip(delays, ceilings, strict=True))
     assert len({round(delay, 6) for delay in delays[-4:]}) == 4

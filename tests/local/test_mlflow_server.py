@@ -42,9 +42,9 @@ def start() -> Iterator[Callable[[MlflowServer], subprocess.Popen[str]]]:
 
 
 def status(url: str, host: str | None = None) -> int:
-    request = urllib.request.Request(url, headers={} if host is None else {"Host": host})  # noqa: S310
+    request = urllib.request.Request(url, headers={} if host is None else {"Host": host})
     try:
-        with urllib.request.urlopen(request, timeout=5) as response:  # noqa: S310
+        with urllib.request.urlopen(request, timeout=5) as response:
             return int(response.status)
     except urllib.error.HTTPError as error:
         error.close()
