@@ -28,6 +28,7 @@ from consilia_coordinator.http_api import HttpApi, Identity
 from consilia_coordinator.journal_file import JournalFile
 from consilia_coordinator.learning import Learning
 from consilia_coordinator.objective import Objective, SpecObjective
+from consilia_coordinator.settings import Settings
 
 PRIVATE, PUBLIC = generate_keypair()
 DIGEST = "0" * 64
@@ -102,6 +103,19 @@ class Coordinator:
             self.answer(hospital, value, loss)
 
 
+def settings_in(folder: Path, **more: str) -> Settings:
+    """The settings of a coordinator whose state and certificates are in ``folder``."""
+    environment = {
+        "CONSILIA_FEDERATION": "consortium/breast-cancer",
+        "CONSILIA_FEDERATION_UID": "uid-1",
+        "CONSILIA_STATE": str(folder),
+        "CONSILIA_TLS_CERTIFICATE": str(folder / "server.pem"),
+        "CONSILIA_TLS_KEY": str(folder / "server.pem"),
+        "CONSILIA_TOKEN_PUBLIC_KEY": str(folder / "public.pem"),
+    }
+    return Settings.of(environment | more)
+
+
 @dataclass
 class Served:
     """A coordinator that listens, and a session that trusts its authority."""
@@ -142,18 +156,23 @@ async def serve(
         coordinator.journal.close()
 
 
-@asynccontextmanager
-async def listening(application: web.Application, folder: Path) -> AsyncIterator[tuple[str, ssl.SSLContext]]:
-    """Serve any application over HTTPS: its URL, and a context that trusts its authority alone."""
+def certificate_in(folder: Path) -> ssl.SSLContext:
+    """Write a server's certificate for loopback into ``folder``; a context that trusts its authority alone."""
     authority = make_authority("consortium/breast-cancer", datetime.now(UTC), days=1)
-    chain = folder / "server.pem"
     certificate = authority.issue(["localhost", "127.0.0.1"], datetime.now(UTC), days=1)
-    chain.write_bytes(certificate.cert_pem + certificate.key_pem)
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    context.load_cert_chain(chain)
+    (folder / "server.pem").write_bytes(certificate.cert_pem + certificate.key_pem)
+    (folder / "public.pem").write_bytes(PUBLIC)
     tls = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     tls.verify_flags |= ssl.VERIFY_X509_STRICT
     tls.load_verify_locations(cadata=authority.cert_pem.decode())
+    return tls
+
+
+@asynccontextmanager
+async def listening(application: web.Application, folder: Path) -> AsyncIterator[tuple[str, ssl.SSLContext]]:
+    """Serve any application over HTTPS: its URL, and a context that trusts its authority alone."""
+    tls = certificate_in(folder)
+    context = settings_in(folder).tls_context()
     server = TestServer(application, scheme="https")
     await server.start_server(ssl=context, shutdown_timeout=0.1)
     try:

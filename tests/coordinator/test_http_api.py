@@ -261,6 +261,20 @@ async def test_the_same_wish_twice_is_one_run(served: Served) -> None:
     assert served.coordinator.journal.history.sequence == facts
 
 
+async def test_what_was_asked_of_a_run_reads_back(served: Served) -> None:
+    assert (await put(served, "/v1/run", run_body(SPEC)))[0] == 200
+    asked = await get(served, "/v1/run")
+    assert (asked["run"], asked["quorum"], asked["uid"]) == (1, 2, "uid")
+    assert FederationSpec.model_validate(asked["spec"]) == SPEC
+    assert asked == await get(served, "/v1/run?run=1", "tracking")
+
+
+async def test_a_run_that_nobody_asked_for_is_404(served: Served) -> None:
+    async with served.session.get(f"{served.url}/v1/run?run=2", headers=served.headers("viewer")) as answer:
+        assert answer.status == 404
+        assert await sentence_of(answer) == "no such run is known here"
+
+
 async def test_an_edit_of_the_target_takes_hold_in_the_run_under_way(served: Served) -> None:
     served.coordinator.start()
     served.coordinator.commit_round()
