@@ -104,10 +104,16 @@ async def test_two_senders_at_once_never_mix_the_newer_one_finishes(store: BlobS
     assert store.verify(SHA)
 
 
-async def test_two_senders_of_the_same_from_the_start_never_mix(store: BlobStore) -> None:
-    senders = [store.receive(SHA, 0, pieces(*(RAW[at : at + 512] for at in range(0, LIMIT, 512))), LIMIT)]
-    senders.append(store.receive(SHA, 0, pieces(RAW), LIMIT))
-    await asyncio.gather(*senders, return_exceptions=True)
+async def test_two_senders_that_both_start_from_the_beginning_never_mix(store: BlobStore) -> None:
+    async def by_turns() -> AsyncIterator[bytes]:
+        for start in range(0, LIMIT, 512):
+            yield RAW[start : start + 512]
+            await asyncio.sleep(0)
+
+    senders = [store.receive(SHA, 0, by_turns(), LIMIT) for _ in range(2)]
+    older, newer = await asyncio.gather(*senders, return_exceptions=True)
+    assert isinstance(older, InvalidMessage)
+    assert newer is True
     assert store.verify(SHA)
 
 
