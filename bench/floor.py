@@ -1,7 +1,7 @@
 """The floor under a round: what broker, TLS and disk cost by themselves, with nothing of this project's protocol.
 
 An asker writes and syncs one line, then sends five messages of the size of our orders through a real Prosody; five
-processes each write and sync one line and answer with the size of our updates; when the last answer is in, the round is
+processes each answer with the size of our updates; when the last answer is in, the round is
 over. Plain slixmpp clients, on the same event loop and over the same verified TLS as the product's.
 """
 
@@ -19,8 +19,8 @@ from slixmpp import ClientXMPP
 from bench.broker import DOMAIN, prosody
 
 ASKER = "asker"
-ORDER_BYTES = 1500
-UPDATE_BYTES = 1000
+ORDER_BYTES = 700
+UPDATE_BYTES = 880
 WARM_UP = 20
 DEADLINE = 60.0  # seconds for the log-ins, and for one round
 

@@ -1,4 +1,4 @@
-"""One echoing process of the floor: a line on the disk, then an answer."""
+"""One echoing process of the floor. It syncs nothing: without noise a hospital owes no sync (see its outbox)."""
 
 import sys
 
@@ -14,7 +14,6 @@ async def echo(account: Account) -> None:
     update = "u" * UPDATE_BYTES
 
     def on_message(_message: object) -> None:
-        client.append(update)
         client.send_message(f"{ASKER}@{DOMAIN}", update, mtype="chat")
 
     client.add_event_handler("message", on_message)
