@@ -1,11 +1,15 @@
 """`consilia run` as its user runs it: a command, its processes, its state folder."""
 
+import contextlib
 import json
 import os
+import pty
 import re
 import signal
+import socket
 import subprocess
 import sys
+import threading
 import time
 import urllib.request
 from collections.abc import Callable
@@ -37,16 +41,27 @@ class Command:
         self.flags = flags
         self.process: subprocess.Popen[bytes] | None = None
 
-    def start(self) -> "Command":
+    def start(self, *, terminal: bool = False) -> "Command":
+        """Start it; in a terminal it stays up after the run, until Ctrl-C."""
+        arguments = [CONSILIA, "run", self.file, "--state", self.state, *self.flags]
+        if terminal:
+            keyboard, screen = pty.openpty()
+            self.process = subprocess.Popen(arguments, cwd=self.folder, stdin=screen, stdout=screen, stderr=screen)
+            os.close(screen)
+            threading.Thread(target=self._record, args=[keyboard], daemon=True).start()
+            return self
         with self.output.open("ab") as output:
             self.process = subprocess.Popen(
-                [CONSILIA, "run", self.file, "--state", self.state, *self.flags],
-                cwd=self.folder,
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=output,
+                arguments, cwd=self.folder, stdin=subprocess.DEVNULL, stdout=output, stderr=output
             )
         return self
+
+    def _record(self, keyboard: int) -> None:
+        """What the command shows goes to the output's file, until the terminal closes (which Linux calls EIO)."""
+        with self.output.open("ab", buffering=0) as output, contextlib.suppress(OSError):
+            while shown := os.read(keyboard, 65536):
+                output.write(shown)
+        os.close(keyboard)
 
     def wait(self, seconds: float = 120) -> int:
         assert self.process is not None
@@ -155,6 +170,17 @@ class Command:
         except (OSError, ValueError):
             return None
         return loaded
+
+
+def free_ports(count: int) -> list[int]:
+    """Ports of loopback that nobody listens on now."""
+    sockets = [socket.socket() for _ in range(count)]
+    for each in sockets:
+        each.bind(("127.0.0.1", 0))
+    ports = [each.getsockname()[1] for each in sockets]
+    for each in sockets:
+        each.close()
+    return ports
 
 
 def example(**spec: object) -> str:

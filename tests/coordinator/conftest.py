@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from serving import LongObjective, Served, serve
+from world import World
 
 
 @pytest.fixture
@@ -19,3 +20,11 @@ async def large(tmp_path: Path) -> AsyncIterator[Served]:
     async with serve(tmp_path, lambda _spec: LongObjective(4096)) as served:
         served.coordinator.start()
         yield served
+
+
+@pytest.fixture
+async def world(tmp_path: Path) -> AsyncIterator[World]:
+    world = World(tmp_path)
+    world.start_coordinator()
+    yield world
+    await world.close()

@@ -1,4 +1,4 @@
-"""The rounds: the table of states and events, the story of a run, and what holds whatever happens in between."""
+"""The rounds: the table of states and events, and the story of a run."""
 
 from dataclasses import replace
 
@@ -6,23 +6,18 @@ import pytest
 from consilia.errors import IllegalEvent
 from consilia.rounds import (
     TABLE,
-    Action,
     Aggregated,
     Combine,
     Deadline,
     Declined,
-    Desired,
     Event,
     Exchange,
     Joined,
     Lost,
-    Ordered,
     Proceed,
     Received,
     Retry,
     Run,
-    Saved,
-    SaveModel,
     SendOrder,
     StartRun,
     State,
@@ -31,74 +26,7 @@ from consilia.rounds import (
     expects,
     step,
 )
-from hypothesis import given, settings
-from hypothesis import strategies as st
-
-ALL = frozenset({"a", "b", "c"})
-WISH = Desired(run=1, target=2, quorum=3, hospitals=ALL, suspended=False, moments=False)
-EXCHANGE = Exchange(1, 1, "train", ALL)
-EVENTS: tuple[Event, ...] = (
-    WISH,
-    Joined("a"),
-    Lost("a"),
-    Ordered(),
-    Received("a", EXCHANGE),
-    Declined("a", EXCHANGE),
-    Deadline(EXCHANGE),
-    Aggregated(),
-    Saved(),
-)
-ANSWERS = {Ordered: State.ROUND_SYNC, Aggregated: State.AGGREGATING, Saved: State.FINISHED}
-
-
-def in_state(state: State) -> Run:
-    flying = state in (State.ROUND_SYNC, State.COLLECTING, State.AGGREGATING)
-    return Run(
-        state,
-        number=1,
-        target=2,
-        quorum=3,
-        hospitals=ALL,
-        suspended=False,
-        joined=ALL,
-        exchange=EXCHANGE if flying else None,
-    )
-
-
-class Shell:
-    """Carries actions out at once, as the conductor does, and notes them. ``hold`` leaves Combine to the test."""
-
-    def __init__(self, run: Run | None = None, *, hold: bool = False) -> None:
-        self.run = run or Run()
-        self.hold = hold
-        self.done: list[Action] = []
-
-    def tell(self, *events: Event) -> list[Action]:
-        before = len(self.done)
-        for event in events:
-            self._step(event)
-        return self.done[before:]
-
-    def join_all(self) -> None:
-        self.tell(*(Joined(name) for name in sorted(ALL)))
-
-    def answer_all(self) -> None:
-        """Everybody who is awaited answers the exchange in flight."""
-        exchange = self.run.exchange
-        assert exchange is not None
-        self.tell(*(Received(name, exchange) for name in sorted(exchange.awaited)))
-
-    def _step(self, event: Event) -> None:
-        self.run, actions = step(self.run, event)
-        for action in actions:
-            self.done.append(action)
-            match action:
-                case WriteOrder():
-                    self._step(Ordered())
-                case Combine() if not self.hold:
-                    self._step(Aggregated())
-                case SaveModel():
-                    self._step(Saved())
+from rounds_shell import ALL, ANSWERS, EVENTS, EXCHANGE, WISH, Shell, in_state
 
 
 @pytest.mark.parametrize("state", list(State), ids=str)
@@ -350,79 +278,3 @@ def test_without_anybody_left_the_final_evaluation_is_left_out() -> None:
     shell.tell(Aggregated())
     assert shell.run.complete
     assert shell.run.state is State.IDLE
-
-
-NAMES = st.sampled_from(["a", "b", "c", "stranger"])
-STEPS = st.lists(
-    st.one_of(
-        st.builds(Joined, NAMES),
-        st.builds(Lost, NAMES),
-        st.tuples(st.just("received"), NAMES),
-        st.tuples(st.just("declined"), NAMES),
-        st.just("deadline"),
-        st.just("stale"),
-        st.builds(
-            Desired,
-            run=st.integers(1, 3),
-            target=st.integers(1, 4),
-            quorum=st.integers(1, 3),
-            hospitals=st.sampled_from([ALL, frozenset({"a", "b", "c", "d"})]),
-            suspended=st.booleans(),
-            moments=st.booleans(),
-        ),
-    ),
-    max_size=60,
-)
-
-
-def event_of(run: Run, drawn: object) -> Event:
-    exchange = run.exchange or EXCHANGE
-    match drawn:
-        case ("received", str(name)):
-            return Received(name, exchange)
-        case ("declined", str(name)):
-            return Declined(name, exchange)
-        case "deadline":
-            return Deadline(exchange)
-        case "stale":
-            return Received("a", replace(exchange, attempt=exchange.attempt + 1))
-        case _:
-            assert isinstance(drawn, (Joined, Lost, Desired))
-            return drawn
-
-
-@settings(max_examples=400, deadline=None)
-@given(STEPS)
-def test_whatever_happens_rounds_commit_in_order_with_their_quorum(steps: list[object]) -> None:
-    shell = Shell()
-    for drawn in steps:
-        before = shell.run
-        actions = shell.tell(event_of(shell.run, drawn))
-        assert shell.run.number >= before.number
-        if shell.run.number == before.number:
-            assert before.committed <= shell.run.committed
-        for action in actions:
-            if isinstance(action, Combine):
-                exchange = action.exchange
-                assert exchange.received <= exchange.participants
-                if exchange.task != "evaluate":
-                    assert len(exchange.received) >= min(before.quorum, shell.run.quorum)
-        assert (shell.run.exchange is not None) == (
-            shell.run.state in (State.ROUND_SYNC, State.COLLECTING, State.AGGREGATING)
-        )
-        assert shell.run.state not in (State.ROUND_SYNC, State.FINISHED), "the shell reports these at once"
-
-
-@settings(max_examples=200, deadline=None)
-@given(STEPS)
-def test_whatever_happened_a_run_completes_once_everybody_is_there_and_answers(steps: list[object]) -> None:
-    shell = Shell()
-    for drawn in steps:
-        shell.tell(event_of(shell.run, drawn))
-    shell.tell(Desired(run=9, target=3, quorum=3, hospitals=ALL, suspended=False, moments=True))
-    shell.join_all()
-    for _ in range(5):
-        if shell.run.exchange is not None:
-            shell.answer_all()
-    assert shell.run.complete
-    assert shell.run.committed == 3

@@ -12,8 +12,8 @@ def consilia(tmp_path: Path) -> Iterator[Callable[..., Command]]:
     """Start `consilia run` on a text with flags; ended after the test."""
     commands: list[Command] = []
 
-    def run(text: str, *flags: str) -> Command:
-        commands.append(Command(tmp_path, text, *flags).start())
+    def run(text: str, *flags: str, terminal: bool = False) -> Command:
+        commands.append(Command(tmp_path, text, *flags).start(terminal=terminal))
         return commands[-1]
 
     yield run
