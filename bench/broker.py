@@ -9,10 +9,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from bench.ports import await_port, free_ports
 from consilia.pki import Authority, make_authority
 from consilia_local.broker.folder import write_broker_folder
-
-from bench.ports import await_port, free_ports
 
 DOMAIN = "localhost"
 DEADLINE = 30.0  # seconds until it listens

@@ -9,11 +9,10 @@ from datetime import datetime
 from pathlib import Path
 from uuid import uuid4
 
-from consilia.journal import AnyFact, RoundCommitted, RunCompleted, decode
-from consilia.protocol import unpack
-
 from bench.memory import PeakPss, marked
 from bench.runs import FederationRun
+from consilia.journal import AnyFact, RoundCommitted, RunCompleted, decode
+from consilia.protocol import unpack
 
 FLAGS = ["--broker", "prosody", "--no-mlflow", "--no-dashboard"]
 DEADLINE = 300.0  # seconds for one run, start to end

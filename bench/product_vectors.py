@@ -9,18 +9,17 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from uuid import uuid4
 
-from consilia import tokens
-from consilia.errors import Unavailable
-from consilia.journal import decode
-from consilia.spec import Cohort, FederationSpec
-from consilia_local.coordinator_client import CoordinatorClient
-
 from bench.broker import DOMAIN, Broker, prosody
 from bench.memory import PeakPss, field_bytes, marked
 from bench.ports import await_port, free_ports
 from bench.product import measured
 from bench.runs import FederationRun
 from bench.workload import load
+from consilia import tokens
+from consilia.errors import Unavailable
+from consilia.journal import decode
+from consilia.spec import Cohort, FederationSpec
+from consilia_local.coordinator_client import CoordinatorClient
 
 COORDINATOR = "coordinator"
 DEADLINE = 600.0  # seconds for one run, start to end

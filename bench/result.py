@@ -19,6 +19,10 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
 from consilia import dataset, manifest
 from consilia.aggregation import FedAvg, Update, chunks, sum_vectors
 from consilia.dataset import Rows
@@ -31,9 +35,6 @@ from consilia_agents.holdout import Sides, divide
 from consilia_agents.sources import BuiltinSource
 from consilia_agents.trainers import SklearnTrainer
 from consilia_coordinator.evaluation import PublicEvaluation
-from sklearn.linear_model import LogisticRegression
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
 
 EXAMPLE = Path(__file__).parent.parent / "examples" / "breast-cancer.yaml"
 MOST_BELOW = 0.003

@@ -4,13 +4,13 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
+
+from bench.workload import Training, save
 from consilia import manifest
 from consilia.aggregation import Update, chunks, sum_vectors
 from consilia.features import FeatureMap, moments
 from consilia_agents.holdout import Sides, divide
 from consilia_agents.sources import BuiltinSource
-
-from bench.workload import Training, save
 
 
 def prepare(file: Path, folder: Path) -> Training:

@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import Iterable
 
+from bench.workload import Vectors, load_vectors
 from consilia.aggregation import FedAvg, Update
 from consilia.features import FeatureMap
 from consilia.protocol import RunSettings, Task
@@ -19,8 +20,6 @@ from consilia_bus.spade_bus import SpadeBus
 from consilia_coordinator.clock import SystemClock
 from consilia_coordinator.service import Service
 from consilia_coordinator.settings import Settings
-
-from bench.workload import Vectors, load_vectors
 
 
 class VectorObjective:

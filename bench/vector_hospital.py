@@ -7,6 +7,7 @@ Settings come from the environment, as in the product's own process; ``BENCH_WOR
 import os
 import sys
 
+from bench.workload import Vectors, load_vectors
 from consilia.protocol import RunSettings, Task
 from consilia.vectors import FloatArray
 from consilia_agents.blob_client import BlobClient
@@ -17,8 +18,6 @@ from consilia_agents.settings import Settings
 from consilia_bus.process import run_process
 from consilia_bus.settings import BusSettings
 from consilia_bus.spade_bus import SpadeBus
-
-from bench.workload import Vectors, load_vectors
 
 
 class VectorEngine:

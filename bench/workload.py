@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
+
 from consilia.metrics import score
 from consilia.model import predict_proba, train_local
-from numpy.typing import NDArray
 
 Vector = NDArray[np.float64]
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import yaml
+
 from consilia.journal import OrderWritten, RoundCommitted, SpecAccepted, UpdateReceived
 from consilia.protocol import Task, VectorRef, pack
 from consilia.spec import API_VERSION, Cohort, Federation, FederationSpec

@@ -12,6 +12,7 @@ import aiohttp
 import numpy as np
 from aiohttp import web
 from aiohttp.test_utils import TestServer
+
 from builders import StoppedClock, federation_spec
 from consilia.aggregation import FedAvg
 from consilia.aggregation import Update as Part

@@ -3,15 +3,14 @@
 import os
 import sys
 
-from consilia_bus.process import run_process
-from consilia_bus.settings import BusSettings
-from consilia_bus.spade_bus import SpadeBus
-
 from consilia_agents.blob_client import BlobClient
 from consilia_agents.engine import CohortEngine
 from consilia_agents.hospital import Hospital
 from consilia_agents.outbox import Outbox
 from consilia_agents.settings import Settings
+from consilia_bus.process import run_process
+from consilia_bus.settings import BusSettings
+from consilia_bus.spade_bus import SpadeBus
 
 
 def main() -> int:

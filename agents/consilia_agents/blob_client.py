@@ -13,6 +13,7 @@ from pathlib import Path
 
 import aiohttp
 import numpy as np
+
 from consilia.errors import InvalidMessage, Unavailable
 from consilia.protocol import BYTES_A_VALUE, VectorRef
 from consilia.vectors import FloatArray

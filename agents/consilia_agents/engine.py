@@ -14,7 +14,6 @@ from consilia.protocol import RunSettings, Task
 from consilia.spec import Cohort
 from consilia.status import Metrics
 from consilia.vectors import FloatArray
-
 from consilia_agents.holdout import divide
 from consilia_agents.sources import BuiltinSource
 from consilia_agents.trainers import SklearnTrainer, Trainer

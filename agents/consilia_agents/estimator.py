@@ -7,11 +7,12 @@ number of plain steps from the global parameters. The arithmetic is :func:`consi
 from typing import Any, Self
 
 import numpy as np
-from consilia.model import Work, sigmoid, train_local
-from consilia.vectors import FloatArray
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
 from sklearn.utils.validation import check_is_fitted, validate_data
+
+from consilia.model import Work, sigmoid, train_local
+from consilia.vectors import FloatArray
 
 
 class FederatedLogisticRegression(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn is untyped

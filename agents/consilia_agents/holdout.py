@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from hashlib import blake2b
 
 import numpy as np
+
 from consilia.dataset import Rows
 from consilia.errors import InvalidData
 

@@ -30,16 +30,16 @@ from consilia.protocol import (
     unpack,
 )
 from consilia.vectors import FloatArray
-from consilia_bus.bus import Bus
-
 from consilia_agents.blob_client import BlobClient
 from consilia_agents.engine import Answer, Engine
 from consilia_agents.outbox import Outbox
+from consilia_bus.bus import Bus
 
 logger = logging.getLogger(__name__)
 
 JOIN_SECONDS = 1.0
 """How often a hospital that was not welcomed yet says again that it is there."""
+INTERNAL = "an error inside the hospital's own process; its log has the details"
 RECHECK_SECONDS = 30.0
 """How often data that were refused are looked at again: they may have been mended."""
 
@@ -157,16 +157,13 @@ class Hospital:
                 body = encode(await self._compute(order))
                 self._outbox.put(order.key, body)
         except (InvalidData, InvalidMessage) as error:
-            self._send(Decline(order=order.key, reason=str(error)[:LONGEST_REASON]))
-            self._refused(str(error))
+            self._decline(str(error), order)
         except ConsiliaError as error:
             # Not refused: the next sign of life brings the order again.
             logger.warning("round %d: %s", order.round, error)
         except Exception:
             logger.exception("round %d failed", order.round)
-            reason = "an error inside the hospital's own process; its log has the details"
-            self._send(Decline(order=order.key, reason=reason))
-            self._refused(reason)
+            self._decline(INTERNAL, order)
         else:
             self._post(body)
 
@@ -221,12 +218,18 @@ class Hospital:
         except InvalidData as error:
             if self._problem != str(error):
                 logger.warning("%s", error)
-            self._refused(str(error))
-            self._send(Decline(reason=str(error)[:LONGEST_REASON]))
+            self._decline(str(error))
+        except Exception:
+            logger.exception("the data cannot be read")
+            self._decline(INTERNAL)
         else:
             mended, self._problem = self._problem is not None, None
             if mended:
                 self._join()
+
+    def _decline(self, reason: str, order: Order | None = None) -> None:
+        self._send(Decline(order=order.key if order else None, reason=reason[:LONGEST_REASON]))
+        self._refused(reason)
 
     def _refused(self, reason: str) -> None:
         self._problem = reason

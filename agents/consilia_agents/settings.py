@@ -4,12 +4,13 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
+from pydantic import ValidationError
+
 from consilia import settings
 from consilia.errors import InvalidSetting
 from consilia.manifest import explain
 from consilia.settings import Environment
 from consilia.spec import Cohort
-from pydantic import ValidationError
 
 
 @dataclass(frozen=True)

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
+
 from consilia.dataset import Rows
 from consilia.errors import InvalidData, InvalidMessage
 from consilia.features import FeatureMap, moments
 from consilia.metrics import Metrics, score
 from consilia.model import Work, predict_proba
 from consilia.vectors import FloatArray, all_finite
-
 from consilia_agents.estimator import FederatedLogisticRegression
 from consilia_agents.holdout import Sides
 

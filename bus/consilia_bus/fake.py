@@ -11,7 +11,6 @@ from itertools import count
 from typing import NamedTuple
 
 from consilia.errors import Unavailable
-
 from consilia_bus.bus import Listener
 
 

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 import uvloop
+
 from consilia.errors import ConsiliaError, Refusal, Unavailable
 
 
@@ -43,7 +44,7 @@ async def _serve(build: Callable[[], Service]) -> None:
     try:
         service = build()
     except OSError as error:
-        raise Unavailable(f"{error.filename or 'a file'} cannot be used: {error.strerror or error}") from error
+        raise _unusable(error) from error
     running = asyncio.ensure_future(service.run())
     leaving: list[asyncio.Task[None]] = []
 
@@ -66,7 +67,14 @@ async def _serve(build: Callable[[], Service]) -> None:
     except asyncio.CancelledError:
         return
     except ExceptionGroup as group:
-        raise _first(group) from group
+        first = _first(group)
+        if isinstance(first, OSError):
+            raise _unusable(first) from group
+        raise first from group
+
+
+def _unusable(error: OSError) -> Unavailable:
+    return Unavailable(f"{error.filename or 'a file'} cannot be used: {error.strerror or error}")
 
 
 def _first(group: BaseException) -> BaseException:

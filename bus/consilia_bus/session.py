@@ -11,10 +11,10 @@ from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from typing import Any
 
-from consilia.errors import InvalidSetting, Unavailable
 from slixmpp.exceptions import IqError, IqTimeout
 from slixmpp.xmlstream.xmlstream import NotConnectedError
 
+from consilia.errors import InvalidSetting, Unavailable
 from consilia_bus.settings import BusSettings
 from consilia_bus.spade_parts import Agent, Container, CyclicBehaviour, Message, TraceStore
 from consilia_bus.stanza import PRESENCE

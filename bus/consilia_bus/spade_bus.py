@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from random import Random
 
 from consilia.errors import Unavailable
-
 from consilia_bus.bus import Listener
 from consilia_bus.session import LoginRefused, Session
 from consilia_bus.settings import BusSettings

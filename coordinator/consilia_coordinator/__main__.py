@@ -6,7 +6,6 @@ import sys
 from consilia_bus.process import run_process
 from consilia_bus.settings import BusSettings
 from consilia_bus.spade_bus import SpadeBus
-
 from consilia_coordinator.clock import SystemClock
 from consilia_coordinator.service import Service
 from consilia_coordinator.settings import Settings

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import jwt
+
 from consilia.tokens import Claims, InvalidToken, verify
 
 TICKET_TTL = timedelta(hours=1)

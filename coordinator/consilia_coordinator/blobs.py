@@ -12,6 +12,7 @@ from collections.abc import AsyncIterable, Callable, Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
+
 from consilia.aggregation import CHUNK
 from consilia.errors import InvalidMessage
 from consilia.protocol import BYTES_A_VALUE, VectorRef

@@ -52,8 +52,8 @@ from consilia.rounds import (
 )
 from consilia.spec import FederationSpec
 from consilia.status import FederationStatus
-
 from consilia_coordinator import narration
+from consilia_coordinator.changes import Changes
 from consilia_coordinator.clock import Clock, iso
 from consilia_coordinator.journal_file import JournalFile
 from consilia_coordinator.learning import Learning, Result
@@ -81,7 +81,6 @@ class Conductor:
         self.roster = Roster()
         self.run = Run()
         self.broker_problem: str | None = None
-        self.version = 1
         self.send_order: Callable[[Exchange, Names], None] = lambda _exchange, _to: None
         self._journal = journal
         self._learning = learning
@@ -89,12 +88,13 @@ class Conductor:
         self._min_agents = min_agents
         self._durable = False
         self._after_flush: list[Callable[[], None]] = []
-        self._watchers: set[asyncio.Future[None]] = set()
+        self._changes = Changes()
         self._deadline: asyncio.TimerHandle | None = None
         self._ordered_at = 0.0
         self._conditions = with_transition_times([], {}, clock.now())[1]
         self._status: tuple[int, FederationStatus] | None = None
         self._combining: asyncio.Task[None] | None = None
+        self._broken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     # What people read.
 
@@ -122,19 +122,14 @@ class Conductor:
         """The quorum of a spec here: ``MIN_AGENTS`` counts where it gives none."""
         return spec.effective_quorum(self._min_agents)
 
+    @property
+    def version(self) -> int:
+        """Counts the changes of the status."""
+        return self._changes.version
+
     async def changed(self, version: int, seconds: float) -> bool:
         """Wait until the version is another than ``version``; false if ``seconds`` passed first."""
-        if version != self.version:
-            return True
-        watcher = asyncio.get_running_loop().create_future()
-        self._watchers.add(watcher)
-        try:
-            await asyncio.wait_for(watcher, seconds)
-        except TimeoutError:
-            return False
-        finally:
-            self._watchers.discard(watcher)
-        return True
+        return await self._changes.after(version, seconds)
 
     # What it hears.
 
@@ -162,6 +157,10 @@ class Conductor:
         self._learning.require_possible(spec)
         self._record(SpecAccepted(at=self._now(), run=run, spec=spec))
         self._apply(self._desired(run, spec))
+
+    async def until_broken(self) -> None:
+        """Wait for ever, or raise what left the rounds half applied (a full disk, say)."""
+        await self._broken
 
     def join(self, hospital: str) -> None:
         """A hospital joined (the roster has its address)."""
@@ -222,13 +221,22 @@ class Conductor:
 
     def touch(self) -> None:
         """Something volatile changed (the roster, the broker)."""
-        self._changed()
+        self._changes.happened()
 
     # Applying events.
 
     def _apply(self, event: Event) -> None:
-        self._handle(event)
-        self._flush()
+        try:
+            self._handle(event)
+            self._flush()
+        except Exception as error:
+            self._break(error)
+            raise
+
+    def _break(self, error: Exception) -> None:
+        """Memory may now say what the disk does not: only a new process, from the journal, can be trusted."""
+        if not self._broken.done():
+            self._broken.set_exception(error)
 
     def _handle(self, event: Event) -> None:
         before = self.run
@@ -301,7 +309,11 @@ class Conductor:
 
     async def _combine_in_thread(self, number: int, exchange: Exchange) -> None:
         run = self._journal.history.runs[number]
-        result = await asyncio.to_thread(self._learning.combine, run, exchange)
+        try:
+            result = await asyncio.to_thread(self._learning.combine, run, exchange)
+        except Exception as error:
+            self._break(error)
+            raise
         if self.run.number == number and exchange.same(self.run.exchange) and self.run.state is State.AGGREGATING:
             self._commit(exchange, result)
             self._flush()
@@ -363,13 +375,7 @@ class Conductor:
         due, self._after_flush = self._after_flush, []
         for act in due:
             act()
-        self._changed()
-
-    def _changed(self) -> None:
-        self.version += 1
-        for watcher in self._watchers:
-            if not watcher.done():
-                watcher.set_result(None)
+        self._changes.happened()
 
     def _tell(self, *tellings: Telling) -> None:
         for telling in tellings:

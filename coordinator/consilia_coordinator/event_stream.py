@@ -9,9 +9,9 @@ import contextlib
 import json
 
 from aiohttp import web
+
 from consilia.journal import History
 from consilia.status import EventRecord
-
 from consilia_coordinator.conductor import Conductor
 
 STATUS_PER_SECOND = 20

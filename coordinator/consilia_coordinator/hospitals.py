@@ -30,7 +30,6 @@ from consilia.protocol import (
 )
 from consilia.rounds import Exchange, Names
 from consilia_bus.bus import Bus
-
 from consilia_coordinator.clock import Clock
 from consilia_coordinator.conductor import Conductor
 from consilia_coordinator.learning import Learning

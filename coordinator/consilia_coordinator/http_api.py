@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from aiohttp import web
+from pydantic import Field, ValidationError
+
 from consilia.errors import InvalidManifest, Refusal
 from consilia.features import FeatureMap
 from consilia.journal import Tracked
@@ -18,8 +20,6 @@ from consilia.protocol import to_bytes, unpack
 from consilia.spec import Document, FederationSpec
 from consilia.status import RegisteredModel
 from consilia.tokens import Claims, InvalidToken
-from pydantic import Field, ValidationError
-
 from consilia_coordinator.access import Access
 from consilia_coordinator.clock import Clock, iso
 from consilia_coordinator.conductor import Conductor
@@ -206,10 +206,10 @@ class HttpApi:
         return _json({"sequence": self._conductor.version})
 
     async def get_blob(self, request: web.Request) -> web.StreamResponse:
-        """A blob; with ``Range``, a part of it."""
+        """The global parameters; with ``Range``, a part of them. No hospital reads what another one sent."""
         sha256 = request.match_info["sha256"]
-        if not self._learning.blobs.has(sha256):
-            raise web.HTTPNotFound(text=f"blob {sha256[:12]}… is not here")
+        if not self._learning.is_global(sha256) or not self._learning.blobs.has(sha256):
+            raise web.HTTPNotFound(text=f"blob {sha256[:12]}… is not the current global model")
         return web.FileResponse(self._learning.blobs.path(sha256), chunk_size=1 << 20)
 
     async def head_blob(self, request: web.Request) -> web.Response:

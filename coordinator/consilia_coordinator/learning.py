@@ -14,7 +14,6 @@ from consilia.rounds import Exchange
 from consilia.spec import FederationSpec
 from consilia.status import Metrics
 from consilia.vectors import FloatArray, all_finite
-
 from consilia_coordinator.blobs import BlobStore
 from consilia_coordinator.objective import Objective
 
@@ -93,6 +92,11 @@ class Learning:
         if self._initial is None or self._initial[0] != run.number:
             self._initial = (run.number, self._store(self.objective.initial()))
         return self._initial[1]
+
+    def is_global(self, sha256: str) -> bool:
+        """Whether the blob is of the run's global parameters, which every hospital may read."""
+        parameters = self.parameters("train")
+        return parameters is not None and parameters.sha256 == sha256
 
     def admit(self, task: Task, vector: VectorRef | None) -> None:
         """Check an inline answer's vector: there, of the right length, finite. Raises :class:`InvalidMessage`."""

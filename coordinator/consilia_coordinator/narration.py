@@ -19,9 +19,14 @@ class Telling:
     message: str
 
 
+def counted(number: int, noun: str) -> str:
+    """``1 round``, ``2 rounds``."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
 def started(run: int, spec: FederationSpec, quorum: int) -> Telling:
     """A run starts from a fresh model."""
-    return Telling("Normal", "Started", f"run {run}: {spec.rounds} rounds, quorum {quorum}, NON-PRIVATE")
+    return Telling("Normal", "Started", f"run {run}: {counted(spec.rounds, 'round')}, quorum {quorum}, NON-PRIVATE")
 
 
 def resumed(run: int, committed: int) -> Telling:
@@ -41,7 +46,7 @@ def stopped(run: Run) -> Telling:
 
 def completed(run: Run) -> Telling:
     """The run has its final model."""
-    return Telling("Normal", "Completed", f"run {run.number}: {run.committed} rounds")
+    return Telling("Normal", "Completed", f"run {run.number}: {counted(run.committed, 'round')}")
 
 
 def lost(hospital: str, reason: str) -> Telling:
@@ -62,11 +67,9 @@ def name_of(exchange: Exchange) -> str:
 def retried(exchange: Exchange, missing: Names, quorum: int) -> Telling:
     """Too few answers: the exchange is tried again."""
     whom = ", ".join(sorted(missing)) or "nobody"
-    return Telling(
-        "Warning",
-        "RoundRetried",
-        f"{name_of(exchange)}: {len(exchange.received)} answers, quorum {quorum}; tried again without {whom}",
-    )
+    answers = counted(len(exchange.received), "answer")
+    message = f"{name_of(exchange)}: {answers}, quorum {quorum}; tried again without {whom}"
+    return Telling("Warning", "RoundRetried", message)
 
 
 def incomplete(exchange: Exchange, missing: Names) -> list[Telling]:
@@ -80,13 +83,13 @@ def edited(old: FederationSpec, new: FederationSpec, committed: int) -> list[Tel
     """The owner's wish changed in mid-run, from ``old`` to ``new``."""
     told = []
     if old.rounds != new.rounds:
-        told.append(Telling("Normal", "TargetChanged", f"{new.rounds} rounds instead of {old.rounds}"))
+        told.append(Telling("Normal", "TargetChanged", f"{counted(new.rounds, 'round')} instead of {old.rounds}"))
     if old.suspend != new.suspend:
         reason, what = ("StopRequested", "stop") if new.suspend else ("StartRequested", "start")
         at = f"at round {max(committed, 0)} of {new.rounds}"
         told.append(Telling("Normal", reason, f"{what} requested {at}"))
     if old.hospital_names != new.hospital_names:
-        message = f"{len(new.hospitals)} hospitals instead of {len(old.hospitals)}"
+        message = f"{counted(len(new.hospitals), 'hospital')} instead of {len(old.hospitals)}"
         told.append(Telling("Normal", "HospitalsChanged", message))
     return told
 

@@ -7,13 +7,13 @@ from collections.abc import Iterable
 from typing import Protocol
 
 import numpy as np
+
 from consilia.aggregation import FedAvg, Strategy, Update, sum_vectors
 from consilia.features import FeatureMap
 from consilia.protocol import RunSettings, Task
 from consilia.spec import FederationSpec
 from consilia.status import Metrics
 from consilia.vectors import FloatArray
-
 from consilia_coordinator.evaluation import PublicEvaluation
 
 

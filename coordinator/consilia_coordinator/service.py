@@ -5,10 +5,10 @@ import logging
 from collections.abc import Callable
 
 from aiohttp import web
+
 from consilia.errors import Unavailable
 from consilia.spec import FederationSpec
 from consilia_bus.bus import Bus
-
 from consilia_coordinator.access import Access
 from consilia_coordinator.blobs import BlobStore
 from consilia_coordinator.clock import Clock
@@ -70,6 +70,7 @@ class Service:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._bus.run(self.hospitals))
                 group.create_task(self.hospitals.watch())
+                group.create_task(self.conductor.until_broken())
         finally:
             await runner.cleanup()
             self.journal.close()

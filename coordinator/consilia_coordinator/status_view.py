@@ -21,8 +21,8 @@ from consilia.status import (
     RoundRecord,
     TrackingRun,
 )
-
 from consilia_coordinator.clock import iso
+from consilia_coordinator.narration import counted
 from consilia_coordinator.roster import Member, Roster
 
 
@@ -84,7 +84,7 @@ def message(facts: Facts, spec: FederationSpec) -> str:
         return facts.broker_problem
     if run.state is State.IDLE:
         if run.complete:
-            return f"run {run.number} is complete: {run.committed} rounds"
+            return f"run {run.number} is complete: {counted(run.committed, 'round')}"
         return f"stopped after round {max(run.committed, 0)} of {run.target}; Start resumes it"
     if run.state is State.REGISTRATION:
         return _who_is_missing(facts, spec)
@@ -169,7 +169,8 @@ def _members(facts: Facts, spec: FederationSpec) -> list[Member]:
 
 def _who_is_missing(facts: Facts, spec: FederationSpec) -> str:
     missing = [_why(member) for member in _members(facts, spec) if member.name not in facts.run.reachable]
-    return f"waiting for {facts.run.quorum} hospitals; {len(facts.run.reachable)} joined; missing: {', '.join(missing)}"
+    needed = counted(facts.run.quorum, "hospital")
+    return f"waiting for {needed}; {len(facts.run.reachable)} joined; missing: {', '.join(missing)}"
 
 
 def _why(member: Member) -> str:

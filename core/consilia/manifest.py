@@ -149,7 +149,7 @@ def _reason(kind: str, context: dict[str, Any], value: object, path: Path) -> st
     if kind == "string_pattern_mismatch":
         if "ms|s|m|h" in context["pattern"]:
             return f"is {shown}; it must be a duration such as 30s, 2m or 1h"
-        return f"is {shown}; it must be of small letters, digits and hyphens, at most 63 (an RFC 1123 label)"
+        return f"is {shown}; it must be an RFC 1123 label: small letters, digits and hyphens between them"
     if kind in ("too_short", "string_too_short"):
         return f"is {shown}; it must not be empty"
     if kind in ("too_long", "string_too_long"):

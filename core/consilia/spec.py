@@ -23,15 +23,20 @@ _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h)")
 
 # An RFC 1123 label: the names of objects become host names, XMPP accounts and folders.
 Name = Annotated[str, Field(pattern=r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$", max_length=63)]
+# Shorter: `hospital-<name>` is the name of its component.
+HospitalName = Annotated[str, Field(pattern=r"^[a-z0-9]([-a-z0-9]{0,52}[a-z0-9])?$", max_length=54)]
 FeatureName = Annotated[str, Field(min_length=1, max_length=128)]
 Duration = Annotated[str, Field(pattern=r"^\d+(\.\d+)?(ms|s|m|h)$", max_length=16)]
 
 
 class Document(BaseModel):
-    """Base of every part of a document: camelCase aliases, frozen, unknown fields refused."""
+    """Base of every part of a document: camelCase aliases, frozen, unknown fields refused, no type bent to fit.
+
+    Strict as an API server is: neither ``"10"`` nor ``true`` is a number.
+    """
 
     model_config = ConfigDict(
-        alias_generator=to_camel, populate_by_name=True, extra="forbid", frozen=True, allow_inf_nan=False
+        alias_generator=to_camel, populate_by_name=True, extra="forbid", frozen=True, allow_inf_nan=False, strict=True
     )
 
     def to_json(self) -> dict[str, Any]:
@@ -168,7 +173,7 @@ class CohortRef(Document):
 class HospitalRef(Document):
     """A hospital that takes part, and the cohort it brings."""
 
-    name: Name = Field(description="The hospital's name in this federation; also its broker account.")
+    name: HospitalName = Field(description="The hospital's name in this federation; also its broker account.")
     cohort: CohortRef
 
 
@@ -265,7 +270,7 @@ class Holdout(Document):
 class CohortSpec(Document):
     """A patient population at a hospital."""
 
-    hospital: Name = Field(description="The hospital that owns this cohort.")
+    hospital: HospitalName = Field(description="The hospital that owns this cohort.")
     engine: Literal["sklearn"] = Field("sklearn", description="What trains on the rows.")
     source: Source
     holdout: Holdout = Field(default_factory=Holdout)

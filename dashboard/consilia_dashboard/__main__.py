@@ -8,10 +8,10 @@ import threading
 from types import FrameType
 from typing import Any
 
-from consilia.errors import InvalidSetting
 from flask import Flask
 from gunicorn.app.base import BaseApplication  # type: ignore[import-untyped]
 
+from consilia.errors import InvalidSetting
 from consilia_dashboard.app import create_app
 from consilia_dashboard.live import MAX_VIEWERS, Live
 from consilia_dashboard.settings import Settings, read_settings

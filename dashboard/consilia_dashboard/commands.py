@@ -6,7 +6,6 @@ They touch ``suspend``, ``rounds`` and ``run`` and nothing else.
 from dataclasses import dataclass
 
 from consilia.errors import Refusal
-
 from consilia_dashboard.faces import stage
 from consilia_dashboard.seen import Document, Seen
 

@@ -11,7 +11,6 @@ from typing import Protocol
 
 from consilia import tokens
 from consilia.errors import Unavailable
-
 from consilia_dashboard.eventstream import MAX_LINE, Message, read_messages
 from consilia_dashboard.transport import CONNECT_SECONDS, connect, exchange
 

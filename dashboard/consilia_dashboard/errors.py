@@ -1,10 +1,10 @@
 """Errors as people see them: their sentence, on a page or in the answer to a script. Never a stack trace."""
 
-from consilia.errors import ConsiliaError, Refusal, Unavailable
 from flask import Blueprint, render_template, request
 from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import HTTPException
 
+from consilia.errors import ConsiliaError, Refusal, Unavailable
 from consilia_dashboard.commands import InvalidRounds, NothingToDo
 from consilia_dashboard.store import NoSuchFederation
 

@@ -7,7 +7,6 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 
 from consilia.errors import ConsiliaError
-
 from consilia_dashboard.coordinator import OpenStream, Stream
 from consilia_dashboard.eventstream import Message
 from consilia_dashboard.feed import Feed

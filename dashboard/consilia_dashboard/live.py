@@ -7,7 +7,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from consilia.errors import Unavailable
-
 from consilia_dashboard.coordinator import OpenStream
 from consilia_dashboard.feed import Feed
 from consilia_dashboard.follower import Follower

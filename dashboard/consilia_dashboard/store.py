@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from consilia.errors import ConsiliaError, Refusal, Unavailable
-
 from consilia_dashboard.transport import connect, exchange
 
 API = "/apis/consilia.health/v1alpha1"

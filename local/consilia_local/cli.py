@@ -115,7 +115,6 @@ def _name(options: argparse.Namespace) -> str | None:
     if given is None or not Path(given).is_file():
         return given
     from consilia.manifest import only_federation  # noqa: PLC0415
-
     from consilia_local.manifest_file import read_manifest  # noqa: PLC0415
 
     return only_federation(read_manifest(Path(given)), given).metadata.name

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 from consilia.errors import InvalidSetting, Refusal, Unavailable
-
 from consilia_local.api_paths import MERGE_PATCH, path_of
 from consilia_local.folder import DEFAULT_PARENT, write_private
 

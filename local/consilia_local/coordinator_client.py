@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 
 import aiohttp
+
 from consilia.errors import Refusal, Unavailable
 from consilia.spec import FederationSpec
 

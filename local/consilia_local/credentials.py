@@ -12,7 +12,6 @@ from consilia import tokens
 from consilia.pki import Certificate, make_authority
 from consilia.plan import Plan, account_secret
 from consilia.spec import Federation
-
 from consilia_local.folder import StateFolder, write_private
 
 VALIDITY_DAYS = 30

@@ -2,11 +2,11 @@
 
 from typing import Protocol, TextIO
 
-from consilia.status import EventRecord, FederationStatus, RoundRecord
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.text import Text
 
+from consilia.status import EventRecord, FederationStatus, RoundRecord
 from consilia_local.supervisor import Happening
 from consilia_local.tables import hospitals_table, status_view
 from consilia_local.wording import event_line, round_line

@@ -10,12 +10,12 @@ import uuid
 from dataclasses import dataclass
 from typing import Any
 
+from pydantic import ValidationError
+
 from consilia.errors import DamagedState, Refusal
 from consilia.manifest import explain
 from consilia.spec import Federation, FederationSpec
 from consilia.status import Endpoints, FederationStatus, HospitalStatus
-from pydantic import ValidationError
-
 from consilia_local.folder import StateFolder, write_private
 
 EDITABLE = ("suspend", "rounds", "run")

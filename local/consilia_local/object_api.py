@@ -9,9 +9,9 @@ import secrets
 
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
+
 from consilia.errors import Refusal
 from consilia.spec import API_VERSION
-
 from consilia_local.api_paths import COLLECTION, ITEM, MERGE_PATCH
 from consilia_local.held_federation import HeldFederation
 

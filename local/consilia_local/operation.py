@@ -10,7 +10,6 @@ from datetime import datetime
 
 from consilia.errors import Unavailable
 from consilia.status import EventRecord, FederationStatus, RoundRecord
-
 from consilia_local.coordinator_client import CoordinatorClient, Published, RunRefused
 from consilia_local.held_federation import HeldFederation
 

@@ -19,7 +19,6 @@ from consilia.plan import (
     UrlOf,
     VolumeFolder,
 )
-
 from consilia_local.folder import StateFolder
 from consilia_local.launcher import ProcessSpec
 from consilia_local.mlflow_server import mlflow_server

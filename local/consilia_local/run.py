@@ -10,11 +10,11 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
+from rich.console import Console
+
 from consilia.manifest import only_federation
 from consilia.plan import COORDINATOR, DASHBOARD, MLFLOW, Plan, plan
 from consilia.spec import Federation
-from rich.console import Console
-
 from consilia_local import environment
 from consilia_local.display import Display, Lines, Terminal
 from consilia_local.environment import Surroundings

@@ -12,10 +12,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from aiohttp import web
+
 from consilia.plan import BROKER, COORDINATOR, DASHBOARD, MLFLOW, Plan
 from consilia.spec import Federation
 from consilia.status import Endpoints
-
 from consilia_local.broker import write_broker_folder
 from consilia_local.control import Control
 from consilia_local.coordinator_client import CoordinatorClient, RunRefused

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Protocol
 
 from consilia.errors import Unavailable
-
 from consilia_local.launcher import ProcessSpec, RunningProcess
 
 FIRST_PAUSE, LONGEST_PAUSE = 0.2, 5.0  # seconds before a process is started again

@@ -1,11 +1,11 @@
 """A federation's status as rich draws it: the round's bar, the global scores, the hospitals."""
 
-from consilia.status import FederationStatus, HospitalStatus
 from rich.console import Group, RenderableType
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from consilia.status import FederationStatus, HospitalStatus
 from consilia_local.wording import METRICS, counted, figure, seconds, state_of
 
 BAR_WIDTH = 32

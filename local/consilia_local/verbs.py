@@ -7,7 +7,6 @@ from consilia.errors import InvalidSetting
 from consilia.manifest import Manifest
 from consilia.spec import Federation
 from consilia.status import FederationStatus
-
 from consilia_local import environment
 from consilia_local.control import Control, find, read_control, start_edit
 from consilia_local.folder import DEFAULT_PARENT, StateFolder

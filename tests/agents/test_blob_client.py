@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from aiohttp import web
+
 from builders import blob_vector
 from consilia.errors import InvalidMessage, Unavailable
 from consilia.protocol import VectorRef, pack, to_bytes

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+
 from builders import COLUMNS, cohort, federation_spec
 from consilia.errors import InvalidData, InvalidMessage
 from consilia.features import FeatureMap

@@ -2,9 +2,10 @@
 
 import numpy as np
 import pytest
+from sklearn.utils.estimator_checks import check_estimator
+
 from consilia.model import Work, train_local
 from consilia_agents.estimator import FederatedLogisticRegression
-from sklearn.utils.estimator_checks import check_estimator
 
 DRAW = np.random.default_rng(2)
 X = DRAW.normal(size=(60, 4))

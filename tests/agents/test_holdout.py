@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+
 from consilia.dataset import Rows
 from consilia.errors import InvalidData
 from consilia_agents.holdout import divide, is_held_out

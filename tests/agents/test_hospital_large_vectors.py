@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from consilia.errors import InvalidData
 from consilia.protocol import (
     LONGEST_REASON,

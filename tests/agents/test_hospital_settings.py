@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from builders import changed, cohort, cohort_document
 from consilia.errors import InvalidSetting
 from consilia_agents.settings import Settings

@@ -5,6 +5,7 @@ import os
 from pathlib import Path
 
 import pytest
+
 from consilia_agents.outbox import KEPT, Outbox
 
 

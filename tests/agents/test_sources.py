@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+
 from consilia import dataset
 from consilia.errors import InvalidData
 from consilia.spec import CohortSpec

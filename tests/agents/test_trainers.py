@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+
 from consilia.dataset import Rows
 from consilia.errors import InvalidData, InvalidMessage
 from consilia.features import FeatureMap, moments

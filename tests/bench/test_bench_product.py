@@ -4,10 +4,10 @@ from datetime import UTC, datetime
 
 import numpy as np
 import pytest
-from consilia.journal import RoundCommitted, RunCompleted
-from consilia.protocol import pack
 
 from bench.product import measured
+from consilia.journal import RoundCommitted, RunCompleted
+from consilia.protocol import pack
 
 BEGAN = datetime(2026, 1, 2, 3, 4, 0, tzinfo=UTC).timestamp()
 

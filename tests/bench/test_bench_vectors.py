@@ -2,13 +2,13 @@
 
 import numpy as np
 import pytest
-from consilia.aggregation import Update, chunks
-from consilia.errors import InvalidMessage
 
 from bench.product_vectors import cohort, specification
 from bench.vector_coordinator import VectorObjective
 from bench.vector_hospital import VectorEngine
 from bench.workload import Vectors, load_vectors, save
+from consilia.aggregation import Update, chunks
+from consilia.errors import InvalidMessage
 
 VECTORS = Vectors(hospitals=2, rounds=3, size=8)
 NAMES = ["hospital-0", "hospital-1"]

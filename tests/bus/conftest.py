@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+
 from brokers import Broker, make_broker
 from consilia.pki import Authority, make_authority
 

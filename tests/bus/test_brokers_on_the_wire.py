@@ -7,6 +7,7 @@ import ssl
 from pathlib import Path
 
 import pytest
+
 from brokers import ACCOUNTS, DEADLINE, Broker
 
 pytestmark = pytest.mark.real

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 
 import pytest
+
 from consilia.errors import ConsiliaError, DamagedState, InvalidManifest, InvalidSetting, Unavailable
 from consilia_bus.process import run_process
 

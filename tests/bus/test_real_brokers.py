@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+
 from brokers import ACCOUNTS, DEADLINE, Broker, Ears, exchange, make_broker, running
 from consilia.errors import InvalidSetting
 from consilia.pki import Authority, make_authority

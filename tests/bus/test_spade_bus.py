@@ -11,6 +11,7 @@ from pathlib import Path
 from random import Random
 
 import pytest
+
 from consilia.errors import InvalidSetting
 from consilia.pki import make_authority
 from consilia_bus.settings import BusSettings

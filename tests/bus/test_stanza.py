@@ -3,10 +3,11 @@
 from xml.etree import ElementTree as ET
 
 import pytest
-from consilia.errors import InvalidMessage
-from consilia_bus.stanza import message_stanza
 from hypothesis import given
 from hypothesis import strategies as st
+
+from consilia.errors import InvalidMessage
+from consilia_bus.stanza import message_stanza
 
 
 @given(st.text(st.characters(exclude_categories=["C"])), st.text(st.characters(exclude_categories=["C"]), min_size=1))

@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import jwt
 import pytest
+
 from builders import START
 from consilia.tokens import Claims, InvalidToken, generate_keypair, sign
 from consilia_coordinator.access import TICKET_AUDIENCE, TICKET_TTL, Access

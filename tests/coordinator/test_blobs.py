@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from builders import blob_vector
 from consilia.errors import InvalidMessage
 from consilia.protocol import pack, to_bytes

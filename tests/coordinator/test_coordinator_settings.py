@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+
 from consilia.errors import InvalidSetting
 from consilia_coordinator.settings import Settings
 

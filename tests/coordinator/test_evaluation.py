@@ -5,6 +5,7 @@ import sys
 
 import numpy as np
 import pytest
+
 from consilia import dataset, manifest
 from consilia.errors import InvalidData
 from consilia.features import FeatureMap

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 import pytest
 from aiohttp import web
+
 from builders import AT, accepted, whole_round
 from consilia.journal import Happened, History
 from consilia.status import EventRecord, FederationStatus, RoundRecord

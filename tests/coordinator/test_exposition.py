@@ -3,6 +3,7 @@
 import re
 
 import pytest
+
 from consilia.status import FederationStatus, HospitalStatus, Metrics
 from consilia_coordinator.exposition import SCORES, exposition
 

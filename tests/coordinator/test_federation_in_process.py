@@ -4,6 +4,7 @@ import asyncio
 
 import numpy as np
 import pytest
+
 from consilia.errors import InvalidData, Refusal
 from consilia.protocol import RunSettings, Task
 from consilia.vectors import FloatArray

@@ -12,6 +12,7 @@ from typing import Any
 import aiohttp
 import numpy as np
 import pytest
+
 from builders import federation_spec
 from consilia.features import FeatureMap
 from consilia.spec import FederationSpec

@@ -3,6 +3,7 @@
 import hashlib
 
 import pytest
+
 from builders import blob_vector
 from consilia.protocol import to_bytes
 from serving import Served, sentence_of

@@ -4,6 +4,7 @@ import asyncio
 
 import numpy as np
 import pytest
+
 from consilia import protocol
 from consilia.protocol import Decline, Heartbeat, Join, Order, Update, decode, encode, pack
 from world import COHORTS, LIMIT_SECONDS, World, spec

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+
 from builders import AT, accepted, whole_round
 from consilia.errors import DamagedState, Unavailable
 from consilia.journal import Happened, encode

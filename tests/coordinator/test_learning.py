@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from builders import HOSPITALS, accepted, answered, federation_spec, ordered
 from consilia.errors import InvalidData, InvalidMessage
 from consilia.journal import History, RoundCommitted

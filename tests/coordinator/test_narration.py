@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import pytest
+
 from builders import HOSPITALS, federation_spec
 from consilia.rounds import Exchange, Run, State
 from consilia.spec import FederationSpec

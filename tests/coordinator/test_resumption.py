@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+
 from builders import AT, HOSPITALS, accepted, answered, federation_spec, ordered, whole_round
 from consilia.journal import ExchangeDropped, History, RunCompleted
 from consilia.rounds import Exchange, Run, State

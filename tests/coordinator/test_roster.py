@@ -1,6 +1,7 @@
 """The roster: who is there, who fell silent, and what is known of each."""
 
 import pytest
+
 from builders import START
 from consilia_coordinator.roster import SILENCE_SECONDS, Roster
 

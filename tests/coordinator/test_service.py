@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
+
 from builders import StoppedClock, federation_spec
 from consilia.errors import InvalidSetting, Unavailable
 from consilia_bus.fake import FakeNetwork

@@ -5,6 +5,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+
 from builders import AT, HOSPITALS, START, accepted, federation_spec, whole_round
 from consilia.journal import History, RunCompleted, Tracked
 from consilia.rounds import Exchange, Run, State

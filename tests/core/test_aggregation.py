@@ -5,6 +5,7 @@ from functools import partial
 
 import numpy as np
 import pytest
+
 from consilia.aggregation import CHUNK, FedAvg, Update, chunks, sum_vectors
 from consilia.errors import InvalidMessage
 

@@ -2,10 +2,11 @@
 
 import numpy as np
 import pytest
-from consilia.dataset import Table, load, parse, shard, split
-from consilia.errors import InvalidData
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+from consilia.dataset import Table, load, parse, shard, split
+from consilia.errors import InvalidData
 
 TABLE = load("breast-cancer")
 OF = 5

@@ -4,14 +4,15 @@ import json
 
 import numpy as np
 import pytest
-from consilia import manifest
-from consilia.errors import InvalidData
-from consilia.features import RADIUS, FeatureMap, moments, scaling_from_moments
-from consilia.spec import Feature, Features
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from pydantic import ValidationError
+
+from consilia import manifest
+from consilia.errors import InvalidData
+from consilia.features import RADIUS, FeatureMap, moments, scaling_from_moments
+from consilia.spec import Feature, Features
 
 FEATURES = Features(
     label="ill",

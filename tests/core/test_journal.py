@@ -5,6 +5,9 @@ import zlib
 from collections.abc import Iterable
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from builders import (
     AT,
     HOSPITALS,
@@ -30,8 +33,6 @@ from consilia.journal import (
 from consilia.protocol import unpack
 from consilia.spec import FederationSpec
 from consilia.status import EventRecord, RegisteredModel
-from hypothesis import given
-from hypothesis import strategies as st
 
 STARTED = Happened(at=AT, type="Normal", reason="Started", message="run 1: 3 rounds — “ééé”\nNON-PRIVATE")
 FACTS: list[AnyFact] = [

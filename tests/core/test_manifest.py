@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from builders import changed, cohort_document, federation_document, manifest_text
 from consilia.errors import InvalidManifest
 from consilia.manifest import LONGEST_VALUE, only_federation, parse

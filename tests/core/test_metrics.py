@@ -2,8 +2,9 @@
 
 import numpy as np
 import pytest
-from consilia.metrics import NAMES, auc, log_loss, score
 from sklearn import metrics as oracle
+
+from consilia.metrics import NAMES, auc, log_loss, score
 
 NOTHING = dict.fromkeys(NAMES)
 

@@ -5,9 +5,10 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from cryptography import x509
+
 from consilia.errors import InvalidSetting
 from consilia.pki import Authority, Certificate, make_authority
-from cryptography import x509
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 

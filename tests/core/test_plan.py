@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from builders import changed, cohort, cohort_document, federation, federation_document
 from consilia.manifest import only_federation, parse
 from consilia.plan import (

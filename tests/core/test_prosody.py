@@ -1,6 +1,7 @@
 """The configuration says what it must, whatever the paths look like. `test_real_brokers.py` runs it."""
 
 import pytest
+
 from consilia.prosody import ACCOUNTS_MODULE, ACCOUNTS_MODULE_FILE, ProsodySettings, render_prosody
 
 

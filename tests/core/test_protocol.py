@@ -7,6 +7,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as arrays
+
 from builders import federation_spec
 from consilia.errors import InvalidMessage
 from consilia.protocol import (
@@ -35,9 +39,6 @@ from consilia.protocol import (
 )
 from consilia.spec import Algorithm, Model
 from consilia.status import Metrics
-from hypothesis import given
-from hypothesis import strategies as st
-from hypothesis.extra import numpy as arrays
 
 DIGEST = "0" * 64
 SETTINGS = RunSettings(features=federation_spec().features, model=Model(), algorithm=Algorithm())

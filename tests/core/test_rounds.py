@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import pytest
+
 from consilia.errors import IllegalEvent
 from consilia.rounds import (
     TABLE,

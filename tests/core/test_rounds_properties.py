@@ -2,6 +2,9 @@
 
 from dataclasses import replace
 
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
 from consilia.rounds import (
     Combine,
     Deadline,
@@ -14,8 +17,6 @@ from consilia.rounds import (
     Run,
     State,
 )
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from rounds_shell import ALL, EXCHANGE, Shell
 
 NAMES = st.sampled_from(["a", "b", "c", "stranger"])

@@ -1,6 +1,7 @@
 """Environment settings: each wrong value is one sentence that names the variable."""
 
 import pytest
+
 from consilia import settings
 from consilia.errors import InvalidSetting
 

@@ -6,12 +6,13 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from builders import changed, cohort, cohort_document, federation, federation_document, federation_spec
-from consilia.manifest import explain
-from consilia.spec import DURATION_UNITS, Cohort, Federation, parse_duration
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
+
+from builders import changed, cohort, cohort_document, federation, federation_document, federation_spec
+from consilia.manifest import explain
+from consilia.spec import DURATION_UNITS, Cohort, Federation, parse_duration
 
 
 def refusal(document: dict[str, Any]) -> str:

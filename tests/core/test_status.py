@@ -3,6 +3,8 @@
 import math
 
 import pytest
+from pydantic import ValidationError
+
 from builders import AT
 from consilia.status import (
     Condition,
@@ -14,7 +16,6 @@ from consilia.status import (
     RoundRecord,
     TrackingRun,
 )
-from pydantic import ValidationError
 
 STATUS = FederationStatus(
     phase="Training",

@@ -7,6 +7,7 @@ from typing import Any
 
 import jwt
 import pytest
+
 from builders import START
 from consilia.tokens import AUDIENCE, ROLES, Claims, InvalidToken, generate_keypair, sign, verify
 

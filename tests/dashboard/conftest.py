@@ -11,9 +11,10 @@ from flask.testing import FlaskClient
 
 sys.path.insert(0, str(Path(__file__).parent))  # for `upstream`, which is no test
 
+from upstream import Upstream, write_settings
+
 from consilia_dashboard.app import create_app
 from consilia_dashboard.settings import read_settings
-from upstream import Upstream, write_settings
 
 LOGIN_TOKEN = "a-login-token-of-some-length"
 

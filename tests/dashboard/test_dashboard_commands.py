@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+
 from consilia_dashboard import commands
 from consilia_dashboard.seen import Seen
 

@@ -9,10 +9,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from consilia_dashboard.eventstream import Message, read_messages
 from deadline import eventually
 from served_dashboard import EVENTS, Served, served
 from upstream import Upstream
+
+from consilia_dashboard.eventstream import Message, read_messages
 
 VIEWERS = 50
 

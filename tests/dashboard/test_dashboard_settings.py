@@ -7,9 +7,10 @@ import sys
 from pathlib import Path
 
 import pytest
+from upstream import Upstream, write_settings
+
 from consilia.errors import InvalidSetting
 from consilia_dashboard.settings import read_settings
-from upstream import Upstream, write_settings
 
 TOKEN = "a-login-token-of-some-length"
 

@@ -1,6 +1,7 @@
 """Server-sent events are read as the standard says, whatever the sender does."""
 
 import pytest
+
 from consilia_dashboard.eventstream import Message, read_messages, write_message
 
 

@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+
 from consilia_dashboard.faces import face, notes, stage
 from consilia_dashboard.hospitals import hospital_face
 from consilia_dashboard.seen import Seen

@@ -4,13 +4,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
+from deadline import eventually
+from flask import Flask
+
 from consilia.errors import Unavailable
 from consilia_dashboard.feed import Feed
 from consilia_dashboard.live import Live, TooManyViewers
 from consilia_dashboard.seen import Seen
 from consilia_dashboard.store import Key, NoSuchFederation
-from deadline import eventually
-from flask import Flask
 
 KEY = Key("default", "breast-cancer")
 

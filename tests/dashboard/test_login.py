@@ -1,10 +1,11 @@
 """Nobody gets in without the token, no other site presses a button, and pages cannot be framed or scripted."""
 
 import pytest
-from consilia_dashboard.app import create_app
-from consilia_dashboard.settings import read_settings
 from flask.testing import FlaskClient
 from upstream import write_settings
+
+from consilia_dashboard.app import create_app
+from consilia_dashboard.settings import read_settings
 
 LOGIN_TOKEN = "a-login-token-of-some-length"
 PAGES = ["/", "/agents", "/federations", "/federations/default/breast-cancer/events"]

@@ -12,8 +12,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from consilia import tokens
 from upstream_server import Server, handler
+
+from consilia import tokens
 
 Document = dict[str, Any]
 NAMES = ("harbour", "hillcrest", "lakeside", "north", "riverside")

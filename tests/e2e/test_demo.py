@@ -9,6 +9,7 @@ import urllib.request
 from collections.abc import Callable
 
 import pytest
+
 from chromium import Page, chromium
 from running import Command, example, free_ports
 

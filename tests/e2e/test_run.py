@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 
 import pytest
+
 from running import Command, computed_model, example
 
 pytestmark = pytest.mark.real

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+
 from consilia.manifest import Manifest, parse
 from consilia.spec import Federation
 from consilia_local.folder import StateFolder

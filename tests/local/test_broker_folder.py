@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+
 from consilia.errors import InvalidSetting, Unavailable
 from consilia.pki import Certificate, make_authority
 from consilia_local.broker import BrokerFolder, write_broker_folder

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
 from consilia_local.cli import main
 from consilia_local.folder import locked
 

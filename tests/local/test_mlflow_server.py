@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+
 from consilia_local.mlflow_server import MlflowServer, mlflow_server
 
 PATIENCE = 240.0

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 from aiohttp.test_utils import TestClient, TestServer
+
 from consilia.spec import Federation
 from consilia.status import FederationStatus
 from consilia_local.folder import StateFolder

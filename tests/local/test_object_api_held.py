@@ -1,6 +1,7 @@
 """What a start of the command goes on with, by what an earlier one left."""
 
 import pytest
+
 from consilia.errors import DamagedState
 from consilia.spec import Federation, FederationSpec
 from consilia.status import FederationStatus

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
+
 from consilia.pki import make_authority
 from consilia.spec import Federation
 from consilia.status import EventRecord, FederationStatus, RoundRecord

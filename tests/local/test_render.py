@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+
 from consilia.manifest import Manifest
 from consilia.plan import Plan, plan
 from consilia_local.folder import StateFolder

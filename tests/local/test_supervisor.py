@@ -5,6 +5,7 @@ import signal
 from pathlib import Path
 
 import pytest
+
 from consilia.errors import Unavailable
 from consilia_local import supervisor as module
 from consilia_local.launcher import ProcessSpec, RunningProcess

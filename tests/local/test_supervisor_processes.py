@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
+
 from consilia.errors import Unavailable
 from consilia_local.launcher import Launcher, ProcessSpec, open_nursery
 from consilia_local.supervisor import Supervisor

@@ -3,12 +3,13 @@
 import io
 
 import pytest
+from rich.console import Console
+
 from consilia.spec import Federation
 from consilia.status import EventRecord, FederationStatus, HospitalStatus, Metrics, RegisteredModel, RoundRecord
 from consilia_local.display import Lines, Terminal
 from consilia_local.supervisor import Happening
 from consilia_local.wording import Links, done_line, figure, headline, link_line, model_line, seconds, staying_line
-from rich.console import Console
 
 RUNNING = FederationStatus(
     phase="Training",

@@ -8,7 +8,6 @@ import sys
 from contextlib import suppress
 
 from consilia.errors import InvalidSetting
-
 from consilia_coordinator.tracking.follower import Follower
 from consilia_coordinator.tracking.mlflow_tracker import QUIET, MlflowTracker
 from consilia_coordinator.tracking.settings import Settings, read_settings

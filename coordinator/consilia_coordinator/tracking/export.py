@@ -11,14 +11,15 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from consilia.errors import InvalidMessage
-from consilia.features import RADIUS, STRETCH, FeatureMap
-from consilia.vectors import FloatArray
 from sklearn.compose import ColumnTransformer
 from sklearn.decomposition import TruncatedSVD
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import FeatureUnion, Pipeline
 from sklearn.preprocessing import FunctionTransformer, MinMaxScaler, Normalizer, PolynomialFeatures, StandardScaler
+
+from consilia.errors import InvalidMessage
+from consilia.features import RADIUS, STRETCH, FeatureMap
+from consilia.vectors import FloatArray
 
 
 def to_pipeline(feature_map: FeatureMap, w: FloatArray, names: Sequence[str]) -> Pipeline:

@@ -12,7 +12,6 @@ from dataclasses import dataclass, field, replace
 from typing import ParamSpec, TypeVar
 
 from consilia.status import FederationStatus, RegisteredModel
-
 from consilia_coordinator.tracking.entries import Book
 from consilia_coordinator.tracking.outage import Outage
 from consilia_coordinator.tracking.outcome import Outcome, outcome_of

@@ -16,7 +16,6 @@ from typing import Any, ParamSpec, TypeVar
 from urllib.parse import urlsplit, urlunsplit
 
 from consilia.status import RegisteredModel
-
 from consilia_coordinator.tracking.entries import Batch, milliseconds
 from consilia_coordinator.tracking.outcome import Outcome
 from consilia_coordinator.tracking.parameters import RUN, SETTLED, UID, tags_of

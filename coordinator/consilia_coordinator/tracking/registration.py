@@ -15,12 +15,12 @@ import mlflow.sklearn
 import numpy as np
 import pandas as pd
 import skops.io  # noqa: F401  # MLflow imports it when it saves; it takes longest
-from consilia.features import FeatureMap
-from consilia.status import RegisteredModel
 from mlflow.entities import LoggedModelOutput, LoggedModelStatus
 from mlflow.models import Model, ModelSignature
 from mlflow.types import ColSpec, Schema
 
+from consilia.features import FeatureMap
+from consilia.status import RegisteredModel
 from consilia_coordinator.tracking.export import to_pipeline
 from consilia_coordinator.tracking.parameters import FEDERATION, ROUND, RUN
 from consilia_coordinator.tracking.tracker import FinalModel, RunKey

@@ -9,13 +9,13 @@ from typing import Any, Protocol, Self, TypeVar
 
 import aiohttp
 import numpy as np
+from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic.alias_generators import to_camel
+
 from consilia.errors import Unavailable
 from consilia.features import FeatureMap
 from consilia.spec import FederationSpec
 from consilia.status import FederationStatus, RegisteredModel, RoundRecord
-from pydantic import BaseModel, ConfigDict, ValidationError
-from pydantic.alias_generators import to_camel
-
 from consilia_coordinator.tracking.tracker import FinalModel
 
 POLL_SECONDS = 25.0

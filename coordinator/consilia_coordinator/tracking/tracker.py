@@ -11,7 +11,6 @@ from consilia.errors import Unavailable
 from consilia.features import FeatureMap
 from consilia.status import RegisteredModel
 from consilia.vectors import FloatArray
-
 from consilia_coordinator.tracking.entries import Batch
 from consilia_coordinator.tracking.outcome import Outcome
 

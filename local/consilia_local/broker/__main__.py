@@ -5,7 +5,6 @@ import sys
 from pathlib import Path
 
 from consilia.errors import ConsiliaError, Refusal
-
 from consilia_local.broker.folder import BrokerFolder
 
 

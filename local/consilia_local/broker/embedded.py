@@ -22,8 +22,8 @@ from xml import sax
 from xml.etree.ElementTree import Element
 
 import loguru
-from consilia.errors import Unavailable
 
+from consilia.errors import Unavailable
 from consilia_local.broker.folder import BrokerFolder
 from consilia_local.broker.pyjabber_parts import (
     JID,

@@ -7,7 +7,6 @@ import socket
 from typing import NoReturn
 
 from consilia.errors import Unavailable
-
 from consilia_local.broker.folder import BrokerFolder
 
 

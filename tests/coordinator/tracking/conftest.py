@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 from aiohttp import web
+
 from consilia.features import FeatureMap
 from consilia.pki import make_authority
 from consilia.spec import FederationSpec

@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import skops.io
+
 from consilia import dataset, manifest
 from consilia.errors import InvalidMessage
 from consilia.features import FeatureMap, moments

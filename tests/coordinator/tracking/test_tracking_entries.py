@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 import pytest
+
 from consilia.status import HospitalMetrics, Metrics, RoundRecord
 from consilia_coordinator.tracking.entries import LIMIT, Batch, Book, Entry, entries_of
 

@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 import pytest
+
 from consilia_coordinator.tracking.entries import entries_of
 from consilia_coordinator.tracking.follower import Follower, in_daemon_thread
 from consilia_coordinator.tracking.source import CoordinatorUnavailable

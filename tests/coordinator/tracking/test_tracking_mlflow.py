@@ -17,6 +17,7 @@ from typing import Any
 import aiohttp
 import numpy as np
 import pytest
+
 from consilia.model import predict_proba
 from consilia_coordinator.tracking.__main__ import GRACE_SECONDS
 from consilia_coordinator.tracking.entries import entries_of

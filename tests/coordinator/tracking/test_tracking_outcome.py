@@ -1,6 +1,7 @@
 """A federation's phase and the status of its MLflow run."""
 
 import pytest
+
 from consilia.status import FederationStatus
 from consilia_coordinator.tracking.outcome import Outcome, outcome_of
 

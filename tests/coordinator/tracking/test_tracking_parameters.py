@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 import pytest
+
 from consilia.errors import InvalidSetting
 from consilia.spec import CohortRef, FederationSpec, HospitalRef
 from consilia_coordinator.tracking.parameters import parameters_of, tags_of

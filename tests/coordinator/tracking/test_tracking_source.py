@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+
 from consilia_coordinator.tracking.source import CoordinatorSource, CoordinatorUnavailable, TrackingReport
 
 
