@@ -60,7 +60,7 @@ class VectorObjective:
 def coordinator() -> Service:
     """Put the coordinator together from the environment."""
     workload = load_vectors(os.environ["BENCH_WORKLOAD"])
-    bus = SpadeBus(BusSettings.from_environment(os.environ))
+    bus = SpadeBus(BusSettings.of(os.environ))
     return Service(Settings.of(os.environ), bus, SystemClock(), lambda spec: VectorObjective(spec, workload))
 
 

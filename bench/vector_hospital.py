@@ -45,7 +45,7 @@ class VectorEngine:
 def hospital() -> Hospital:
     """Put a hospital together from the environment."""
     settings = Settings.of(os.environ)
-    bus = BusSettings.from_environment(os.environ)
+    bus = BusSettings.of(os.environ)
     return Hospital(
         SpadeBus(bus),
         f"{settings.coordinator}@{bus.domain}",

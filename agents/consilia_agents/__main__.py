@@ -21,7 +21,7 @@ def main() -> int:
 def hospital() -> Hospital:
     """Put the hospital together from the environment."""
     settings = Settings.of(os.environ)
-    bus_settings = BusSettings.from_environment(os.environ)
+    bus_settings = BusSettings.of(os.environ)
     return Hospital(
         SpadeBus(bus_settings),
         f"{settings.coordinator}@{bus_settings.domain}",

@@ -15,7 +15,7 @@ from consilia.spec import Cohort
 
 @dataclass(frozen=True)
 class Settings:
-    """One attribute a setting; the environment's name is beside it."""
+    """One attribute a setting, with the environment's name."""
 
     cohort: Cohort
     """CONSILIA_COHORT_FILE: a file with the Cohort as JSON."""
@@ -31,10 +31,10 @@ class Settings:
         """Read the environment. Raises :class:`consilia.errors.InvalidSetting`."""
         settings.require_supported(environment)
         return cls(
-            cohort=_read_cohort(Path(settings.text(environment, "CONSILIA_COHORT_FILE"))),
+            cohort=_read_cohort(settings.file(environment, "CONSILIA_COHORT_FILE")),
             coordinator=settings.text(environment, "CONSILIA_COORDINATOR", "coordinator"),
-            coordinator_url=settings.text(environment, "CONSILIA_COORDINATOR_URL").rstrip("/"),
-            state=Path(settings.text(environment, "CONSILIA_STATE")),
+            coordinator_url=settings.url(environment, "CONSILIA_COORDINATOR_URL"),
+            state=settings.file(environment, "CONSILIA_STATE"),
         )
 
 

@@ -14,26 +14,28 @@ class BusSettings:
     """One account at one broker."""
 
     account: str
-    """The JID's local part: ``coordinator``, or the hospital's name."""
+    """CONSILIA_ACCOUNT: the JID's local part, ``coordinator`` or the hospital's name."""
     domain: str
-    """The JID's domain, which is also the host to connect to and the name its certificate must carry."""
+    """XMPP_SERVER, default localhost: the JID's domain, and the host whose certificate must carry this name."""
     password_file: Path
+    """CONSILIA_PASSWORD_FILE: the account's password."""
     ca_file: Path
-    """PEM of the federation's authority: the only one that is trusted."""
+    """CONSILIA_CA_FILE: PEM of the federation's authority, the only one that is trusted."""
     port: int = 5222
+    """XMPP_PORT."""
     login_seconds: float = 10.0
     """How long connecting, TLS and login may take together."""
     ping_seconds: float = 5.0
     """A silent broker is pinged this often, and given up when it does not answer for as long again."""
 
     @classmethod
-    def from_environment(cls, environment: Environment) -> "BusSettings":
-        """Read XMPP_SERVER, XMPP_PORT, CONSILIA_ACCOUNT, CONSILIA_PASSWORD_FILE and CONSILIA_CA_FILE."""
+    def of(cls, environment: Environment) -> "BusSettings":
+        """Read the environment. Raises :class:`consilia.errors.InvalidSetting`."""
         return cls(
             account=settings.text(environment, "CONSILIA_ACCOUNT"),
             domain=settings.text(environment, "XMPP_SERVER", "localhost"),
-            password_file=Path(settings.text(environment, "CONSILIA_PASSWORD_FILE")),
-            ca_file=Path(settings.text(environment, "CONSILIA_CA_FILE")),
+            password_file=settings.file(environment, "CONSILIA_PASSWORD_FILE"),
+            ca_file=settings.file(environment, "CONSILIA_CA_FILE"),
             port=settings.port(environment, "XMPP_PORT", 5222),
         )
 

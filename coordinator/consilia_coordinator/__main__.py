@@ -19,7 +19,7 @@ def main() -> int:
 def coordinator() -> Service:
     """Put the coordinator together from the environment."""
     settings = Settings.of(os.environ)
-    return Service(settings, SpadeBus(BusSettings.from_environment(os.environ)), SystemClock())
+    return Service(settings, SpadeBus(BusSettings.of(os.environ)), SystemClock())
 
 
 if __name__ == "__main__":

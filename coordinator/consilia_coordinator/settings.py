@@ -11,12 +11,12 @@ from consilia.settings import Environment
 
 @dataclass(frozen=True)
 class Settings:
-    """One attribute a setting; the environment's name is beside it."""
+    """One attribute a setting, with the environment's name."""
 
     federation: str
     """CONSILIA_FEDERATION: namespace/name."""
     federation_uid: str
-    """CONSILIA_FEDERATION_UID."""
+    """CONSILIA_FEDERATION_UID, default the federation's name: tells it from one made anew under the same name."""
     state: Path
     """CONSILIA_STATE: the folder of the journal and the blobs."""
     http_host: str
@@ -24,9 +24,9 @@ class Settings:
     http_port: int
     """CONSILIA_HTTP_PORT, default 8443."""
     certificate: Path
-    """CONSILIA_TLS_CERTIFICATE."""
+    """CONSILIA_TLS_CERTIFICATE: the server's certificate, a PEM file."""
     key: Path
-    """CONSILIA_TLS_KEY."""
+    """CONSILIA_TLS_KEY: its private key, a PEM file."""
     public_key: Path
     """CONSILIA_TOKEN_PUBLIC_KEY: the PEM file with which tokens are verified."""
     min_agents: int | None
@@ -40,12 +40,12 @@ class Settings:
         return cls(
             federation=federation,
             federation_uid=settings.text(environment, "CONSILIA_FEDERATION_UID", federation),
-            state=Path(settings.text(environment, "CONSILIA_STATE")),
+            state=settings.file(environment, "CONSILIA_STATE"),
             http_host=settings.text(environment, "CONSILIA_HTTP_HOST", "127.0.0.1"),
             http_port=settings.port(environment, "CONSILIA_HTTP_PORT", 8443),
-            certificate=Path(settings.text(environment, "CONSILIA_TLS_CERTIFICATE")),
-            key=Path(settings.text(environment, "CONSILIA_TLS_KEY")),
-            public_key=Path(settings.text(environment, "CONSILIA_TOKEN_PUBLIC_KEY")),
+            certificate=settings.file(environment, "CONSILIA_TLS_CERTIFICATE"),
+            key=settings.file(environment, "CONSILIA_TLS_KEY"),
+            public_key=settings.file(environment, "CONSILIA_TOKEN_PUBLIC_KEY"),
             min_agents=settings.min_agents(environment),
         )
 

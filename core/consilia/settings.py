@@ -1,14 +1,21 @@
 """Settings of the processes by environment name; each wrong value is one sentence.
 
-Pure: every function takes the environment as a mapping.
+Pure: every function takes the environment as a mapping, and no file is looked at. What is empty is not set.
 """
 
 import math
+import re
 from collections.abc import Mapping
+from pathlib import Path
+from urllib.parse import urlsplit
 
 from consilia.errors import InvalidSetting
 
 Environment = Mapping[str, str]
+
+LONGEST_NUMBER = 20
+LONGEST_QUOTE = 60
+_WHOLE = re.compile(r"[+-]?[0-9]+")
 
 
 def text(environment: Environment, name: str, default: str | None = None) -> str:
@@ -19,15 +26,37 @@ def text(environment: Environment, name: str, default: str | None = None) -> str
     return value
 
 
-def integer(environment: Environment, name: str, default: int, low: int, high: int) -> int:
-    """A whole number in [low, high]."""
-    value = environment.get(name)
-    if value is None:
-        return default
+def file(environment: Environment, name: str) -> Path:
+    """The path in ``name``; whoever reads the file says what is wrong with it."""
+    return Path(text(environment, name))
+
+
+def optional_file(environment: Environment, name: str) -> Path | None:
+    """The path in ``name``, or None where it is not set."""
+    return file(environment, name) if environment.get(name) else None
+
+
+def url(environment: Environment, name: str) -> str:
+    """The http(s) address in ``name``, without a slash at its end."""
+    value = text(environment, name)
     try:
-        number = int(value)
-    except ValueError:
-        raise InvalidSetting(f'{name} is "{value}"; it must be a whole number') from None
+        parts = urlsplit(value)
+        usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # a port that is no number, a bracket that is not closed
+        usable = False
+    if not usable:
+        raise InvalidSetting(f"{name} is {_quoted(value)}; it must be an address such as https://host:8443")
+    return value.rstrip("/")
+
+
+def integer(environment: Environment, name: str, default: int, low: int, high: int) -> int:
+    """A whole number in [low, high]: ASCII digits, with or without a sign."""
+    value = environment.get(name)
+    if not value:
+        return default
+    if not _WHOLE.fullmatch(value) or len(value) > LONGEST_NUMBER:
+        raise InvalidSetting(f"{name} is {_quoted(value)}; it must be a whole number from {low} to {high}")
+    number = int(value)
     if not low <= number <= high:
         raise InvalidSetting(f"{name} is {number}; it must be from {low} to {high}")
     return number
@@ -36,12 +65,12 @@ def integer(environment: Environment, name: str, default: int, low: int, high: i
 def number(environment: Environment, name: str, default: float) -> float:
     """A finite number of 0 or more."""
     value = environment.get(name)
-    if value is None:
+    if not value:
         return default
     try:
         parsed = float(value)
     except ValueError:
-        raise InvalidSetting(f'{name} is "{value}"; it must be a number') from None
+        raise InvalidSetting(f"{name} is {_quoted(value)}; it must be a number") from None
     if not math.isfinite(parsed) or parsed < 0:
         raise InvalidSetting(f"{name} is {value}; it must be 0 or more")
     return parsed
@@ -54,7 +83,7 @@ def flag(environment: Environment, name: str) -> bool:
         return True
     if value in ("false", "0", "no", ""):
         return False
-    raise InvalidSetting(f'{name} is "{value}"; it must be true or false')
+    raise InvalidSetting(f"{name} is {_quoted(value)}; it must be true or false")
 
 
 def port(environment: Environment, name: str, default: int) -> int:
@@ -76,3 +105,7 @@ def require_supported(environment: Environment) -> None:
         raise InvalidSetting("DP_CLIP_NORM is 0; it must be above 0")
     if flag(environment, "USE_SPARK"):
         raise InvalidSetting("USE_SPARK is true, and Spark is not built into this version yet: set it to false")
+
+
+def _quoted(value: str) -> str:
+    return f'"{value[:LONGEST_QUOTE]}…"' if len(value) > LONGEST_QUOTE else f'"{value}"'

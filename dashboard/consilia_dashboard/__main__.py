@@ -14,7 +14,7 @@ from gunicorn.app.base import BaseApplication  # type: ignore[import-untyped]
 from consilia.errors import InvalidSetting
 from consilia_dashboard.app import create_app
 from consilia_dashboard.live import MAX_VIEWERS, Live
-from consilia_dashboard.settings import Settings, read_settings
+from consilia_dashboard.settings import Settings
 
 # A live page holds a thread; the rest serve requests.
 THREADS = MAX_VIEWERS + 16
@@ -97,7 +97,7 @@ def require_free_port(host: str, port: int) -> None:
 def main() -> int:
     """Run the dashboard; 2 when a setting is wrong."""
     try:
-        settings = read_settings()
+        settings = Settings.of(os.environ)
         require_free_port(settings.host, settings.port)
     except InvalidSetting as error:
         sys.stderr.write(f"{error}\n")

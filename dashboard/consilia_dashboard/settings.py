@@ -1,36 +1,55 @@
-"""What the dashboard's process is told, all of it by its environment."""
+"""The dashboard's settings, from its environment."""
 
-import os
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import urlsplit
 
+from consilia import settings
 from consilia.errors import InvalidSetting
+from consilia.settings import Environment
 
 LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "[::1]"})
+SHORTEST_TOKEN = 16
 
 
 @dataclass(frozen=True)
 class Settings:
-    """The settings of one dashboard.
-
-    api_url: where the federations are kept (``consilia run``, or a Kubernetes API server).
-    api_token_file: the bearer token for it; read again at each use, because Kubernetes rotates it.
-    signing_key_file: Ed25519 private key (PEM) that signs viewer tokens for coordinators.
-    ca_file: the authority of the coordinators' certificates; None trusts the system's.
-    api_ca_file: the authority of the API server's certificate; None trusts the system's.
-    login_token: what ``/?token=`` must carry.
-    """
+    """One attribute a setting, with the environment's name."""
 
     api_url: str
+    """CONSILIA_API_URL: where the federations are kept (``consilia run``, or a Kubernetes API server)."""
     api_token_file: Path
+    """CONSILIA_API_TOKEN_FILE: the bearer token for it; read again at each use, because Kubernetes rotates it."""
     signing_key_file: Path
+    """CONSILIA_SIGNING_KEY_FILE: Ed25519 private key (PEM) that signs viewer tokens for coordinators."""
     login_token: str
+    """CONSILIA_LOGIN_TOKEN_FILE: holds what ``/?token=`` must carry."""
     ca_file: Path | None = None
+    """CONSILIA_CA_FILE: the authority of the coordinators' certificates; None trusts the system's."""
     api_ca_file: Path | None = None
+    """CONSILIA_API_CA_FILE: the authority of the API server's certificate; None trusts the system's."""
     host: str = "127.0.0.1"
+    """CONSILIA_HTTP_HOST."""
     port: int = 8081
+    """CONSILIA_HTTP_PORT."""
+
+    @classmethod
+    def of(cls, environment: Environment) -> "Settings":
+        """Read the environment. Raises :class:`consilia.errors.InvalidSetting`, also for a file that is not there."""
+        made = cls(
+            api_url=settings.url(environment, "CONSILIA_API_URL"),
+            api_token_file=settings.file(environment, "CONSILIA_API_TOKEN_FILE"),
+            signing_key_file=settings.file(environment, "CONSILIA_SIGNING_KEY_FILE"),
+            login_token=_login_token(settings.file(environment, "CONSILIA_LOGIN_TOKEN_FILE")),
+            ca_file=settings.optional_file(environment, "CONSILIA_CA_FILE"),
+            api_ca_file=settings.optional_file(environment, "CONSILIA_API_CA_FILE"),
+            host=settings.text(environment, "CONSILIA_HTTP_HOST", "127.0.0.1"),
+            port=settings.port(environment, "CONSILIA_HTTP_PORT", 8081),
+        )
+        _require_there("CONSILIA_API_TOKEN_FILE", made.api_token_file)
+        _require_there("CONSILIA_SIGNING_KEY_FILE", made.signing_key_file)
+        _require_there("CONSILIA_CA_FILE", made.ca_file)
+        _require_there("CONSILIA_API_CA_FILE", made.api_ca_file)
+        return made
 
     @property
     def trusted_hosts(self) -> frozenset[str] | None:
@@ -38,47 +57,20 @@ class Settings:
         return LOOPBACK_NAMES if _bracketed(self.host) in LOOPBACK_NAMES else None
 
 
-def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
-    """Read the settings; raise :class:`InvalidSetting` naming the variable, its value and what to do."""
-    return Settings(
-        api_url=_url(environment, "CONSILIA_API_URL"),
-        api_token_file=_file(environment, "CONSILIA_API_TOKEN_FILE"),
-        signing_key_file=_file(environment, "CONSILIA_SIGNING_KEY_FILE"),
-        login_token=_secret(_file(environment, "CONSILIA_LOGIN_TOKEN_FILE")),
-        ca_file=_file(environment, "CONSILIA_CA_FILE") if environment.get("CONSILIA_CA_FILE") else None,
-        api_ca_file=_file(environment, "CONSILIA_API_CA_FILE") if environment.get("CONSILIA_API_CA_FILE") else None,
-        host=environment.get("CONSILIA_HTTP_HOST", "127.0.0.1"),
-        port=_port(environment, "CONSILIA_HTTP_PORT", 8081),
-    )
-
-
-def _url(environment: Mapping[str, str], name: str) -> str:
-    value = environment.get(name, "")
-    parts = urlsplit(value)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise InvalidSetting(f'{name} is "{value}": set it to the http(s) address of the federations\' API')
-    return value.rstrip("/")
-
-
-def _file(environment: Mapping[str, str], name: str) -> Path:
-    path = Path(environment.get(name, ""))
-    if not path.is_file():
-        raise InvalidSetting(f'{name} is "{environment.get(name, "")}": set it to a file that exists')
-    return path
-
-
-def _secret(path: Path) -> str:
+def _login_token(path: Path) -> str:
+    _require_there("CONSILIA_LOGIN_TOKEN_FILE", path)
     token = path.read_text().strip()
-    if len(token) < 16:
-        raise InvalidSetting(f"CONSILIA_LOGIN_TOKEN_FILE {path} holds {len(token)} characters: write at least 16")
+    if len(token) < SHORTEST_TOKEN:
+        raise InvalidSetting(
+            f"CONSILIA_LOGIN_TOKEN_FILE {path} holds {len(token)} characters: write at least {SHORTEST_TOKEN}"
+        )
     return token
 
 
-def _port(environment: Mapping[str, str], name: str, default: int) -> int:
-    value = environment.get(name, str(default))
-    if not value.isascii() or not value.isdigit() or not 1 <= int(value) <= 65535:
-        raise InvalidSetting(f'{name} is "{value}": set it to a port between 1 and 65535')
-    return int(value)
+def _require_there(name: str, path: Path | None) -> None:
+    """A page that fails at its first look at a federation says less than a process that does not start."""
+    if path is not None and not path.is_file():
+        raise InvalidSetting(f'{name} is "{path}": set it to a file that exists')
 
 
 def _bracketed(host: str) -> str:

@@ -14,7 +14,7 @@ sys.path.insert(0, str(Path(__file__).parent))  # for `upstream`, which is no te
 from upstream import Upstream, write_settings
 
 from consilia_dashboard.app import create_app
-from consilia_dashboard.settings import read_settings
+from consilia_dashboard.settings import Settings
 
 LOGIN_TOKEN = "a-login-token-of-some-length"
 
@@ -28,7 +28,7 @@ def upstream() -> Iterator[Upstream]:
 
 @pytest.fixture
 def app(upstream: Upstream, tmp_path: Path) -> Iterator[Flask]:
-    made = create_app(read_settings(write_settings(upstream, tmp_path, 8081, LOGIN_TOKEN)))
+    made = create_app(Settings.of(write_settings(upstream, tmp_path, 8081, LOGIN_TOKEN)))
     yield made
     made.extensions["live"].close()
 

@@ -10,7 +10,7 @@ import pytest
 from upstream import Upstream, write_settings
 
 from consilia.errors import InvalidSetting
-from consilia_dashboard.settings import read_settings
+from consilia_dashboard.settings import Settings
 
 TOKEN = "a-login-token-of-some-length"
 
@@ -32,13 +32,13 @@ TOKEN = "a-login-token-of-some-length"
 def test_a_wrong_setting_is_named_with_its_value(upstream: Upstream, tmp_path: Path, name: str, value: str) -> None:
     environment = {**write_settings(upstream, tmp_path, 8081, TOKEN), name: value}
     with pytest.raises(InvalidSetting, match=name) as refused:
-        read_settings(environment)
+        Settings.of(environment)
     assert value in str(refused.value)
 
 
 def test_a_short_login_token_is_refused_without_being_shown(upstream: Upstream, tmp_path: Path) -> None:
     with pytest.raises(InvalidSetting, match="at least 16") as refused:
-        read_settings(write_settings(upstream, tmp_path, 8081, "hunter2"))
+        Settings.of(write_settings(upstream, tmp_path, 8081, "hunter2"))
     assert "hunter2" not in str(refused.value)
 
 

@@ -5,7 +5,7 @@ from flask.testing import FlaskClient
 from upstream import write_settings
 
 from consilia_dashboard.app import create_app
-from consilia_dashboard.settings import read_settings
+from consilia_dashboard.settings import Settings
 
 LOGIN_TOKEN = "a-login-token-of-some-length"
 PAGES = ["/", "/agents", "/federations", "/federations/default/breast-cancer/events"]
@@ -93,9 +93,7 @@ def test_a_name_rebound_to_loopback_is_refused_even_with_the_token(stranger: Fla
 
 
 def test_a_dashboard_of_a_cluster_answers_to_any_name(upstream, tmp_path) -> None:
-    settings = read_settings(
-        {**write_settings(upstream, tmp_path, 8081, LOGIN_TOKEN), "CONSILIA_HTTP_HOST": "192.0.2.1"}
-    )
+    settings = Settings.of({**write_settings(upstream, tmp_path, 8081, LOGIN_TOKEN), "CONSILIA_HTTP_HOST": "192.0.2.1"})
     client = create_app(settings).test_client()
     assert client.get("/healthz", headers={"Host": "consilia.example"}).status_code == 200
 

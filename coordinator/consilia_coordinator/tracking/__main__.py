@@ -10,7 +10,7 @@ from contextlib import suppress
 from consilia.errors import InvalidSetting
 from consilia_coordinator.tracking.follower import Follower
 from consilia_coordinator.tracking.mlflow_tracker import QUIET, MlflowTracker
-from consilia_coordinator.tracking.settings import Settings, read_settings
+from consilia_coordinator.tracking.settings import Settings
 from consilia_coordinator.tracking.source import CoordinatorSource
 
 NICENESS = 10
@@ -47,7 +47,7 @@ def main() -> None:
     for name, value in QUIET.items():
         os.environ.setdefault(name, value)
     try:
-        settings = read_settings(os.environ)
+        settings = Settings.of(os.environ)
     except InvalidSetting as error:
         sys.stderr.write(f"{error}\n")
         sys.exit(2)

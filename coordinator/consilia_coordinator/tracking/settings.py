@@ -1,44 +1,39 @@
 """The tracking process's settings, from its environment."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from consilia.errors import InvalidSetting
+from consilia import settings
+from consilia.settings import Environment
 
 
 @dataclass(frozen=True)
 class Settings:
-    """Where to read, with which token and authority, and where to write.
-
-    ``federation`` is "namespace/name", the experiment's name. ``token`` is a file that is read at each use.
-    """
+    """One attribute a setting, with the environment's name."""
 
     coordinator: str
+    """CONSILIA_COORDINATOR_URL: where to read."""
     authority: Path
+    """CONSILIA_CA_FILE: PEM of the federation's authority."""
     token: Path
+    """CONSILIA_TOKEN_FILE: a token of role tracking; read at each use."""
     mlflow: str
+    """MLFLOW_TRACKING_URI: where to write."""
     federation: str
+    """CONSILIA_FEDERATION: namespace/name, which is the experiment's name."""
+
+    @classmethod
+    def of(cls, environment: Environment) -> "Settings":
+        """Read the environment. Raises :class:`consilia.errors.InvalidSetting`."""
+        return cls(
+            coordinator=settings.url(environment, "CONSILIA_COORDINATOR_URL"),
+            authority=settings.file(environment, "CONSILIA_CA_FILE"),
+            token=settings.file(environment, "CONSILIA_TOKEN_FILE"),
+            mlflow=settings.text(environment, "MLFLOW_TRACKING_URI"),
+            federation=settings.text(environment, "CONSILIA_FEDERATION"),
+        )
 
     @property
     def model_name(self) -> str:
         """The registered model's name: the federation's, without its namespace (MLflow refuses slashes there)."""
         return self.federation.rpartition("/")[2]
-
-
-def read_settings(environment: Mapping[str, str]) -> Settings:
-    """Read the settings; raises :class:`InvalidSetting` for the first that is missing."""
-    return Settings(
-        coordinator=_required(environment, "CONSILIA_COORDINATOR_URL", "https://coordinator:8443").rstrip("/"),
-        authority=Path(_required(environment, "CONSILIA_CA_FILE", "the authority's certificate, a PEM file")),
-        token=Path(_required(environment, "CONSILIA_TOKEN_FILE", "a file with a token of role tracking")),
-        mlflow=_required(environment, "MLFLOW_TRACKING_URI", "http://mlflow:5000"),
-        federation=_required(environment, "CONSILIA_FEDERATION", "namespace/name"),
-    )
-
-
-def _required(environment: Mapping[str, str], name: str, example: str) -> str:
-    value = environment.get(name, "")
-    if not value:
-        raise InvalidSetting(f"{name} is not set: the tracking process needs it ({example})")
-    return value

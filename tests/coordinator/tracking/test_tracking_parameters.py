@@ -7,7 +7,7 @@ import pytest
 from consilia.errors import InvalidSetting
 from consilia.spec import CohortRef, FederationSpec, HospitalRef
 from consilia_coordinator.tracking.parameters import parameters_of, tags_of
-from consilia_coordinator.tracking.settings import read_settings
+from consilia_coordinator.tracking.settings import Settings
 
 
 def test_parameters_are_what_was_asked_of_the_run(spec: Callable[..., FederationSpec]) -> None:
@@ -56,7 +56,7 @@ ENVIRONMENT = {
 
 
 def test_settings_come_from_the_environment() -> None:
-    settings = read_settings(ENVIRONMENT)
+    settings = Settings.of(ENVIRONMENT)
     assert settings.coordinator == "https://coordinator:8443"
     assert settings.model_name == "breast-cancer"
 
@@ -64,4 +64,4 @@ def test_settings_come_from_the_environment() -> None:
 @pytest.mark.parametrize("name", ENVIRONMENT)
 def test_a_missing_setting_is_named(name: str) -> None:
     with pytest.raises(InvalidSetting, match=f"^{name} is not set"):
-        read_settings({**ENVIRONMENT, name: ""})
+        Settings.of({**ENVIRONMENT, name: ""})
