@@ -37,15 +37,16 @@ DIGEST = "0" * 64
 
 @dataclass
 class LongObjective:
-    """Vectors of ``size`` values, averaged; nothing is scored."""
+    """Vectors of ``size`` values, averaged; nothing is scored. ``fresh``: the fresh model, by default zeros."""
 
     size: int = 4096
+    fresh: FloatArray | None = None
 
     def length(self, task: Task) -> int:
         return {"train": self.size, "moments": 0, "evaluate": 0}[task]
 
     def initial(self) -> FloatArray:
-        return np.zeros(self.size)
+        return np.zeros(self.size) if self.fresh is None else self.fresh
 
     def settings(self, moments: FloatArray | None) -> RunSettings:
         spec = federation_spec()

@@ -10,6 +10,11 @@ class Changes:
         self.version = 1
         self._watchers: set[asyncio.Future[None]] = set()
 
+    @property
+    def waiting(self) -> int:
+        """How many wait for the next change."""
+        return len(self._watchers)
+
     def happened(self) -> None:
         """Something changed: wake all who wait."""
         self.version += 1

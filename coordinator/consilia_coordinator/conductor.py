@@ -123,6 +123,11 @@ class Conductor:
         return spec.effective_quorum(self._min_agents)
 
     @property
+    def waiting(self) -> int:
+        """How many wait for the next change of the status."""
+        return self._changes.waiting
+
+    @property
     def version(self) -> int:
         """Counts the changes of the status."""
         return self._changes.version

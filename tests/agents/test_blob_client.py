@@ -21,11 +21,13 @@ LENGTH = 2 * PIECE // 8 + 5
 """Values of a vector of three pieces."""
 VECTOR = blob_vector(LENGTH)
 RAW = to_bytes(VECTOR)
+MODEL = blob_vector(LENGTH, 2.0)
+"""The global parameters: what a hospital may fetch."""
 
 
 @pytest.fixture
 async def coordinator(tmp_path: Path) -> AsyncIterator[Served]:
-    async with serve(tmp_path, lambda _spec: LongObjective(LENGTH)) as served:
+    async with serve(tmp_path, lambda _spec: LongObjective(LENGTH, MODEL)) as served:
         served.coordinator.start()
         yield served
 
@@ -35,15 +37,24 @@ def client(coordinator: Served, tmp_path: Path) -> BlobClient:
     return BlobClient(coordinator.url, coordinator.tls, tmp_path / "hospital", AT_ONCE)
 
 
-async def test_a_vector_reaches_the_coordinator_bit_by_bit_and_comes_back(
-    coordinator: Served, client: BlobClient
-) -> None:
+async def test_a_vector_reaches_the_coordinator_bit_by_bit(coordinator: Served, client: BlobClient) -> None:
     reference = await client.keep(VECTOR)
     assert reference == pack(VECTOR)
-    ticket = coordinator.coordinator.ticket()
-    await client.upload(reference, ticket)
-    assert coordinator.coordinator.blobs.verify(reference.sha256)
-    assert to_bytes(await client.fetch(reference, ticket)) == RAW
+    await client.upload(reference, coordinator.coordinator.ticket())
+    assert coordinator.coordinator.blobs.path(reference.sha256).read_bytes() == RAW
+
+
+async def test_the_global_model_reaches_the_hospital_bit_by_bit(coordinator: Served, client: BlobClient) -> None:
+    fetched = await client.fetch(pack(MODEL), coordinator.coordinator.ticket())
+    assert to_bytes(fetched) == to_bytes(MODEL)
+
+
+async def test_what_a_hospital_sent_comes_back_to_none(coordinator: Served, client: BlobClient) -> None:
+    reference = await client.keep(VECTOR)
+    await client.upload(reference, coordinator.coordinator.ticket("north"))
+    for hospital in ("south", "north"):
+        with pytest.raises(Unavailable, match=r"cannot be fetched: the coordinator refuses \(404 "):
+            await client.fetch(reference, coordinator.coordinator.ticket(hospital))
 
 
 async def test_what_is_there_is_not_sent_again(coordinator: Served, client: BlobClient, tmp_path: Path) -> None:
@@ -211,11 +222,14 @@ async def test_other_bytes_than_the_order_promised_are_never_used(
             await client.fetch(reference, "ticket")
 
 
-async def test_a_vector_of_one_value_more_than_a_message_holds_takes_this_way(
-    coordinator: Served, client: BlobClient
-) -> None:
+async def test_a_vector_of_one_value_more_than_a_message_holds_takes_this_way(tmp_path: Path) -> None:
     vector = np.arange(2049.0)
     assert not pack(vector).inline
-    coordinator.coordinator.blobs.put(vector)
-    fetched = await client.fetch(pack(vector), coordinator.coordinator.ticket())
-    assert fetched.tolist() == vector.tolist()
+    async with serve(tmp_path, lambda _spec: LongObjective(2049, vector)) as served:
+        served.coordinator.start()
+        client = BlobClient(served.url, served.tls, tmp_path / "hospital", AT_ONCE)
+        ticket = served.coordinator.ticket()
+        assert (await client.fetch(pack(vector), ticket)).tolist() == vector.tolist()
+        answer = await client.keep(-vector)
+        await client.upload(answer, ticket)
+        assert served.coordinator.blobs.path(answer.sha256).read_bytes() == to_bytes(-vector)

@@ -30,7 +30,8 @@ from consilia_bus.fake import FakeNetwork
 from serving import DIGEST, LongObjective, Served, serve, until
 
 LENGTH = 2049
-SETTINGS = LongObjective(LENGTH).settings(None)
+OBJECTIVE = LongObjective(LENGTH, np.arange(float(LENGTH)))
+SETTINGS = OBJECTIVE.settings(None)
 
 
 class AddsOne:
@@ -92,7 +93,6 @@ class Scene:
         await self._bus.send("north@localhost", encode(message))
 
     def order(self, **fields: object) -> Order:
-        parameters = self.served.coordinator.blobs.put(np.arange(float(LENGTH)))
         order = Order(
             federation="uid",
             run=1,
@@ -101,7 +101,7 @@ class Scene:
             task="train",
             settings=SETTINGS.digest,
             participants=DIGEST,
-            parameters=parameters,
+            parameters=self.served.coordinator.learning.parameters("train"),
             ticket=self.served.coordinator.ticket("north"),
         )
         return order.model_copy(update=fields)
@@ -116,7 +116,7 @@ class Scene:
 
 @pytest.fixture
 async def scene(tmp_path: Path) -> AsyncIterator[Scene]:
-    async with serve(tmp_path, lambda _spec: LongObjective(LENGTH)) as served:
+    async with serve(tmp_path, lambda _spec: OBJECTIVE) as served:
         served.coordinator.start()
         scene = Scene(served, tmp_path / "north")
         await until(lambda: bool(scene._listener.heard))

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from builders import blob_vector
 from serving import LongObjective, Served, serve
 from world import World
 
@@ -17,8 +18,8 @@ async def served(tmp_path: Path) -> AsyncIterator[Served]:
 
 @pytest.fixture
 async def large(tmp_path: Path) -> AsyncIterator[Served]:
-    """A coordinator of a run whose vectors are blobs of 32 KiB."""
-    async with serve(tmp_path, lambda _spec: LongObjective(4096)) as served:
+    """A coordinator of a run whose vectors are blobs of 32 KiB, from a fresh model that is not zeros."""
+    async with serve(tmp_path, lambda _spec: LongObjective(4096, blob_vector(4096, 2.0))) as served:
         served.coordinator.start()
         yield served
 

@@ -219,7 +219,7 @@ async def test_it_waits_for_a_change_and_then_answers_with_it(served: Served) ->
     served.coordinator.start()
     after = (await get(served, "/v1/status"))["sequence"]
     poll = asyncio.ensure_future(get(served, f"/v1/status?after={after}"))
-    await until(lambda: bool(served.coordinator.conductor._watchers))
+    await until(lambda: served.coordinator.conductor.waiting == 1)
     assert not poll.done()
     served.coordinator.commit_round()
     answer = await poll
@@ -237,9 +237,9 @@ async def test_it_answers_with_the_same_sequence_when_its_time_is_over(tmp_path:
 async def test_a_client_that_goes_away_leaves_no_watcher(served: Served) -> None:
     version = served.coordinator.conductor.version
     poll = asyncio.ensure_future(get(served, f"/v1/status?after={version}"))
-    await until(lambda: bool(served.coordinator.conductor._watchers))
+    await until(lambda: served.coordinator.conductor.waiting == 1)
     poll.cancel()
-    await until(lambda: not served.coordinator.conductor._watchers)
+    await until(lambda: served.coordinator.conductor.waiting == 0)
 
 
 async def test_the_status_reads_back_as_the_model_that_everybody_shares(served: Served) -> None:

@@ -34,7 +34,7 @@ RUN = Run(State.COLLECTING, number=1, target=10, quorum=2, hospitals=NAMES, join
             id="quorum reached, strangers not counted",
         ),
         pytest.param(narration.stopped(RUN), Telling("Normal", "Stopped", "stopped after round 1 of 10"), id="stopped"),
-        pytest.param(narration.completed(RUN), Telling("Normal", "Completed", "run 1: 1 rounds"), id="completed"),
+        pytest.param(narration.completed(RUN), Telling("Normal", "Completed", "run 1: 1 round"), id="completed"),
         pytest.param(
             narration.lost("north", "silent"),
             Telling("Warning", "HospitalLost", "north: silent; not awaited until it rejoins"),
@@ -47,7 +47,7 @@ RUN = Run(State.COLLECTING, number=1, target=10, quorum=2, hospitals=NAMES, join
         ),
         pytest.param(
             narration.retried(ROUND_2, frozenset({"south"}), 2),
-            Telling("Warning", "RoundRetried", "round 2: 1 answers, quorum 2; tried again without south"),
+            Telling("Warning", "RoundRetried", "round 2: 1 answer, quorum 2; tried again without south"),
             id="retried",
         ),
     ],
@@ -79,9 +79,7 @@ def test_nothing_is_told_where_nobody_is_missing() -> None:
         pytest.param(federation_spec(), [], id="nothing"),
         pytest.param(federation_spec(rounds=5), ["TargetChanged: 5 rounds instead of 3"], id="target"),
         pytest.param(federation_spec(suspend=True), ["StopRequested: stop requested at round 1 of 3"], id="stop"),
-        pytest.param(
-            federation_spec(("north",)), ["HospitalsChanged: 1 hospitals instead of 2"], id="a hospital fewer"
-        ),
+        pytest.param(federation_spec(("north",)), ["HospitalsChanged: 1 hospital instead of 2"], id="a hospital fewer"),
     ],
 )
 def test_an_edit_is_told_by_what_it_changes(edited: FederationSpec, expected: list[str]) -> None:

@@ -58,9 +58,15 @@ def refusal(document: dict[str, Any]) -> str:
         pytest.param("spec.hospitals.0.name", "North", 'spec.hospitals[0].name is "North"', id="capital letter"),
         pytest.param(
             "spec.hospitals.0.name",
+            "a" * 55,
+            "spec.hospitals[0].name is longer than the 54 that are allowed",
+            id="long name of a hospital",
+        ),
+        pytest.param(
+            "metadata.name",
             "a" * 64,
-            "spec.hospitals[0].name is longer than the 63 that are allowed",
-            id="long name",
+            "metadata.name is longer than the 63 that are allowed",
+            id="long name of an object",
         ),
         pytest.param("spec.hospitals.0.name", "north\n", "spec.hospitals[0].name", id="name with a line break"),
         pytest.param("spec.hospitals", [], "spec.hospitals is an empty list; it must not be empty", id="no hospital"),
