@@ -85,7 +85,8 @@ def locked(root: Path) -> Iterator[StateFolder]:
 def write_private(path: Path, content: bytes) -> None:
     """Write a file that its owner alone may read; a reader sees the old content or the new, never a part."""
     _made(path.parent)
-    beside = path.with_name(f"{path.name}.new")
+    # The dot keeps it apart from every name that is asked for: an account may be called "north.new".
+    beside = path.with_name(f".{path.name}.new")
     descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(descriptor, "wb") as file:
         file.write(content)

@@ -39,6 +39,20 @@ def test_an_account_that_is_no_longer_given_is_removed(tmp_path: Path, certifica
     assert (written.password("north"), written.password("south")) == (None, "three")
 
 
+def test_a_login_during_a_rewrite_reads_a_whole_password(tmp_path: Path, certificate: Certificate) -> None:
+    written = write_broker_folder(tmp_path, "localhost", 5222, {"north": "one"}, certificate)
+    with (written.path / "accounts" / "north").open() as login:
+        write_broker_folder(tmp_path, "localhost", 5222, {"north": "two"}, certificate)
+        assert login.read() == "one"
+    assert written.password("north") == "two"
+
+
+def test_accounts_of_any_names_do_not_overwrite_one_another(tmp_path: Path, certificate: Certificate) -> None:
+    accounts = {"north.new": "one", "north": "two", "north.new.new": "three"}
+    written = write_broker_folder(tmp_path, "localhost", 5222, accounts, certificate)
+    assert {path.name: path.read_text() for path in (written.path / "accounts").iterdir()} == accounts
+
+
 @pytest.mark.parametrize("account", ["", "North", "a/b", "../tls.key", "a b", ".hidden", "köln"])
 def test_a_name_that_is_no_account_is_refused_and_never_read(
     account: str, tmp_path: Path, certificate: Certificate

@@ -18,6 +18,7 @@ from pathlib import Path
 from consilia.errors import InvalidSetting
 from consilia.pki import Certificate
 from consilia.prosody import ACCOUNTS_MODULE, ACCOUNTS_MODULE_FILE, ProsodySettings, render_prosody
+from consilia_local.folder import write_private
 
 # What both brokers accept as a file name, and XMPP as a local part without change.
 _ACCOUNT = re.compile(r"[a-z0-9_][a-z0-9_.-]*")
@@ -139,5 +140,4 @@ def _prosody_settings(folder: BrokerFolder) -> ProsodySettings:
 
 
 def _write(path: Path, text: str) -> None:
-    path.touch(mode=0o600)
-    path.write_text(text, encoding="utf-8")
+    write_private(path, text.encode())
