@@ -1,4 +1,4 @@
-"""Server-sent events (WHATWG HTML, section 9.2): the journal's feed from any point, then live.
+"""The coordinator's stream of server-sent events: the journal's feed from any point, then live.
 
 ``id`` is the sequence of a fact in the journal, so that a client which reconnects misses nothing. The status goes out
 at most :data:`STATUS_PER_SECOND` times a second, however fast rounds are.
@@ -11,11 +11,11 @@ import json
 from aiohttp import web
 
 from consilia.journal import History
+from consilia.server_sent import PING, PING_SECONDS, Message, write
 from consilia.status import EventRecord
 from consilia_coordinator.conductor import Conductor
 
 STATUS_PER_SECOND = 20
-PING_SECONDS = 15.0
 
 
 async def stream(
@@ -34,14 +34,14 @@ async def _pour(response: web.StreamResponse, conductor: Conductor, after: int, 
     while True:
         changed = await conductor.changed(version, ping_seconds)
         if not changed:
-            await response.write(b": ping\n\n")
+            await response.write(PING.encode())
             continue
         version = conductor.version
         history = conductor.history.history
         text = entries(history, after)
         after = history.sequence
         status = json.dumps(conductor.status().to_json(), separators=(",", ":"))
-        await response.write((text + f"id: {after}\nevent: status\ndata: {status}\n\n").encode())
+        await response.write((text + write(Message("status", status, str(after)))).encode())
         # Not waiting for anything: the pace at which a viewer is told.
         await asyncio.sleep(1 / STATUS_PER_SECOND)
 
@@ -57,7 +57,7 @@ def entries(history: History, after: int) -> str:
             record = history.runs[run].rounds[number]
             newest.pop(item, None)
             newest[item] = (sequence, "round", record.model_dump_json(by_alias=True, exclude_none=True))
-    return "".join(f"id: {sequence}\nevent: {kind}\ndata: {data}\n\n" for sequence, kind, data in newest.values())
+    return "".join(write(Message(kind, data, str(sequence))) for sequence, kind, data in newest.values())
 
 
 def _first(history: History, after: int) -> int:

@@ -11,12 +11,10 @@ from typing import Protocol
 
 from consilia import tokens
 from consilia.errors import Unavailable
-from consilia_dashboard.eventstream import MAX_LINE, Message, read_messages
+from consilia.server_sent import MAX_LINE, SILENCE_SECONDS, Message, Reader
 from consilia_dashboard.transport import CONNECT_SECONDS, connect, exchange
 
 TOKEN_LIFE = timedelta(minutes=5)
-# A coordinator sends a comment every 15 s; silence for longer than two of them is a loss.
-SILENCE_SECONDS = 35.0
 
 
 class Stream(Protocol):
@@ -33,15 +31,18 @@ OpenStream = Callable[[str, int], Stream]
 
 
 class CoordinatorStream:
-    """``GET /v1/events`` of one coordinator."""
+    """``GET /v1/events`` of one coordinator, after a sequence number."""
 
-    def __init__(self, link: socket.socket, response: http.client.HTTPResponse) -> None:
+    def __init__(self, link: socket.socket, response: http.client.HTTPResponse, after: int) -> None:
         self._link = link
         self._response = response
+        self._reader = Reader(str(after))
 
     def messages(self) -> Iterator[Message]:
         try:
-            yield from read_messages(iter(lambda: self._response.readline(MAX_LINE), b""))
+            while line := self._response.readline(MAX_LINE):
+                if (message := self._reader.take(line)) is not None:
+                    yield message
         except (OSError, ValueError, http.client.HTTPException) as error:
             raise Unavailable(f"its stream broke off: {error or type(error).__name__}") from error
         finally:
@@ -68,7 +69,7 @@ def opener(signing_key_file: Path, ca_file: Path | None) -> OpenStream:
             connection.close()
             raise
         link.settimeout(SILENCE_SECONDS)
-        return CoordinatorStream(link, response)
+        return CoordinatorStream(link, response, after)
 
     return open_stream
 

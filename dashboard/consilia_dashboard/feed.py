@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
 
-from consilia_dashboard.eventstream import Message, write_message
+from consilia.server_sent import Message, write
 from consilia_dashboard.seen import Document, Seen
 from consilia_dashboard.view import view
 
@@ -145,4 +145,4 @@ class Feed:
             "events": [{"sequence": sequence, **record} for sequence, record in events.items()],
         }
         data = json.dumps(update, separators=(",", ":"), allow_nan=False, default=str)
-        return write_message(Message("update", data, self._id()))
+        return write(Message("update", data, self._id())).encode()

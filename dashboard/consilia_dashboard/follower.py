@@ -7,8 +7,8 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 
 from consilia.errors import ConsiliaError
+from consilia.server_sent import Message
 from consilia_dashboard.coordinator import OpenStream, Stream
-from consilia_dashboard.eventstream import Message
 from consilia_dashboard.feed import Feed
 from consilia_dashboard.seen import Document, Loss, Seen
 from consilia_dashboard.store import FederationStore, Key, NoSuchFederation

@@ -6,15 +6,16 @@ from collections.abc import Iterator
 
 from flask import Blueprint, Response, current_app, request
 
+from consilia.server_sent import PING, PING_SECONDS
 from consilia_dashboard.feed import Feed
 from consilia_dashboard.live import Live
 from consilia_dashboard.store import Key
 
 streams = Blueprint("streams", __name__)
 
-# How often a quiet stream looks whether its browser is still there, and how many looks make a comment for proxies.
+# How often a quiet stream looks whether its browser is still there, and how many looks make a ping for proxies.
 LOOK_SECONDS = 1.0
-LOOKS_PER_PING = 15
+LOOKS_PER_PING = round(PING_SECONDS / LOOK_SECONDS)
 
 
 @streams.get("/federations/<namespace>/<name>/events")
@@ -42,7 +43,7 @@ def _updates(feed: Feed, last_id: str, link: socket.socket | None) -> Iterator[b
         if _left(link):
             return
         if quiet and quiet % LOOKS_PER_PING == 0:
-            yield b": still here\n\n"
+            yield PING.encode()
 
 
 def _left(link: socket.socket | None) -> bool:

@@ -3,29 +3,19 @@
 import json
 import ssl
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass
 
 import aiohttp
 
 from consilia.errors import Refusal, Unavailable
+from consilia.server_sent import MAX_LINE, SILENCE_SECONDS, Message, Reader
 from consilia.spec import FederationSpec
 
-# The coordinator pings a stream every 15 s: silence much beyond that is a dead connection.
 REQUEST = aiohttp.ClientTimeout(total=10, connect=5)
-STREAM = aiohttp.ClientTimeout(total=None, connect=5, sock_read=40)
+STREAM = aiohttp.ClientTimeout(total=None, connect=5, sock_read=SILENCE_SECONDS)
 
 
 class RunRefused(Refusal):
     """The coordinator will not run what is asked; retrying does not help."""
-
-
-@dataclass(frozen=True)
-class Published:
-    """One thing from the coordinator's stream: ``kind`` is status, round or event; ``data`` its JSON."""
-
-    sequence: str
-    kind: str
-    data: str
 
 
 class CoordinatorClient:
@@ -57,35 +47,26 @@ class CoordinatorClient:
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise Unavailable(f"the coordinator does not answer: {error}") from error
 
-    async def events(self, after: str) -> AsyncIterator[Published]:
-        """What is published after the sequence ``after``, as it comes (server-sent events)."""
+    async def events(self, after: str) -> AsyncIterator[Message]:
+        """What is published after the sequence ``after``, as it comes.
+
+        Its ``event`` is status, round or event, ``data`` that as JSON, and ``id`` its sequence.
+        """
+        reader = Reader(after)
         headers = self._headers() | {"Accept": "text/event-stream", "Last-Event-ID": after}
         try:
             async with self._session.get(
-                "/v1/events", headers=headers, timeout=STREAM, raise_for_status=True
+                "/v1/events", headers=headers, timeout=STREAM, raise_for_status=True, read_bufsize=MAX_LINE
             ) as answer:
-                async for published in _server_sent(answer.content):
-                    yield published
-        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+                while line := await answer.content.readline():
+                    if (message := reader.take(line)) is not None:
+                        yield message
+        # aiohttp says of a line beyond any bound that its value is wrong.
+        except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
             raise Unavailable(f"the coordinator's stream ended: {error}") from error
 
     def _headers(self) -> dict[str, str]:
         return {"Authorization": f"Bearer {self._token()}"}
-
-
-async def _server_sent(lines: aiohttp.StreamReader) -> AsyncIterator[Published]:
-    """Server-sent events (WHATWG HTML, 9.2), as far as the coordinator uses them."""
-    fields: dict[str, str] = {}
-    while raw := await lines.readline():
-        line = raw.decode().rstrip("\r\n")
-        if not line:
-            if "data" in fields:
-                yield Published(fields.get("id", ""), fields.get("event", "message"), fields["data"])
-            fields = {}
-        elif not line.startswith(":"):
-            name, _, value = line.partition(":")
-            value = value.removeprefix(" ")
-            fields[name] = f"{fields[name]}\n{value}" if name == "data" and "data" in fields else value
 
 
 def _sentence(body: str) -> str:

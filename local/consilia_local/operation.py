@@ -9,8 +9,9 @@ from collections.abc import Callable
 from datetime import datetime
 
 from consilia.errors import Unavailable
+from consilia.server_sent import Message
 from consilia.status import EventRecord, FederationStatus, RoundRecord
-from consilia_local.coordinator_client import CoordinatorClient, Published, RunRefused
+from consilia_local.coordinator_client import CoordinatorClient, RunRefused
 from consilia_local.held_federation import HeldFederation
 
 FIRST_PAUSE, LONGEST_PAUSE = 0.02, 0.5  # seconds between attempts to reach the coordinator
@@ -82,7 +83,7 @@ class Operation:
             try:
                 async for published in self._client.events(last):
                     pause, connected = _Pause(), True
-                    last = published.sequence or last
+                    last = published.id
                     await self._take(published)
             except Unavailable:
                 pass
@@ -92,18 +93,18 @@ class Operation:
             connected = False
             await pause.take()
 
-    async def _take(self, published: Published) -> None:
-        if published.kind == "round":
+    async def _take(self, published: Message) -> None:
+        if published.event == "round":
             record = RoundRecord.model_validate_json(published.data)
             # A round is published again when its hospitals' scores are in.
             if (record.run, record.round) not in self._heard and self._is_new(record.at):
                 self._heard.add((record.run, record.round))
                 self._batch.append(record)
-        elif published.kind == "event":
+        elif published.event == "event":
             event = EventRecord.model_validate_json(published.data)
             if self._is_new(event.at):
                 self._batch.append(event)
-        elif published.kind == "status":
+        elif published.event == "status":
             self._hear_batch()
             await self._held.observe(FederationStatus.model_validate_json(published.data))
 

@@ -13,7 +13,7 @@ from deadline import eventually
 from served_dashboard import EVENTS, Served, served
 from upstream import Upstream
 
-from consilia_dashboard.eventstream import Message, read_messages
+from consilia.server_sent import Message, Reader
 
 VIEWERS = 50
 
@@ -26,7 +26,8 @@ def dashboard(upstream: Upstream, tmp_path: Path) -> Iterator[Served]:
 
 def messages_until(answer: http.client.HTTPResponse, last_round: int) -> list[Message]:
     received = []
-    for message in read_messages(iter(answer.readline, b"")):
+    reader = Reader()
+    for message in filter(None, map(reader.take, iter(answer.readline, b""))):
         received.append(message)
         if any(record["round"] >= last_round for record in json.loads(message.data)["rounds"]):
             break

@@ -10,7 +10,7 @@ from aiohttp.test_utils import TestServer
 
 from consilia.pki import make_authority
 from consilia.spec import Federation
-from consilia.status import EventRecord, FederationStatus, RoundRecord
+from consilia.status import EventRecord, FederationStatus, HospitalStatus, RoundRecord
 from consilia_local.coordinator_client import CoordinatorClient
 from consilia_local.folder import StateFolder
 from consilia_local.held_federation import HeldFederation, hold
@@ -129,6 +129,27 @@ async def test_after_a_lost_connection_it_is_pushed_again_and_the_stream_goes_on
     coordinator.publish(6, "status", FederationStatus(phase="Complete", run=1))
     await until(held, "Complete")
     assert coordinator.resumed_from == ["0", "5"]
+
+
+async def test_an_entry_without_an_id_leaves_the_place_where_the_stream_goes_on(
+    coordinator: FakeCoordinator, held: HeldFederation, operated: Operated
+) -> None:
+    coordinator.publish(5, "status", FederationStatus(phase="Training", run=1))
+    coordinator.feed.put_nowait("event: status\ndata: {}\n\n")
+    coordinator.feed.put_nowait(None)
+    await coordinator.until_taken(2)
+    coordinator.publish(6, "status", FederationStatus(phase="Complete", run=1))
+    await until(held, "Complete")
+    assert coordinator.resumed_from == ["0", "5"]
+
+
+async def test_the_status_of_very_many_hospitals_is_one_line_and_is_read(
+    coordinator: FakeCoordinator, held: HeldFederation, operated: Operated
+) -> None:
+    hospitals = [HospitalStatus(name=f"hospital-{number}", reason="r" * 200) for number in range(5000)]
+    coordinator.publish(5, "status", FederationStatus(phase="Training", run=1, hospitals=hospitals))
+    await until(held, "Training")
+    assert len(held.status.hospitals) == 5000
 
 
 async def test_rounds_and_events_are_heard_once_in_the_order_they_happened_and_old_ones_not(
