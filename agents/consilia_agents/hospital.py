@@ -152,10 +152,13 @@ class Hospital:
 
     async def _answer(self, order: Order) -> None:
         try:
-            body = self._outbox.get(order.key)
-            if body is None or not await self._send_blob_again(order, body):
-                body = encode(await self._compute(order))
-                self._outbox.put(order.key, body)
+            update = self._answer_given(order)
+            if update is None:
+                update = await self._compute(order)
+                # Before it is sent: a ticket that ran out, or a coordinator that restarted, costs no second training.
+                self._outbox.put(order.key, encode(update))
+            if update.vector is not None and not update.vector.inline:
+                await self._blobs.upload(update.vector, _ticket(order))
         except (InvalidData, InvalidMessage) as error:
             self._decline(str(error), order)
         except ConsiliaError as error:
@@ -165,7 +168,17 @@ class Hospital:
             logger.exception("round %d failed", order.round)
             self._decline(INTERNAL, order)
         else:
-            self._post(body)
+            self._send(update)
+
+    def _answer_given(self, order: Order) -> Update | None:
+        """The answer that was given to this very order; None where there is none, or its vector's file is gone."""
+        body = self._outbox.get(order.key)
+        update = decode(body) if body is not None else None
+        if not isinstance(update, Update):
+            return None
+        if update.vector is not None and not update.vector.inline and not self._blobs.kept(update.vector):
+            return None
+        return update
 
     async def _compute(self, order: Order) -> Update:
         settings = self._settings
@@ -181,18 +194,7 @@ class Hospital:
             return update()
         if answer.vector.nbytes <= INLINE_LIMIT:
             return update(vector=pack(answer.vector))
-        reference = await self._blobs.keep(answer.vector)
-        await self._blobs.upload(reference, _ticket(order))
-        return update(vector=reference)
-
-    async def _send_blob_again(self, order: Order, body: str) -> bool:
-        """Send the vector of an answer that was given before; false where its file is gone: to be computed again."""
-        update = decode(body)
-        if isinstance(update, Update) and update.vector is not None and not update.vector.inline:
-            if not self._blobs.kept(update.vector):
-                return False
-            await self._blobs.upload(update.vector, _ticket(order))
-        return True
+        return update(vector=await self._blobs.keep(answer.vector))
 
     async def _parameters(self, order: Order) -> FloatArray | None:
         if order.parameters is None:

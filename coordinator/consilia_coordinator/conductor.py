@@ -10,7 +10,7 @@ import logging
 from collections.abc import Callable
 from functools import partial
 
-from consilia.errors import InvalidMessage, Refusal
+from consilia.errors import InvalidMessage, Refusal, Unavailable
 from consilia.journal import (
     AnyFact,
     ExchangeDropped,
@@ -316,9 +316,13 @@ class Conductor:
         run = self._journal.history.runs[number]
         try:
             result = await asyncio.to_thread(self._learning.combine, run, exchange)
+            self._commit_late(number, exchange, result)
         except Exception as error:
             self._break(error)
             raise
+
+    def _commit_late(self, number: int, exchange: Exchange, result: Result) -> None:
+        """Commit what a thread combined, unless a new run began meanwhile."""
         if self.run.number == number and exchange.same(self.run.exchange) and self.run.state is State.AGGREGATING:
             self._commit(exchange, result)
             self._flush()
@@ -375,7 +379,11 @@ class Conductor:
 
     def _flush(self) -> None:
         """Facts first, then all that rests on them."""
-        self._journal.flush(durable=self._durable)
+        try:
+            self._journal.flush(durable=self._durable)
+        except Unavailable as error:
+            self._break(error)
+            raise
         self._durable = False
         due, self._after_flush = self._after_flush, []
         for act in due:

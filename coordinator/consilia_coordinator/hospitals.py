@@ -105,7 +105,12 @@ class Hospitals:
     async def watch(self) -> None:
         """Until cancelled: hospitals that were not heard of for too long are lost, and when they were is told."""
         for second in count(1):
+            before = self._clock.monotonic()
             await asyncio.sleep(HEARTBEAT_SECONDS)
+            now = self._clock.monotonic()
+            if now - before > 2 * HEARTBEAT_SECONDS:
+                # It was this process that stood still: heartbeats wait to be read.
+                self._conductor.roster.forgive_silence(now)
             self._lose_the_silent()
             if second % LAST_SEEN_EVERY == 0:
                 self._conductor.touch()
@@ -128,7 +133,7 @@ class Hospitals:
             case Update():
                 self._take(member, sender, message)
             case Decline():
-                self._conductor.refuse(name, message.reason)
+                self._take_decline(name, message)
             case Leave():
                 self._conductor.lose(name, message.reason)
             case _:
@@ -167,6 +172,12 @@ class Hospitals:
             if message.order != order.key or not message.busy:
                 self._send(sender, self._personal(order, member.name))
 
+    def _take_decline(self, name: str, decline: Decline) -> None:
+        """Refuse the hospital, unless what it declines is over."""
+        exchange = self._conductor.run.exchange
+        if decline.order is None or (exchange is not None and self._order_of(exchange).key == decline.order):
+            self._conductor.refuse(name, decline.reason)
+
     def _take(self, member: Member, sender: str, update: Update) -> None:
         exchange = self._conductor.run.exchange
         if exchange is None or self._order_of(exchange).key != update.order:
@@ -195,7 +206,9 @@ class Hospitals:
                 await asyncio.to_thread(self._learning.admit_blob, vector)
                 self._conductor.receive(name, exchange, update)
             except InvalidMessage as error:
-                self._reject(name, sender, str(error))
+                # Once the exchange is over its blobs are thrown away: that is nobody's fault.
+                if exchange.same(self._conductor.run.exchange):
+                    self._reject(name, sender, str(error))
             finally:
                 self._admitting.discard(key)
 

@@ -16,11 +16,15 @@ class JournalFile:
 
     :meth:`add` folds a fact at once and keeps its line back until :meth:`flush`; whoever announces a fact flushes
     first. One flush writes all lines that are due with one write and at most one fsync.
+
+    Fail-stop: after a write that failed nothing more is written, for memory is ahead of the disk, and a line behind
+    half a line would be lost with it.
     """
 
     def __init__(self, path: Path) -> None:
         self.history = History()
         self._due: list[bytes] = []
+        self._failed: OSError | None = None
         self._path = path
         path.parent.mkdir(parents=True, exist_ok=True)
         self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
@@ -42,16 +46,27 @@ class JournalFile:
 
     def flush(self, *, durable: bool) -> None:
         """Write what is due; with ``durable``, wait until it would survive a power cut, with all that came before."""
-        if self._due:
-            lines, self._due = b"".join(self._due), []
-            _write_all(self._file, lines)
-        if durable:
-            os.fdatasync(self._file)
+        if self._failed is not None:
+            raise Unavailable(f"{self._path} could not be written ({self._failed}): nothing more is") from self._failed
+        try:
+            if self._due:
+                lines, self._due = b"".join(self._due), []
+                _write_all(self._file, lines)
+            if durable:
+                os.fdatasync(self._file)
+        except OSError as error:
+            self._failed = error
+            raise Unavailable(
+                f"{self._path} cannot be written: {error.strerror}; make room, then it resumes"
+            ) from error
 
     def close(self) -> None:
-        """Write what is due and let go of the file."""
-        self.flush(durable=True)
-        os.close(self._file)
+        """Write what is due, unless writing failed, and let go of the file."""
+        try:
+            if self._failed is None:
+                self.flush(durable=True)
+        finally:
+            os.close(self._file)
 
     def _recover(self) -> None:
         lines = self._path.read_bytes()

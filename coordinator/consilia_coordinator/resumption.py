@@ -13,7 +13,8 @@ def resumed_run(history: RunHistory) -> Run:
     exchange = None
     if order is not None:
         participants = frozenset(order.participants)
-        exchange = Exchange(order.round, order.attempt, order.task, participants, received=frozenset(history.updates))
+        received = frozenset(history.updates)
+        exchange = Exchange(history.number, order.round, order.attempt, order.task, participants, received)
     return Run(
         state=State.COLLECTING if exchange else State.IDLE,
         number=history.number,

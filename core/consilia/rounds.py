@@ -35,8 +35,9 @@ NOBODY: Names = frozenset()
 
 @dataclass(frozen=True)
 class Exchange:
-    """One request to all participants and their answers; ``attempt`` counts retries of the same round from 1."""
+    """One request of run ``run`` to all participants, and their answers; ``attempt`` counts a round's retries from 1."""
 
+    run: int
     round: int
     attempt: int
     task: Task
@@ -52,7 +53,11 @@ class Exchange:
 
     def same(self, other: "Exchange | None") -> bool:
         """Whether ``other`` is this exchange, whatever came in since."""
-        return other is not None and (self.round, self.attempt, self.task) == (other.round, other.attempt, other.task)
+        return other is not None and self._identity == other._identity
+
+    @property
+    def _identity(self) -> tuple[int, int, int, Task]:
+        return self.run, self.round, self.attempt, self.task
 
 
 @dataclass(frozen=True)
@@ -257,7 +262,7 @@ def _edit(run: Run, event: Desired) -> Step:
         removed = edited.exchange.participants - event.hospitals
         exchange = replace(edited.exchange, excused=edited.exchange.excused | removed)
         return _collect(replace(edited, exchange=exchange))
-    if run.state is State.IDLE and run.complete and event.target == run.target:
+    if run.state is State.IDLE and run.complete and run.committed >= event.target:
         return edited, []
     return _next(edited)
 
@@ -280,7 +285,7 @@ def _gather(run: Run, *, waited: bool = True) -> Step:
     if len(run.reachable) < run.quorum:
         return run, []
     task: Task = "moments" if run.committed < 0 else "train"
-    exchange = Exchange(run.committed + 1, run.attempts + 1, task, run.reachable)
+    exchange = Exchange(run.number, run.committed + 1, run.attempts + 1, task, run.reachable)
     ordered = replace(run, state=State.ROUND_SYNC, exchange=exchange, attempts=exchange.attempt)
     told: list[Action] = [QuorumReached()] if waited else []
     return ordered, [*told, WriteOrder(exchange)]
@@ -290,7 +295,7 @@ def _evaluate(run: Run) -> Step:
     """The last exchange: how the final model does at every hospital that is there. It needs no quorum."""
     if not run.reachable:
         return _finish(run)
-    exchange = Exchange(run.committed, run.attempts + 1, "evaluate", run.reachable)
+    exchange = Exchange(run.number, run.committed, run.attempts + 1, "evaluate", run.reachable)
     return replace(run, state=State.ROUND_SYNC, exchange=exchange, attempts=exchange.attempt), [WriteOrder(exchange)]
 
 

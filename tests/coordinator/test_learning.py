@@ -16,7 +16,7 @@ from consilia_coordinator.learning import Learning
 from consilia_coordinator.objective import SpecObjective
 from serving import LongObjective
 
-EXCHANGE = Exchange(1, 1, "train", frozenset(HOSPITALS), received=frozenset(HOSPITALS))
+EXCHANGE = Exchange(1, 1, 1, "train", frozenset(HOSPITALS), received=frozenset(HOSPITALS))
 
 
 class Desk:
@@ -79,7 +79,7 @@ def test_answers_are_combined_by_rows_wherever_they_are(desk: Desk) -> None:
 
 def test_only_those_who_answered_the_exchange_are_combined(desk: Desk) -> None:
     desk.receive({"south": 4.0, "north": 1.0})
-    only_north = Exchange(1, 1, "train", frozenset(HOSPITALS), received=frozenset({"north"}))
+    only_north = Exchange(1, 1, 1, "train", frozenset(HOSPITALS), received=frozenset({"north"}))
     assert desk.values(desk.learning.combine(desk.history.runs[1], only_north).parameters)[0] == 1.0
 
 
@@ -165,7 +165,7 @@ def test_the_settings_of_a_run_change_when_its_moments_are_known(tmp_path: Path)
     before = learning.settings()
     assert before.feature_map is None
     history.add([answered(name, vector=pack(np.array([10.0, 150.0, 2300.0]))) for name in HOSPITALS])
-    exchange = Exchange(0, 1, "moments", frozenset(HOSPITALS), received=frozenset(HOSPITALS))
+    exchange = Exchange(1, 0, 1, "moments", frozenset(HOSPITALS), received=frozenset(HOSPITALS))
     total = learning.combine(history.runs[1], exchange).parameters
     history.add(
         [

@@ -11,7 +11,7 @@ from consilia_coordinator import narration
 from consilia_coordinator.narration import Telling
 
 NAMES = frozenset(HOSPITALS)
-ROUND_2 = Exchange(2, 1, "train", NAMES, received=frozenset({"north"}))
+ROUND_2 = Exchange(1, 2, 1, "train", NAMES, received=frozenset({"north"}))
 RUN = Run(State.COLLECTING, number=1, target=10, quorum=2, hospitals=NAMES, joined=NAMES, committed=1)
 
 

@@ -37,7 +37,7 @@ def resumed(*facts: Any) -> Run:
                 target=3,
                 committed=1,
                 attempts=1,
-                exchange=Exchange(2, 1, "train", NAMES, received=frozenset({"north"})),
+                exchange=Exchange(1, 2, 1, "train", NAMES, received=frozenset({"north"})),
             ),
             id="in the middle of a round: answers count",
         ),

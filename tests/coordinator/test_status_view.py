@@ -21,12 +21,14 @@ from consilia_coordinator.status_view import (
 NAMES = frozenset(HOSPITALS)
 IDLE = Run(number=1, target=3, quorum=2, hospitals=NAMES, suspended=False)
 GATHERING = replace(IDLE, state=State.REGISTRATION)
-COLLECTING = replace(IDLE, state=State.COLLECTING, joined=NAMES, committed=1, exchange=Exchange(2, 1, "train", NAMES))
+COLLECTING = replace(
+    IDLE, state=State.COLLECTING, joined=NAMES, committed=1, exchange=Exchange(1, 2, 1, "train", NAMES)
+)
 
 
 def exchange(task: str = "train", **fields: Any) -> Run:
     """A run in the middle of an exchange."""
-    flying = replace(COLLECTING.exchange or Exchange(2, 1, "train", NAMES), task=task, **fields)
+    flying = replace(COLLECTING.exchange or Exchange(1, 2, 1, "train", NAMES), task=task, **fields)
     return replace(COLLECTING, exchange=flying)
 
 

@@ -160,7 +160,7 @@ def test_below_the_quorum_a_deadline_fails_closed_and_retries_without_the_missin
     ]
     assert shell.run.state is State.REGISTRATION
     shell.tell(Joined("c"))
-    assert shell.run.exchange == Exchange(1, 2, "train", ALL)
+    assert shell.run.exchange == Exchange(1, 1, 2, "train", ALL)
 
 
 def test_with_the_quorum_a_deadline_commits_and_the_missing_are_out_until_they_rejoin() -> None:
@@ -232,8 +232,23 @@ def complete() -> Shell:
 def test_raising_the_target_continues_a_complete_run() -> None:
     shell = complete()
     shell.tell(replace(WISH, target=3))
-    assert shell.run.exchange == Exchange(3, 1, "train", ALL)
+    assert shell.run.exchange == Exchange(1, 3, 1, "train", ALL)
     assert not shell.run.complete
+
+
+def test_a_target_raised_while_stopped_is_not_forgotten() -> None:
+    shell = complete()
+    shell.tell(replace(WISH, suspended=True), replace(WISH, suspended=True, target=5), replace(WISH, target=5))
+    assert shell.run.exchange == Exchange(1, 3, 1, "train", ALL)
+
+
+def test_an_answer_to_another_run_does_not_count() -> None:
+    shell = training()
+    old = shell.run.exchange
+    assert old is not None
+    shell.tell(replace(WISH, run=2), Received("a", old))
+    assert shell.run.exchange is not None
+    assert shell.run.exchange.received == frozenset()
 
 
 def test_lowering_the_target_below_the_current_round_ends_the_run_there() -> None:
