@@ -35,7 +35,7 @@ NOBODY: Names = frozenset()
 
 @dataclass(frozen=True)
 class Exchange:
-    """One request of run ``run`` to all participants, and their answers; ``attempt`` counts a round's retries from 1."""
+    """One request of a run to all participants, and their answers; ``attempt`` counts a round's retries from 1."""
 
     run: int
     round: int
@@ -53,10 +53,11 @@ class Exchange:
 
     def same(self, other: "Exchange | None") -> bool:
         """Whether ``other`` is this exchange, whatever came in since."""
-        return other is not None and self._identity == other._identity
+        return other is not None and self.identity == other.identity
 
     @property
-    def _identity(self) -> tuple[int, int, int, Task]:
+    def identity(self) -> tuple[int, int, int, Task]:
+        """What tells it from every other exchange of the federation."""
         return self.run, self.round, self.attempt, self.task
 
 
