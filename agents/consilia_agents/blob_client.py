@@ -5,15 +5,18 @@ The vector that is being sent stays in a file until a newer one is, so that the 
 
 import asyncio
 import hashlib
+import math
 import ssl
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from http import HTTPStatus
+from itertools import islice
 from pathlib import Path
 
 import aiohttp
 import numpy as np
 
+from consilia.backoff import delays
 from consilia.errors import InvalidMessage, Unavailable
 from consilia.protocol import BYTES_A_VALUE, VectorRef
 from consilia.vectors import FloatArray
@@ -132,7 +135,7 @@ class BlobClient:
 
     def _pauses(self) -> list[float | None]:
         """Seconds to wait after each failed attempt; None after the last."""
-        return [self._first_pause * 2**attempt for attempt in range(ATTEMPTS - 1)] + [None]
+        return [*islice(delays(self._first_pause, math.inf), ATTEMPTS - 1), None]
 
     def _path(self, sha256: str) -> Path:
         return self._folder / f"{sha256}.blob"

@@ -5,6 +5,7 @@ import logging
 from collections.abc import Iterator
 from random import Random
 
+from consilia.backoff import delays
 from consilia.errors import Unavailable
 from consilia_bus.bus import Listener
 from consilia_bus.session import LoginRefused, Session
@@ -22,10 +23,8 @@ def backoff(random: Random) -> Iterator[float]:
 
     Without the randomness all hospitals would come back to a restarted broker in the same instant.
     """
-    delay = FIRST_DELAY
-    while True:
+    for delay in delays(FIRST_DELAY, LONGEST_DELAY):
         yield delay * (1 - random.random() / 2)
-        delay = min(delay * 2, LONGEST_DELAY)
 
 
 class SpadeBus:
@@ -74,16 +73,16 @@ class SpadeBus:
         self._settings.password()
         self._settings.tls_context()
         clock = asyncio.get_running_loop().time
-        delays, told = backoff(self._random), ""
+        pauses, told = backoff(self._random), ""
         while True:
             began = clock()
             reason, connected = await self._hold(listener)
             if connected and clock() - began > STABLE_SECONDS:
-                delays = backoff(self._random)
+                pauses = backoff(self._random)
             if connected or reason != told:  # the same failure again is no news
                 listener.on_disconnected(reason)
                 told = reason
-            await asyncio.sleep(next(delays))
+            await asyncio.sleep(next(pauses))
 
     async def send(self, to: str, body: str) -> None:
         """Send `body`; dropped while disconnected.

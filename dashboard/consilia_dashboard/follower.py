@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable
 from datetime import UTC, datetime
 
+from consilia.backoff import delays
 from consilia.errors import ConsiliaError
 from consilia.server_sent import Message
 from consilia_dashboard.coordinator import OpenStream, Stream
@@ -87,7 +88,7 @@ class Follower:
                 change.view = True
 
     def _follow_coordinator(self) -> None:
-        retry = FIRST_RETRY_SECONDS
+        retries = delays(FIRST_RETRY_SECONDS, LAST_RETRY_SECONDS)
         while not self._closed.is_set():
             if not self.feed.wait_for(lambda seen: seen.coordinator_url is not None and not seen.gone, OBJECT_SECONDS):
                 continue
@@ -97,10 +98,9 @@ class Follower:
             except (ConsiliaError, OSError, ValueError) as error:
                 self._lose(str(error))
             if self._sequence != before:
-                retry = FIRST_RETRY_SECONDS
+                retries = delays(FIRST_RETRY_SECONDS, LAST_RETRY_SECONDS)
                 continue  # it was alive: ask again at once, and only then call it lost
-            self._closed.wait(retry)
-            retry = min(retry * 2, LAST_RETRY_SECONDS)
+            self._closed.wait(next(retries))
 
     def _read_stream(self) -> None:
         with self.feed.look() as seen:

@@ -8,6 +8,7 @@ import asyncio
 from collections.abc import Callable
 from datetime import datetime
 
+from consilia.backoff import delays
 from consilia.errors import Unavailable
 from consilia.server_sent import Message
 from consilia.status import EventRecord, FederationStatus, RoundRecord
@@ -63,12 +64,12 @@ class Operation:
                 pushed = wished
 
     async def _put(self, run: int) -> bool:
-        pause = _Pause()
+        pauses = delays(FIRST_PAUSE, LONGEST_PAUSE)
         while True:
             try:
                 await self._client.put_run(run, self._held.spec)
             except Unavailable:
-                await pause.take()
+                await asyncio.sleep(next(pauses))
                 if run != self._held.desired_run:
                     return False
             except RunRefused as refusal:
@@ -78,20 +79,20 @@ class Operation:
                 return True
 
     async def _follow(self) -> None:
-        last, pause, connected = "0", _Pause(), False
+        last, pauses, connected = "0", delays(FIRST_PAUSE, LONGEST_PAUSE), False
         while True:
             try:
                 async for published in self._client.events(last):
-                    pause, connected = _Pause(), True
+                    connected = True
                     last = published.id
                     await self._take(published)
             except Unavailable:
                 pass
             if connected:
+                pauses, connected = delays(FIRST_PAUSE, LONGEST_PAUSE), False
                 self._lost += 1
                 await self._held.nudge()
-            connected = False
-            await pause.take()
+            await asyncio.sleep(next(pauses))
 
     async def _take(self, published: Message) -> None:
         if published.event == "round":
@@ -116,14 +117,3 @@ class Operation:
 
     def _is_new(self, at: str) -> bool:
         return datetime.fromisoformat(at) >= self._since
-
-
-class _Pause:
-    """Longer and longer waits between attempts, from 20 ms to half a second."""
-
-    def __init__(self) -> None:
-        self._seconds = FIRST_PAUSE
-
-    async def take(self) -> None:
-        await asyncio.sleep(self._seconds)
-        self._seconds = min(2 * self._seconds, LONGEST_PAUSE)

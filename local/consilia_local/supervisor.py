@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from consilia.backoff import delays
 from consilia.errors import Unavailable
 from consilia_local.launcher import ProcessSpec, RunningProcess
 
@@ -90,7 +91,7 @@ class Supervisor:
 
     async def _keep(self, spec: ProcessSpec) -> None:
         exits: deque[float] = deque(maxlen=LOOP_EXITS)
-        pause = FIRST_PAUSE
+        pauses = delays(FIRST_PAUSE, LONGEST_PAUSE)
         while not self._stopping.is_set():
             started, written = self._clock(), _size(spec.log)
             code = await self._run(spec)
@@ -99,7 +100,7 @@ class Supervisor:
             now = self._clock()
             exits.append(now)
             if now - started > LOOP_SECONDS:
-                pause = FIRST_PAUSE
+                pauses = delays(FIRST_PAUSE, LONGEST_PAUSE)
             why = f"{_ending(code)}{_quoted(last_line(spec.log, written)) if code and code > 0 else ''}"
             if len(exits) == LOOP_EXITS and now - exits[0] <= LOOP_SECONDS:
                 exits.clear()
@@ -108,8 +109,7 @@ class Supervisor:
                 )
             else:
                 self._tell(Happening(spec.name, "Restarted", f"{spec.name} {why}; it is started again"))
-            await self._pause(pause)
-            pause = min(2 * pause, LONGEST_PAUSE)
+            await self._pause(next(pauses))
 
     async def _run(self, spec: ProcessSpec) -> int | None:
         """Run ``spec`` once: its exit code, None where it could not be started."""
