@@ -14,6 +14,7 @@ from consilia.features import FeatureMap, moments
 from consilia.metrics import Metrics, score
 from consilia.model import Work, predict_proba
 from consilia.vectors import FloatArray, all_finite
+from consilia.wording import counted
 from consilia_agents.estimator import FederatedLogisticRegression
 from consilia_agents.holdout import Sides
 
@@ -94,4 +95,6 @@ class SklearnTrainer:
 
 def _require_length(feature_map: FeatureMap, w: FloatArray) -> None:
     if w.shape != (feature_map.size,):
-        raise InvalidMessage(f"the parameters have {np.size(w)} values: the feature map needs {feature_map.size}")
+        raise InvalidMessage(
+            f"the parameters have {counted(np.size(w), 'value')}: the feature map needs {feature_map.size}"
+        )

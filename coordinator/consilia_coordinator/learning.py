@@ -14,6 +14,7 @@ from consilia.rounds import Exchange
 from consilia.spec import FederationSpec
 from consilia.status import Metrics
 from consilia.vectors import FloatArray, all_finite
+from consilia.wording import counted
 from consilia_coordinator.blobs import BlobStore
 from consilia_coordinator.objective import Objective
 
@@ -109,7 +110,9 @@ class Learning:
         if not self.blobs.has(vector.sha256):
             raise InvalidMessage(f"blob {vector.sha256[:12]}… has not arrived: upload it, then answer again")
         if self.blobs.path(vector.sha256).stat().st_size != vector.length * BYTES_A_VALUE:
-            raise InvalidMessage(f"blob {vector.sha256[:12]}… does not have the {vector.length} values it should")
+            raise InvalidMessage(
+                f"blob {vector.sha256[:12]}… does not have the {counted(vector.length, 'value')} it should"
+            )
         for part in self.blobs.reader(vector.sha256)():
             if not all_finite(part):
                 raise InvalidMessage("vector holds a value that is not finite (NaN or infinity)")
@@ -171,6 +174,6 @@ class Learning:
     def _require_length(self, task: Task, vector: VectorRef | None) -> None:
         expected = self.length(task)
         if vector is None and expected > 0:
-            raise InvalidMessage(f"the answer to {task} has no vector; {expected} values are expected")
+            raise InvalidMessage(f"the answer to {task} has no vector; {counted(expected, 'value')} expected")
         if vector is not None and vector.length != expected:
-            raise InvalidMessage(f"vector has {vector.length} values; {task} has {expected}")
+            raise InvalidMessage(f"vector has {counted(vector.length, 'value')}; {task} has {expected}")

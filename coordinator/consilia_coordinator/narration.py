@@ -5,6 +5,7 @@ from typing import Literal
 
 from consilia.rounds import Exchange, Names, Run
 from consilia.spec import FederationSpec
+from consilia.wording import counted
 
 EDITABLE = ("rounds", "suspend", "quorum", "round_timeout", "hospitals")
 """What an edit changes in a run that is under way; all else holds from the next run on."""
@@ -19,14 +20,10 @@ class Telling:
     message: str
 
 
-def counted(number: int, noun: str) -> str:
-    """``1 round``, ``2 rounds``."""
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
-
-
 def started(run: int, spec: FederationSpec, quorum: int) -> Telling:
     """A run starts from a fresh model."""
-    return Telling("Normal", "Started", f"run {run}: {counted(spec.rounds, 'round')}, quorum {quorum}, NON-PRIVATE")
+    message = f"run {run}: {counted(spec.rounds, 'round')}, quorum {quorum}, {spec.privacy.label}"
+    return Telling("Normal", "Started", message)
 
 
 def resumed(run: int, committed: int) -> Telling:
@@ -36,7 +33,8 @@ def resumed(run: int, committed: int) -> Telling:
 
 def quorum_reached(run: Run) -> Telling:
     """The rounds can go on."""
-    return Telling("Normal", "QuorumReached", f"{len(run.reachable)} of {len(run.hospitals)} hospitals joined")
+    message = f"{len(run.reachable)} of {counted(len(run.hospitals), 'hospital')} joined"
+    return Telling("Normal", "QuorumReached", message)
 
 
 def stopped(run: Run) -> Telling:

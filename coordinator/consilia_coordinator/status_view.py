@@ -21,8 +21,8 @@ from consilia.status import (
     RoundRecord,
     TrackingRun,
 )
+from consilia.wording import counted
 from consilia_coordinator.clock import iso
-from consilia_coordinator.narration import counted
 from consilia_coordinator.roster import Member, Roster
 
 
@@ -107,7 +107,7 @@ def conditions(facts: Facts, spec: FederationSpec) -> list[Condition]:
             enough,
             "QuorumReached",
             "WaitingForQuorum",
-            f"{len(run.reachable)} of {len(spec.hospitals)} hospitals are connected; the quorum is {run.quorum}",
+            f"{len(run.reachable)} of {counted(len(spec.hospitals), 'hospital')} connected; the quorum is {run.quorum}",
         ),
         _condition(
             "DataAccepted",
@@ -183,7 +183,7 @@ def _what_is_awaited(facts: Facts) -> str:
     if exchange is None:
         return ""
     what = {"moments": "scaling", "train": f"round {exchange.round} of {run.target}", "evaluate": "final evaluation"}
-    told = f"{what[exchange.task]}: {len(exchange.received)} of {len(exchange.participants)} answers"
+    told = f"{what[exchange.task]}: {len(exchange.received)} of {counted(len(exchange.participants), 'answer')}"
     lost = sorted(exchange.excused)
     if lost and len(exchange.received | exchange.awaited) < run.quorum:
         whom = ", ".join(_why(facts.roster.member(name)) for name in lost)

@@ -14,6 +14,7 @@ import numpy as np
 
 from consilia.errors import InvalidMessage
 from consilia.vectors import FloatArray, all_finite
+from consilia.wording import counted
 
 CHUNK = 1 << 17
 """Values a chunk should have: 1 MiB, which stays in a core's cache between the passes over it."""
@@ -49,7 +50,7 @@ class FedAvg:
         for update in ordered:
             if update.rows < 1:
                 raise InvalidMessage(
-                    f'update of hospital "{update.hospital}" has {update.rows} rows: at least 1 needed'
+                    f'update of hospital "{update.hospital}" has {counted(update.rows, "row")}: at least 1 needed'
                 )
         total = np.zeros(length)
         for update in ordered:
@@ -82,8 +83,8 @@ def checked(hospital: str, parts: Iterable[FloatArray], length: int) -> Iterator
             raise InvalidMessage(f'vector of hospital "{hospital}" holds NaN or infinity: it is not used')
         yield part
     if seen != length:
-        size = f"more than {length}" if seen > length else f"{seen}"
-        raise InvalidMessage(f'vector of hospital "{hospital}" has {size} values: expected {length}')
+        size = f"more than {counted(length, 'value')}" if seen > length else counted(seen, "value")
+        raise InvalidMessage(f'vector of hospital "{hospital}" has {size}: expected {length}')
 
 
 def _in_order(updates: Iterable[Update]) -> list[Update]:

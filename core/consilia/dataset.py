@@ -15,6 +15,7 @@ import numpy.typing as npt
 from consilia.errors import InvalidData
 from consilia.features import require_finite
 from consilia.vectors import FloatArray
+from consilia.wording import counted
 
 FILES = {"breast-cancer": "breast_cancer.csv"}
 """The builtin datasets. In each file the last column is the outcome, 0 or 1, by which splits and shards are drawn."""
@@ -64,7 +65,8 @@ class Table:
         for name in (*features, label):
             if name not in self.columns:
                 raise InvalidData(
-                    f'{owner} has no column "{name}": name one of its {len(self.columns)} columns, or map the column'
+                    f'{owner} has no column "{name}": name one of its {counted(len(self.columns), "column")}, '
+                    "or map the column"
                 )
         at = {name: i for i, name in enumerate(self.columns)}
         x = np.ascontiguousarray(self.values[:, [at[name] for name in features]])
@@ -132,7 +134,9 @@ def shard(train: Table, index: int, of: int, alpha: float, seed: int) -> Table:
     fewest = min(FEWEST, *(rows.size // of for rows in outcomes))
     if fewest < 1:
         scarcest = min(rows.size for rows in outcomes)
-        raise InvalidData(f"{of} shards are too many: the rarer outcome has {scarcest} rows; lower of")
+        raise InvalidData(
+            f"{counted(of, 'shard')} are too many: the rarer outcome has {counted(scarcest, 'row')}; lower of"
+        )
     mine: list[Indices] = []
     for rows in outcomes:
         dealt, rest = rows[: fewest * of], rows[fewest * of :]

@@ -17,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from consilia.errors import InvalidData, InvalidManifest
 from consilia.spec import Features
 from consilia.vectors import FloatArray, all_finite
+from consilia.wording import counted
 
 STRETCH = 2.0
 """The codebook maps a column to [-STRETCH, STRETCH]."""
@@ -52,7 +53,9 @@ class FeatureMap(BaseModel):
     def _one_entry_a_column(self) -> Self:
         roots = len(self.names) if self.scaling == "codebook" else 0
         if not len(self.names) == len(self.offset) == len(self.scale) or len(self.roots) != roots:
-            raise ValueError(f"a feature map of {len(self.names)} columns needs an offset and a scale for each")
+            raise ValueError(
+                f"a feature map of {counted(len(self.names), 'column')} needs an offset and a scale for each"
+            )
         if min(self.scale) <= 0:
             raise ValueError(f'feature "{self.names[int(np.argmin(self.scale))]}" has a scale that is not above 0')
         return self
@@ -107,7 +110,9 @@ class FeatureMap(BaseModel):
 
     def _require_usable(self, x: FloatArray) -> None:
         if x.ndim != 2 or x.shape[1] != len(self.names):
-            raise InvalidData(f"the table has shape {x.shape}: the feature map needs {len(self.names)} columns")
+            raise InvalidData(
+                f"the table has shape {x.shape}: the feature map needs {counted(len(self.names), 'column')}"
+            )
         require_finite(x, self.names)
 
 
@@ -131,7 +136,7 @@ def scaling_from_moments(total: FloatArray) -> tuple[FloatArray, FloatArray]:
     A constant column gets scale 1, so that it maps to 0. Raises :class:`InvalidData` for moments that no table has.
     """
     if total.ndim != 1 or total.size < 3 or total.size % 2 == 0:
-        raise InvalidData(f"moments have {total.size} values: expected 1 + 2 for each column")
+        raise InvalidData(f"moments have {counted(total.size, 'value')}: expected 1 + 2 for each column")
     if not all_finite(total) or total[0] < 1:
         raise InvalidData("the summed moments are not finite, or count no rows: a hospital's values are out of range")
     d = total.size // 2

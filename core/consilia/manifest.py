@@ -12,6 +12,7 @@ from pydantic import ValidationError
 
 from consilia.errors import InvalidManifest
 from consilia.spec import API_VERSION, Cohort, Federation
+from consilia.wording import counted
 
 Path = tuple[str | int, ...]
 LONGEST_VALUE = 60
@@ -58,7 +59,8 @@ def only_federation(manifest: Manifest, source: str) -> Federation:
     """The one federation of a file that is to be run."""
     if len(manifest.federations) != 1:
         raise InvalidManifest(
-            f"{source} holds {len(manifest.federations)} Federations; a file to run holds one, with its Cohorts"
+            f"{source} holds {counted(len(manifest.federations), 'Federation')}; a file to run holds one, "
+            "with its Cohorts"
         )
     return manifest.federations[0]
 

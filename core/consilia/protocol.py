@@ -21,6 +21,7 @@ from consilia.features import FeatureMap
 from consilia.manifest import explain
 from consilia.spec import Algorithm, Document, Features, Model
 from consilia.status import Metrics
+from consilia.wording import counted
 
 PROTOCOL = 1
 INLINE_LIMIT = 16 * 1024
@@ -176,7 +177,7 @@ def encode(message: AnyMessage) -> str:
 def decode(body: str) -> AnyMessage:
     """Read the body of a stanza, or raise :class:`InvalidMessage` with what is wrong."""
     if len(body) > LONGEST_MESSAGE:
-        raise InvalidMessage(f"message of {len(body)} characters; at most {LONGEST_MESSAGE} are read")
+        raise InvalidMessage(f"message of {counted(len(body), 'character')}; at most {LONGEST_MESSAGE} are read")
     try:
         message = _ADAPTER.validate_json(body)
     except ValidationError as error:
@@ -214,8 +215,8 @@ def unpack(reference: VectorRef, raw: bytes | None = None) -> Vector:
             raise InvalidMessage(f"vector {reference.sha256[:12]}… is not valid base64") from error
     if len(raw) != reference.length * BYTES_A_VALUE:
         raise InvalidMessage(
-            f"vector {reference.sha256[:12]}… has {len(raw)} bytes; {reference.length} values take "
-            f"{reference.length * BYTES_A_VALUE}"
+            f"vector {reference.sha256[:12]}… has {counted(len(raw), 'byte')}; "
+            f"expected {reference.length * BYTES_A_VALUE}, for {counted(reference.length, 'value')}"
         )
     if hashlib.sha256(raw).hexdigest() != reference.sha256:
         raise InvalidMessage(f"vector {reference.sha256[:12]}… does not have the digest that it came with")
@@ -225,7 +226,7 @@ def unpack(reference: VectorRef, raw: bytes | None = None) -> Vector:
 def require_finite(vector: Vector, length: int) -> Vector:
     """``vector`` itself, or :class:`InvalidMessage` when it has another length or holds NaN or infinity."""
     if len(vector) != length:
-        raise InvalidMessage(f"vector has {len(vector)} values; this run's have {length}")
+        raise InvalidMessage(f"vector has {counted(len(vector), 'value')}; this run's have {length}")
     if not np.isfinite(vector).all():
         bad = int(np.flatnonzero(~np.isfinite(vector))[0])
         raise InvalidMessage(f"vector holds a value that is not finite (NaN or infinity), first at position {bad}")

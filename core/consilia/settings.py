@@ -10,6 +10,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from consilia.errors import InvalidSetting
+from consilia.wording import NON_PRIVATE
 
 Environment = Mapping[str, str]
 
@@ -100,7 +101,9 @@ def require_supported(environment: Environment) -> None:
     """Refuse what this version cannot do yet, before anything starts."""
     epsilon = number(environment, "DP_EPSILON", 0.0)
     if epsilon > 0:
-        raise InvalidSetting(f"DP_EPSILON is {epsilon:g}: this version cannot add noise yet; set it to 0 (NON-PRIVATE)")
+        raise InvalidSetting(
+            f"DP_EPSILON is {epsilon:g}: this version cannot add noise yet; set it to 0 ({NON_PRIVATE})"
+        )
     if number(environment, "DP_CLIP_NORM", 1.0) == 0:
         raise InvalidSetting("DP_CLIP_NORM is 0; it must be above 0")
     if flag(environment, "USE_SPARK"):

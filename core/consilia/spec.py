@@ -13,6 +13,8 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic.alias_generators import to_camel
 
+from consilia.wording import NON_PRIVATE, counted, privacy_of
+
 GROUP = "consilia.health"
 VERSION = "v1alpha1"
 API_VERSION: Literal["consilia.health/v1alpha1"] = "consilia.health/v1alpha1"
@@ -151,14 +153,20 @@ class Privacy(Document):
     """What one run asks for. Noise is not built yet, so only 0 (no privacy) is accepted."""
 
     epsilon: float = Field(
-        0.0, ge=0, le=100, description="Privacy loss of one run for one patient; 0 means NON-PRIVATE."
+        0.0, ge=0, le=100, description=f"Privacy loss of one run for one patient; 0 means {NON_PRIVATE}."
     )
+
+    @property
+    def label(self) -> str:
+        """What every view calls it: ``NON-PRIVATE``, or ``epsilon 1``."""
+        return privacy_of(self.epsilon)
 
     @model_validator(mode="after")
     def _no_noise_yet(self) -> Self:
         if self.epsilon > 0:
             raise ValueError(
-                f"epsilon {self.epsilon:g} asks for noise, which this version cannot add yet: set it to 0 (NON-PRIVATE)"
+                f"epsilon {self.epsilon:g} asks for noise, which this version cannot add yet: "
+                f"set it to 0 ({NON_PRIVATE})"
             )
         return self
 
@@ -203,7 +211,8 @@ class FederationSpec(Document):
             )
         if self.quorum is not None and self.quorum > len(names):
             raise ValueError(
-                f"quorum {self.quorum} is more than the {len(names)} hospitals: lower spec.quorum or add a hospital"
+                f"quorum {self.quorum} is more than the {counted(len(names), 'hospital')}: "
+                "lower spec.quorum or add a hospital"
             )
         if self.timeout < timedelta(milliseconds=100):
             raise ValueError(f"roundTimeout {self.round_timeout} is below 100ms: no hospital could answer in time")

@@ -6,6 +6,7 @@ They touch ``suspend``, ``rounds`` and ``run`` and nothing else.
 from dataclasses import dataclass
 
 from consilia.errors import Refusal
+from consilia.wording import counted, privacy_of
 from consilia_dashboard.faces import stage
 from consilia_dashboard.seen import Document, Seen
 
@@ -50,10 +51,8 @@ def start_does(seen: Seen) -> str:
 
 def start_with(seen: Seen) -> str:
     """With whom and how privately: "5 hospitals, NON-PRIVATE"."""
-    hospitals = len(seen.spec.get("hospitals") or [])
     epsilon = (seen.spec.get("privacy") or {}).get("epsilon") or 0
-    privacy = f"epsilon {epsilon}" if epsilon else "NON-PRIVATE"
-    return f"{hospitals} hospital{'' if hospitals == 1 else 's'}, {privacy}"
+    return f"{counted(len(seen.spec.get('hospitals') or []), 'hospital')}, {privacy_of(epsilon)}"
 
 
 def start(seen: Seen, rounds: str | None) -> Command:
@@ -63,10 +62,10 @@ def start(seen: Seen, rounds: str | None) -> Command:
     spec: Document = {"suspend": False}
     if rounds:
         spec["rounds"] = parse_rounds(rounds)
-    target = spec.get("rounds", seen.spec.get("rounds"))
+    target = int(spec.get("rounds", seen.spec.get("rounds")) or 0)
     if stage(seen) == "Complete":
         spec["run"] = int(seen.current.get("run") or 0) + 1
-    return Command(spec, f"Starting: {target} rounds, {start_with(seen)}.")
+    return Command(spec, f"Starting: {counted(target, 'round')}, {start_with(seen)}.")
 
 
 def stop(seen: Seen) -> Command:
@@ -81,12 +80,13 @@ def set_rounds(seen: Seen, rounds: str) -> Command:
     """Set the target: above the current round it goes on to there, below it ends there."""
     target, done = parse_rounds(rounds), int(seen.current.get("round") or 0)
     if target == seen.spec.get("rounds"):
-        raise NothingToDo(f"the target is {target} rounds already")
+        raise NothingToDo(f"the target is {counted(target, 'round')} already")
+    told = f"The target is now {counted(target, 'round')}"
     if stage(seen) in ("Training", "Stalled", "Waiting") and target <= done:
-        return Command({"rounds": target}, f"The target is now {target} rounds: the run ends here.")
+        return Command({"rounds": target}, f"{told}: the run ends here.")
     if stage(seen) == "Complete" and target > done:
-        return Command({"rounds": target}, f"The target is now {target} rounds: the run goes on.")
-    return Command({"rounds": target}, f"The target is now {target} rounds.")
+        return Command({"rounds": target}, f"{told}: the run goes on.")
+    return Command({"rounds": target}, f"{told}.")
 
 
 def parse_rounds(text: str) -> int:

@@ -6,6 +6,7 @@ The shape is never decoration: nobody has to tell two colours apart to know how 
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from consilia.wording import counted
 from consilia_dashboard.seen import Document, Seen
 
 Tone = Literal["calm", "busy", "wait", "good", "trouble"]
@@ -107,8 +108,8 @@ def _waiting(seen: Seen) -> Face:
     status = seen.current
     hospitals = status.get("hospitals") or []
     missing = [str(h.get("name")) for h in hospitals if h.get("phase") in ("Pending", "Lost", "Refused")]
-    sentence = f"{_count(status, 'connected')} of {len(hospitals) or len(seen.spec.get('hospitals') or [])} hospitals \
-joined; quorum {_count(status, 'quorum')}."
+    wanted = counted(len(hospitals) or len(seen.spec.get("hospitals") or []), "hospital")
+    sentence = f"{_count(status, 'connected')} of {wanted} joined; quorum {_count(status, 'quorum')}."
     if missing:
         sentence += f" Missing: {_enumerate(missing)}."
     return Face("Waiting for quorum", "half", "wait", sentence, notes=notes(status))
@@ -116,7 +117,7 @@ joined; quorum {_count(status, 'quorum')}."
 
 def _training(seen: Seen) -> Face:
     status = seen.current
-    sentence = f"{_plural(_count(status, 'connected'), 'hospital')} in training."
+    sentence = f"{counted(_count(status, 'connected'), 'hospital')} in training."
     return Face("Training", "disc", "busy", sentence, notes=notes(status))
 
 
@@ -135,7 +136,7 @@ def _stopping(_seen: Seen) -> Face:
 
 def _complete(seen: Seen) -> Face:
     status = seen.current
-    sentence = f"Run {_count(status, 'run')} finished {_plural(_count(status, 'round'), 'round')}."
+    sentence = f"Run {_count(status, 'run')} finished {counted(_count(status, 'round'), 'round')}."
     advice = "" if status.get("model") else "The model is on its way to MLflow."
     return Face("Complete", "check", "good", sentence, advice)
 
@@ -172,10 +173,6 @@ def _conditions(status: Document) -> list[Document]:
 
 def _count(document: dict[str, Any], name: str) -> int:
     return int(document.get(name) or 0)
-
-
-def _plural(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def _enumerate(names: list[str]) -> str:

@@ -6,6 +6,7 @@ from pathlib import Path
 from consilia import settings
 from consilia.errors import InvalidSetting
 from consilia.settings import Environment
+from consilia.wording import counted
 
 LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "[::1]"})
 SHORTEST_TOKEN = 16
@@ -62,7 +63,8 @@ def _login_token(path: Path) -> str:
     token = path.read_text().strip()
     if len(token) < SHORTEST_TOKEN:
         raise InvalidSetting(
-            f"CONSILIA_LOGIN_TOKEN_FILE {path} holds {len(token)} characters: write at least {SHORTEST_TOKEN}"
+            f"CONSILIA_LOGIN_TOKEN_FILE {path} holds {counted(len(token), 'character')}: "
+            f"write at least {SHORTEST_TOKEN}"
         )
     return token
 

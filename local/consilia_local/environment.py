@@ -8,6 +8,7 @@ from ipaddress import ip_address
 from consilia import settings
 from consilia.errors import InvalidSetting
 from consilia.spec import FederationSpec
+from consilia.wording import counted
 
 # Names that a plan gives to each process; the command's own values of them are not passed on by accident.
 PLANNED = ("MIN_AGENTS", "DP_EPSILON", "DP_CLIP_NORM", "USE_SPARK", "XMPP_SERVER", "XMPP_PORT", "MLFLOW_TRACKING_URI")
@@ -30,7 +31,7 @@ def read(environment: Mapping[str, str], spec: FederationSpec) -> Surroundings:
     quorum, hospitals = settings.min_agents(environment), len(spec.hospitals)
     if spec.quorum is None and quorum is not None and quorum > hospitals:
         raise InvalidSetting(
-            f"MIN_AGENTS is {quorum}, more than the {hospitals} hospitals: lower it, or set spec.quorum"
+            f"MIN_AGENTS is {quorum}, more than the {counted(hospitals, 'hospital')}: lower it, or set spec.quorum"
         )
     rest = {
         name: value

@@ -6,7 +6,8 @@ from rich.table import Table
 from rich.text import Text
 
 from consilia.status import FederationStatus, HospitalStatus
-from consilia_local.wording import METRICS, counted, figure, seconds, state_of
+from consilia.wording import counted
+from consilia_local.wording import METRICS, figure, seconds, state_of
 
 BAR_WIDTH = 32
 STYLES = {"Lost": "yellow", "Refused": "red", "Training": "cyan", "Sent": "green", "Ready": "green", "Pending": "dim"}

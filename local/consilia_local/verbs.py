@@ -7,11 +7,11 @@ from consilia.errors import InvalidSetting
 from consilia.manifest import Manifest
 from consilia.spec import Federation
 from consilia.status import FederationStatus
+from consilia.wording import counted, privacy_of, privacy_word
 from consilia_local import environment
 from consilia_local.control import Control, find, read_control, start_edit
 from consilia_local.folder import DEFAULT_PARENT, StateFolder
 from consilia_local.held_federation import load
-from consilia_local.wording import NON_PRIVATE, counted
 
 
 def validate(manifest: Manifest, environ: Mapping[str, str]) -> list[str]:
@@ -45,7 +45,7 @@ def status(name: str | None, state: Path | None) -> tuple[str, FederationStatus]
             raise
         return f"{folder.root.name if folder else name} is not running; this is what its last run left", saved.status
     found = FederationStatus.model_validate(document.get("status", {}))
-    return f"{document['metadata']['name']} · {found.phase} · {NON_PRIVATE} · {found.message}", found
+    return f"{document['metadata']['name']} · {found.phase} · {privacy_word(found.private)} · {found.message}", found
 
 
 def start(name: str | None, state: Path | None, rounds: int | None) -> str:
@@ -56,7 +56,8 @@ def start(name: str | None, state: Path | None, rounds: int | None) -> str:
     edited = {key: spec.get(key) for key in ("suspend", "rounds", "run")}
     if edited == {key: before["spec"].get(key) for key in edited}:
         return f"{control.name} is running already: nothing to start"
-    return f"{control.name}: starting, {counted(spec['rounds'], 'round')}, {NON_PRIVATE}"
+    epsilon = spec.get("privacy", {}).get("epsilon", 0.0)
+    return f"{control.name}: starting, {counted(spec['rounds'], 'round')}, {privacy_of(epsilon)}"
 
 
 def stop(name: str | None, state: Path | None) -> str:
@@ -85,6 +86,6 @@ def _would_run(federation: Federation, defaults: Mapping[str, str]) -> str:
             f"{counted(len(spec.hospitals), 'hospital')} ({', '.join(spec.hospital_names)})",
             counted(spec.rounds, "round"),
             f"quorum {quorum}",
-            f"{NON_PRIVATE} (epsilon {spec.privacy.epsilon:g})",
+            spec.privacy.label,
         ]
     )

@@ -5,8 +5,8 @@ from datetime import datetime
 
 from consilia.spec import Federation, FederationSpec
 from consilia.status import EventRecord, FederationStatus, HospitalStatus, RegisteredModel, RoundRecord
+from consilia.wording import counted, privacy_word
 
-NON_PRIVATE = "NON-PRIVATE"
 ABSENT = "–"
 METRICS = ("accuracy", "loss", "precision", "recall")
 
@@ -29,7 +29,7 @@ def headline(federation: Federation, spec: FederationSpec) -> str:
             federation.metadata.name,
             counted(len(spec.hospitals), "hospital"),
             counted(spec.rounds, "round"),
-            f"{NON_PRIVATE} (epsilon {spec.privacy.epsilon:g})",
+            spec.privacy.label,
         ]
     )
 
@@ -68,7 +68,7 @@ def done_line(status: FederationStatus, took: float | None) -> str:
         )
     if status.seconds_per_round is not None:
         sentences.append(f"{counted(status.round, 'round')}, {seconds(status.seconds_per_round)} each.")
-    return " ".join([*sentences, f"{NON_PRIVATE}."])
+    return " ".join([*sentences, f"{privacy_word(status.private)}."])
 
 
 def model_line(model: RegisteredModel) -> str:
@@ -100,11 +100,6 @@ def figure(metric: str, value: float | None) -> str:
 def seconds(value: float) -> str:
     """A duration in seconds, with two significant figures at least."""
     return f"{value:.3f} s" if value < 0.1 else f"{value:.2f} s" if value < 10 else f"{value:.0f} s"
-
-
-def counted(number: int, noun: str) -> str:
-    """``1 hospital``, ``5 hospitals``."""
-    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def took(status: FederationStatus) -> float | None:

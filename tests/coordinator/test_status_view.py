@@ -212,7 +212,7 @@ def conditions_of(found: Facts) -> dict[str, Condition]:
             "HospitalsConnected",
             "False",
             "WaitingForQuorum",
-            "0 of 2 hospitals are connected; the quorum is 2",
+            "0 of 2 hospitals connected; the quorum is 2",
             id="no quorum",
         ),
         pytest.param(facts(exchange()), "HospitalsConnected", "True", "QuorumReached", "2 of 2", id="quorum"),

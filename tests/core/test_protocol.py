@@ -182,11 +182,17 @@ GOOD = pack(np.array([1.0, 2.0]))
     ("reference", "sentence"),
     [
         pytest.param(reference_to(b"\0" * 16, 2, GOOD.sha256), "does not have the digest", id="other values"),
-        pytest.param(GOOD.model_copy(update={"length": 3}), "has 16 bytes; 3 values take 24", id="length says more"),
-        pytest.param(GOOD.model_copy(update={"length": 1}), "has 16 bytes; 1 values take 8", id="length says less"),
-        pytest.param(reference_to(b"\0" * 15, 2, GOOD.sha256), "has 15 bytes; 2 values", id="a byte is missing"),
+        pytest.param(
+            GOOD.model_copy(update={"length": 3}), "has 16 bytes; expected 24, for 3 values", id="length says more"
+        ),
+        pytest.param(
+            GOOD.model_copy(update={"length": 1}), "has 16 bytes; expected 8, for 1 value", id="length says less"
+        ),
+        pytest.param(
+            reference_to(b"\0" * 15, 2, GOOD.sha256), "has 15 bytes; expected 16, for 2 values", id="a byte is missing"
+        ),
         pytest.param(GOOD.model_copy(update={"data": "AAA*"}), "is not valid base64", id="not base64"),
-        pytest.param(GOOD.model_copy(update={"data": ""}), "has 0 bytes; 2 values take 16", id="empty"),
+        pytest.param(GOOD.model_copy(update={"data": ""}), "has 0 bytes; expected 16, for 2 values", id="empty"),
     ],
 )
 def test_a_vector_that_is_not_what_its_reference_promises_is_refused(reference: VectorRef, sentence: str) -> None:

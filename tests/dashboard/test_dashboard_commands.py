@@ -30,7 +30,7 @@ def test_start_takes_the_typed_rounds_along_and_says_what_it_does() -> None:
 def test_start_names_the_epsilon_of_a_private_federation() -> None:
     case = seen("Idle", suspend=True)
     case.spec["privacy"] = {"epsilon": 1.0}
-    assert commands.start_with(case) == "5 hospitals, epsilon 1.0"
+    assert commands.start_with(case) == "5 hospitals, epsilon 1"
 
 
 @pytest.mark.parametrize(

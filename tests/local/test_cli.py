@@ -166,7 +166,7 @@ def test_a_wrong_command_line_ends_with_2(arguments: list[str], capsys: pytest.C
 def test_validate_says_what_would_run(trial_file: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["validate", str(trial_file)]) == 0
     assert capsys.readouterr().out == (
-        "trial is valid · 2 hospitals (north, south) · 3 rounds · quorum 2 · NON-PRIVATE (epsilon 0)\n"
+        "trial is valid · 2 hospitals (north, south) · 3 rounds · quorum 2 · NON-PRIVATE\n"
     )
 
 

@@ -56,7 +56,7 @@ def state() -> dict[str, object]:
 
 def test_a_run_ends_with_its_model_leaves_no_process_and_is_followed_by_another(trial_file: Path) -> None:
     told = consilia("run", str(trial_file), *BARE).splitlines()
-    assert told[0] == "Consilia · trial · 2 hospitals · 3 rounds · NON-PRIVATE (epsilon 0)"
+    assert told[0] == "Consilia · trial · 2 hospitals · 3 rounds · NON-PRIVATE"
     assert [line.split()[1] for line in told if line.startswith("round ")] == ["1/3", "2/3", "3/3"]
     assert told[-1].startswith("Done in ")
     assert (state()["phase"], state()["run"]) == ("Complete", 1)

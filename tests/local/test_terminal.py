@@ -31,7 +31,7 @@ RUNNING = FederationStatus(
     ],
 )
 PICTURE = """\
-Consilia · trial · 2 hospitals · 3 rounds · NON-PRIVATE (epsilon 0)
+Consilia · trial · 2 hospitals · 3 rounds · NON-PRIVATE
 broker embedded
 
   round 7/10    ━━━━━━━━━━━━━━━━━━━━━━             70 %  0.031 s a round

@@ -20,6 +20,7 @@ from sklearn.preprocessing import FunctionTransformer, MinMaxScaler, Normalizer,
 from consilia.errors import InvalidMessage
 from consilia.features import RADIUS, STRETCH, FeatureMap
 from consilia.vectors import FloatArray
+from consilia.wording import counted
 
 
 def to_pipeline(feature_map: FeatureMap, w: FloatArray, names: Sequence[str]) -> Pipeline:
@@ -30,8 +31,8 @@ def to_pipeline(feature_map: FeatureMap, w: FloatArray, names: Sequence[str]) ->
     """
     if w.shape != (feature_map.size,) or tuple(names) != feature_map.names:
         raise InvalidMessage(
-            f"the model has {np.size(w)} parameters and {len(names)} columns: its feature map has "
-            f"{len(feature_map.names)} columns, whose names must be the same, and one parameter more"
+            f"the model has {counted(np.size(w), 'parameter')} and {counted(len(names), 'column')}: its feature map "
+            f"has {counted(len(feature_map.names), 'column')}, whose names must be the same, and one parameter more"
         )
     build = _standardised if feature_map.scaling == "federated" else _bounded
     pipeline = build(feature_map, w)

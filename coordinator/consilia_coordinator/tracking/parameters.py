@@ -2,7 +2,6 @@
 
 from consilia.spec import FederationSpec
 
-NON_PRIVATE = "NON-PRIVATE"
 PREFIX = "consilia."
 UID, FEDERATION, RUN, ROUNDS, SETTLED, REASON, ROUND = (
     PREFIX + name for name in ("uid", "federation", "run", "rounds", "settled", "reason", "round")
@@ -29,7 +28,7 @@ def parameters_of(spec: FederationSpec, quorum: int) -> dict[str, str]:
         "label": spec.features.label,
         "features": str(len(spec.features.codebook)),
         "scaling": spec.features.scaling,
-        "private": "private" if spec.privacy.epsilon > 0 else NON_PRIVATE,
+        "private": spec.privacy.label,
         **{name: f"{value}" for name, value in spec.privacy.to_json().items() if name != "epsilon"},
         "epsilon": f"{spec.privacy.epsilon:g}",
     }

@@ -21,6 +21,7 @@ from mlflow.types import ColSpec, Schema
 
 from consilia.features import FeatureMap
 from consilia.status import RegisteredModel
+from consilia.wording import counted
 from consilia_coordinator.tracking.export import to_pipeline
 from consilia_coordinator.tracking.parameters import FEDERATION, ROUND, RUN
 from consilia_coordinator.tracking.tracker import FinalModel, RunKey
@@ -50,7 +51,7 @@ def register(client: Any, key: RunKey, run_id: str, name: str, model: FinalModel
         run_id=run_id,
         model_id=logged,
         tags={ROUND: str(model.round), RUN: str(key.run), FEDERATION: key.federation},
-        description=f"Run {key.run} of {key.federation} after {model.round} rounds.",
+        description=f"Run {key.run} of {key.federation} after {counted(model.round, 'round')}.",
         await_creation_for=0,
     )
     return _registered(name, made.version)

@@ -1,6 +1,7 @@
 // Start, Stop and Rounds. Each shows what it asked for at once, and what was answered when it is.
 
 import { $, attribute, text } from "./dom.js";
+import { counted } from "./format.js";
 
 const csrf = () => $("entry").dataset.csrf;
 const off = (button) => button.getAttribute("aria-disabled") === "true";
@@ -45,7 +46,7 @@ export class Actions {
   }
 
   set() {
-    if (this.edited && !this.pending && $("rounds").reportValidity()) this.post("rounds", `Setting the target to ${this.typed} rounds…`, { rounds: this.typed });
+    if (this.edited && !this.pending && $("rounds").reportValidity()) this.post("rounds", `Setting the target to ${counted(this.typed, "round")}…`, { rounds: this.typed });
   }
 
   async post(action, asked, fields = {}) {
@@ -92,7 +93,7 @@ export class Actions {
 
   plan(view) {
     const target = this.typed || view.status.target;
-    if (view.start.possible) return `${view.start.does}: ${target} rounds, ${view.start.with}.`;
+    if (view.start.possible) return `${view.start.does}: ${counted(target, "round")}, ${view.start.with}.`;
     if (view.stage === "Stopping") return "Start is possible again once this round has committed.";
     if (!view.stop.possible) return "";
     const ends = ["Training", "Stalled"].includes(view.stage) ? "Stop lets the round in progress commit." : "Stop brings it back to Idle.";

@@ -7,6 +7,8 @@ export const percent = (value) => (defined(value) ? `${(value * 100).toFixed(1)}
 export const loss = (value) => (defined(value) ? value.toFixed(3) : DASH);
 export const metric = (name, value) => (name === "loss" ? loss(value) : percent(value));
 
+export const counted = (number, noun) => `${number} ${noun}${Number(number) === 1 ? "" : "s"}`;
+
 export const clock = (iso) => {
   const time = new Date(iso);
   return Number.isNaN(time.getTime()) ? "" : time.toLocaleTimeString("en-GB");
