@@ -26,6 +26,8 @@ MANIFEST = parse(EXAMPLE.read_text(), EXAMPLE.name)
 FEDERATION = MANIFEST.federations[0]
 COHORTS = MANIFEST.cohorts_of(FEDERATION)
 LIMIT_SECONDS = 20
+HEARTBEAT_SECONDS = 0.05
+SILENCE_SECONDS = 0.4
 
 
 class World:
@@ -44,7 +46,16 @@ class World:
         clock = SystemClock()
         self.conductor = Conductor(self.journal, learning, clock)
         bus = self.network.bus("coordinator")
-        hospitals = Hospitals(self.conductor, learning, bus, clock, "uid", lambda name: f"ticket of {name}")
+        hospitals = Hospitals(
+            self.conductor,
+            learning,
+            bus,
+            clock,
+            "uid",
+            lambda name: f"ticket of {name}",
+            HEARTBEAT_SECONDS,
+            SILENCE_SECONDS,
+        )
         self.conductor.resume()
         self.tasks["coordinator"] = asyncio.ensure_future(self._run(bus, hospitals))
 
@@ -62,6 +73,8 @@ class World:
             engine or CohortEngine(COHORTS[name]),
             Outbox(folder / "answers"),
             BlobClient("https://localhost:1", ssl.create_default_context(), folder / "blobs"),
+            join_seconds=HEARTBEAT_SECONDS,
+            recheck_seconds=HEARTBEAT_SECONDS,
         )
         self.tasks[name] = asyncio.ensure_future(hospital.run())
 
@@ -81,7 +94,7 @@ class World:
     async def until(self, wanted: Callable[[FederationStatus], bool]) -> FederationStatus:
         async with asyncio.timeout(LIMIT_SECONDS):
             while not wanted(self.conductor.status()):
-                await self.conductor.changed(self.conductor.version, 1.0)
+                await self.conductor.changes.after(self.conductor.changes.version, 1.0)
         return self.conductor.status()
 
     async def complete(self) -> FederationStatus:

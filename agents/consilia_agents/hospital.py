@@ -47,7 +47,16 @@ RECHECK_SECONDS = 30.0
 class Hospital:
     """One hospital in one federation, on one event loop."""
 
-    def __init__(self, bus: Bus, coordinator: str, engine: Engine, outbox: Outbox, blobs: BlobClient) -> None:
+    def __init__(
+        self,
+        bus: Bus,
+        coordinator: str,
+        engine: Engine,
+        outbox: Outbox,
+        blobs: BlobClient,
+        join_seconds: float = JOIN_SECONDS,
+        recheck_seconds: float = RECHECK_SECONDS,
+    ) -> None:
         self._bus = bus
         self._coordinator = coordinator
         self._engine = engine
@@ -55,7 +64,8 @@ class Hospital:
         self._blobs = blobs
         self._instance = uuid.uuid4().hex
         self._coordinator_instance: str | None = None
-        self._heartbeat_seconds = JOIN_SECONDS
+        self._heartbeat_seconds = join_seconds
+        self._recheck_seconds = recheck_seconds
         self._settings: RunSettings | None = None
         self._next: Order | None = None
         self._order: Order | None = None
@@ -235,7 +245,7 @@ class Hospital:
 
     def _refused(self, reason: str) -> None:
         self._problem = reason
-        self._recheck_at = asyncio.get_running_loop().time() + RECHECK_SECONDS
+        self._recheck_at = asyncio.get_running_loop().time() + self._recheck_seconds
 
     # Saying.
 

@@ -81,6 +81,7 @@ class Conductor:
         self.roster = Roster()
         self.run = Run()
         self.broker_problem: str | None = None
+        self.changes = Changes()
         self.send_order: Callable[[Exchange, Names], None] = lambda _exchange, _to: None
         self._journal = journal
         self._learning = learning
@@ -88,7 +89,6 @@ class Conductor:
         self._min_agents = min_agents
         self._durable = False
         self._after_flush: list[Callable[[], None]] = []
-        self._changes = Changes()
         self._deadline: asyncio.TimerHandle | None = None
         self._ordered_at = 0.0
         self._conditions = with_transition_times([], {}, clock.now())[1]
@@ -111,30 +111,16 @@ class Conductor:
 
     def status(self) -> FederationStatus:
         """The status now; computed once for each change."""
-        if self._status is None or self._status[0] != self.version:
+        if self._status is None or self._status[0] != self.changes.version:
             facts = Facts(self._journal.history, self.run, self.roster, self.broker_problem)
             status = federation_status(facts)
             timed, self._conditions = with_transition_times(status.conditions, self._conditions, self._clock.now())
-            self._status = (self.version, status.model_copy(update={"conditions": timed}))
+            self._status = (self.changes.version, status.model_copy(update={"conditions": timed}))
         return self._status[1]
 
     def quorum_of(self, spec: FederationSpec) -> int:
         """The quorum of a spec here: ``MIN_AGENTS`` counts where it gives none."""
         return spec.effective_quorum(self._min_agents)
-
-    @property
-    def waiting(self) -> int:
-        """How many wait for the next change of the status."""
-        return self._changes.waiting
-
-    @property
-    def version(self) -> int:
-        """Counts the changes of the status."""
-        return self._changes.version
-
-    async def changed(self, version: int, seconds: float) -> bool:
-        """Wait until the version is another than ``version``; false if ``seconds`` passed first."""
-        return await self._changes.after(version, seconds)
 
     # What it hears.
 
@@ -223,10 +209,6 @@ class Conductor:
         """Tell a transition that is none of the rounds'."""
         self._tell(telling)
         self._flush()
-
-    def touch(self) -> None:
-        """Something volatile changed (the roster, the broker)."""
-        self._changes.happened()
 
     # Applying events.
 
@@ -388,7 +370,7 @@ class Conductor:
         due, self._after_flush = self._after_flush, []
         for act in due:
             act()
-        self._changes.happened()
+        self.changes.happened()
 
     def _tell(self, *tellings: Telling) -> None:
         for telling in tellings:

@@ -32,11 +32,11 @@ async def stream(
 async def _pour(response: web.StreamResponse, conductor: Conductor, after: int, ping_seconds: float) -> None:
     version = 0
     while True:
-        changed = await conductor.changed(version, ping_seconds)
+        changed = await conductor.changes.after(version, ping_seconds)
         if not changed:
             await response.write(PING.encode())
             continue
-        version = conductor.version
+        version = conductor.changes.version
         history = conductor.history.history
         text = entries(history, after)
         after = history.sequence

@@ -34,7 +34,7 @@ from consilia_coordinator.clock import Clock
 from consilia_coordinator.conductor import Conductor
 from consilia_coordinator.learning import Learning
 from consilia_coordinator.narration import Telling
-from consilia_coordinator.roster import HEARTBEAT_SECONDS, Member
+from consilia_coordinator.roster import HEARTBEAT_SECONDS, SILENCE_SECONDS, Member
 
 logger = logging.getLogger(__name__)
 
@@ -46,7 +46,10 @@ LONGEST_NAME = 63
 
 
 class Hospitals:
-    """The bus's listener. ``ticket_of`` mints the token with which a hospital may use blobs."""
+    """The bus's listener. ``ticket_of`` mints the token with which a hospital may use blobs.
+
+    Hospitals are told to give a sign of life every ``heartbeat_seconds``; after ``silence_seconds`` they are lost.
+    """
 
     def __init__(
         self,
@@ -56,6 +59,8 @@ class Hospitals:
         clock: Clock,
         federation: str,
         ticket_of: Callable[[str], str],
+        heartbeat_seconds: float = HEARTBEAT_SECONDS,
+        silence_seconds: float = SILENCE_SECONDS,
     ) -> None:
         self._conductor = conductor
         self._learning = learning
@@ -63,6 +68,8 @@ class Hospitals:
         self._clock = clock
         self._federation = federation
         self._ticket_of = ticket_of
+        self._heartbeat_seconds = heartbeat_seconds
+        self._silence_seconds = silence_seconds
         self._instance = uuid.uuid4().hex
         self._order: tuple[Exchange, Order] | None = None
         self._strangers: set[str] = set()
@@ -79,7 +86,7 @@ class Hospitals:
         exchange = self._conductor.run.exchange
         if exchange is not None:
             self.send_order(exchange, exchange.awaited)
-        self._conductor.touch()
+        self._conductor.changes.happened()
 
     def on_disconnected(self, reason: str) -> None:
         """Cut off: nobody is declared lost meanwhile."""
@@ -87,7 +94,7 @@ class Hospitals:
             self._conductor.broker_problem = reason
             self._conductor.tell(Telling("Warning", "BrokerLost", reason))
         self._conductor.broker_problem = reason
-        self._conductor.touch()
+        self._conductor.changes.happened()
 
     def on_message(self, sender: str, body: str) -> None:
         """Anything that anybody sent."""
@@ -104,21 +111,21 @@ class Hospitals:
 
     async def watch(self) -> None:
         """Until cancelled: hospitals that were not heard of for too long are lost, and when they were is told."""
-        for second in count(1):
+        for beat in count(1):
             before = self._clock.monotonic()
-            await asyncio.sleep(HEARTBEAT_SECONDS)
+            await asyncio.sleep(self._heartbeat_seconds)
             now = self._clock.monotonic()
-            if now - before > 2 * HEARTBEAT_SECONDS:
+            if now - before > 2 * self._heartbeat_seconds:
                 # It was this process that stood still: heartbeats wait to be read.
                 self._conductor.roster.forgive_silence(now)
             self._lose_the_silent()
-            if second % LAST_SEEN_EVERY == 0:
-                self._conductor.touch()
+            if beat % LAST_SEEN_EVERY == 0:
+                self._conductor.changes.happened()
 
     def _lose_the_silent(self) -> None:
         if self._conductor.broker_problem is not None:
             return
-        for name in self._conductor.roster.silent(self._clock.monotonic()):
+        for name in self._conductor.roster.silent(self._clock.monotonic(), self._silence_seconds):
             self._conductor.lose(name, "no sign of life (process, machine or network down)")
 
     # Hearing.
@@ -157,7 +164,7 @@ class Hospitals:
         return Welcome(
             federation=self._federation,
             instance=self._instance,
-            heartbeat_seconds=HEARTBEAT_SECONDS,
+            heartbeat_seconds=self._heartbeat_seconds,
             settings=settings,
         )
 

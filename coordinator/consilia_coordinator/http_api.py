@@ -131,8 +131,8 @@ class HttpApi:
         """The status; with ``after`` equal to its sequence, once it has changed or the poll's time is over."""
         after = _whole(request, "after")
         if after is not None:
-            await self._conductor.changed(after, self._long_poll_seconds)
-        return _json({"sequence": self._conductor.version, "status": self._conductor.status().to_json()})
+            await self._conductor.changes.after(after, self._long_poll_seconds)
+        return _json({"sequence": self._conductor.changes.version, "status": self._conductor.status().to_json()})
 
     async def rounds(self, request: web.Request) -> web.Response:
         """The committed rounds of a run."""
@@ -197,13 +197,13 @@ class HttpApi:
         """The desired run. Idempotent."""
         body = _validated(RunRequest, await request.read())
         self._conductor.desire(body.run, body.spec)
-        return _json({"sequence": self._conductor.version})
+        return _json({"sequence": self._conductor.changes.version})
 
     async def put_tracking(self, request: web.Request) -> web.Response:
         """What MLflow knows."""
         body = _validated(TrackingReport, await request.read())
         self._conductor.track(Tracked(at=iso(self._clock.now()), **body.model_dump()))
-        return _json({"sequence": self._conductor.version})
+        return _json({"sequence": self._conductor.changes.version})
 
     async def get_blob(self, request: web.Request) -> web.StreamResponse:
         """The global parameters; with ``Range``, a part of them. No hospital reads what another one sent."""

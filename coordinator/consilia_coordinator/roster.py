@@ -1,6 +1,6 @@
 """Who the hospitals are, as the coordinator last heard of them: addresses, signs of life, what is wrong.
 
-A hospital that joined and was heard of within :data:`SILENCE_SECONDS` is there; silence, leaving or refusal end that.
+A hospital that joined and was heard of lately is there; silence, leaving or refusal end that.
 """
 
 from dataclasses import dataclass
@@ -67,9 +67,9 @@ class Roster:
         member = self.member(name)
         member.address, member.lost_reason = None, reason
 
-    def silent(self, monotonic: float) -> list[str]:
-        """Those who are there and were not heard of for too long."""
-        return [member.name for member in self.present() if monotonic - member.heard > SILENCE_SECONDS]
+    def silent(self, monotonic: float, seconds: float = SILENCE_SECONDS) -> list[str]:
+        """Those who are there and were not heard of for longer than ``seconds``."""
+        return [member.name for member in self.present() if monotonic - member.heard > seconds]
 
     def forgive_silence(self, monotonic: float) -> None:
         """Nobody could be heard, for the coordinator itself was cut off: count silence from now."""

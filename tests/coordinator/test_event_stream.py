@@ -197,4 +197,4 @@ async def test_a_viewer_that_goes_away_leaves_nothing_behind(served: Served) -> 
     conductor = served.coordinator.conductor
     async with following(served) as feed:
         await feed.until("status")
-    await until(lambda: conductor.waiting == 0)
+    await until(lambda: conductor.changes.waiting == 0)

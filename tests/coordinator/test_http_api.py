@@ -210,16 +210,20 @@ async def test_before_any_spec_the_status_says_what_it_waits_for(served: Served)
 
 async def test_it_answers_at_once_when_the_sequence_is_another(served: Served) -> None:
     served.coordinator.start()
-    for after in (0, served.coordinator.conductor.version - 1, served.coordinator.conductor.version + 100):
+    for after in (
+        0,
+        served.coordinator.conductor.changes.version - 1,
+        served.coordinator.conductor.changes.version + 100,
+    ):
         answer = await asyncio.wait_for(get(served, f"/v1/status?after={after}"), 5)
-        assert answer["sequence"] == served.coordinator.conductor.version
+        assert answer["sequence"] == served.coordinator.conductor.changes.version
 
 
 async def test_it_waits_for_a_change_and_then_answers_with_it(served: Served) -> None:
     served.coordinator.start()
     after = (await get(served, "/v1/status"))["sequence"]
     poll = asyncio.ensure_future(get(served, f"/v1/status?after={after}"))
-    await until(lambda: served.coordinator.conductor.waiting == 1)
+    await until(lambda: served.coordinator.conductor.changes.waiting == 1)
     assert not poll.done()
     served.coordinator.commit_round()
     answer = await poll
@@ -235,11 +239,11 @@ async def test_it_answers_with_the_same_sequence_when_its_time_is_over(tmp_path:
 
 
 async def test_a_client_that_goes_away_leaves_no_watcher(served: Served) -> None:
-    version = served.coordinator.conductor.version
+    version = served.coordinator.conductor.changes.version
     poll = asyncio.ensure_future(get(served, f"/v1/status?after={version}"))
-    await until(lambda: served.coordinator.conductor.waiting == 1)
+    await until(lambda: served.coordinator.conductor.changes.waiting == 1)
     poll.cancel()
-    await until(lambda: served.coordinator.conductor.waiting == 0)
+    await until(lambda: served.coordinator.conductor.changes.waiting == 0)
 
 
 async def test_the_status_reads_back_as_the_model_that_everybody_shares(served: Served) -> None:
