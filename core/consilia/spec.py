@@ -15,8 +15,6 @@ from pydantic.alias_generators import to_camel
 
 from consilia.wording import NON_PRIVATE, counted, privacy_of
 
-GROUP = "consilia.health"
-VERSION = "v1alpha1"
 API_VERSION: Literal["consilia.health/v1alpha1"] = "consilia.health/v1alpha1"
 DEFAULT_NAMESPACE = "default"
 
@@ -65,9 +63,6 @@ class Metadata(Document):
     name: Name
     namespace: Name = DEFAULT_NAMESPACE
     uid: str | None = None
-    generation: int | None = None
-    labels: dict[str, str] = Field(default_factory=dict)
-    annotations: dict[str, str] = Field(default_factory=dict)
 
 
 class Model(Document):
@@ -193,7 +188,9 @@ class FederationSpec(Document):
     run: int | None = Field(None, ge=1, le=1_000_000, description="A new run starts when this is above status.run.")
     quorum: int | None = Field(None, ge=1, le=500, description="Fewest hospitals of a round. Default: all of them.")
     round_timeout: Duration = Field("2m", description="When it ends, a round commits with its quorum or is retried.")
-    seed: int = Field(42, ge=0, le=2**32 - 1, description="Seed of all that is drawn at random in a run.")
+    seed: int = Field(
+        42, ge=0, le=2**32 - 1, description="Recorded with the run; logistic regression without noise draws nothing."
+    )
     model: Model = Field(default_factory=Model)
     algorithm: Algorithm = Field(default_factory=Algorithm)
     features: Features

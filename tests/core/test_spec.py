@@ -144,6 +144,12 @@ def test_a_document_comes_back_from_its_own_json(document: dict[str, Any]) -> No
     assert "round_timeout" not in str(read.to_json())
 
 
+def test_metadata_that_is_somebody_elses_is_accepted_and_left_out() -> None:
+    document = federation_document()
+    document["metadata"] |= {"labels": {"team": "oncology"}, "annotations": {}, "generation": 3, "managedFields": []}
+    assert Federation.model_validate(document) == Federation.model_validate(federation_document())
+
+
 def test_documents_are_frozen() -> None:
     with pytest.raises(ValidationError, match="frozen"):
         federation().spec.rounds = 5  # type: ignore[misc]
