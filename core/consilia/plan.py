@@ -10,14 +10,12 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from consilia.spec import Cohort, Federation
+from consilia.threads import ONE_THREAD
 
 Kind = Literal["broker", "coordinator", "hospital", "tracking", "mlflow", "dashboard"]
 
 BROKER, COORDINATOR, TRACKING, MLFLOW, DASHBOARD = "broker", "coordinator", "tracking", "mlflow", "dashboard"
 XMPP_PORT, HTTPS_PORT, MLFLOW_PORT, DASHBOARD_PORT = 5222, 8443, 5000, 8081
-
-# Threads of a BLAS library change the order of additions, and with it the last bits of a model.
-ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from consilia.errors import Unavailable
+from consilia.threads import ONE_THREAD
 
 # In pieces, so that requests are served in between. What the last three import is most of their cost.
 LOAD = (
@@ -34,7 +35,6 @@ LOAD = (
     "consilia_agents.__main__",
 )
 LAST_GRACE = 2.0  # seconds in which a nursery that was told to end kills what it started
-ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
 
 
 @dataclass(frozen=True)

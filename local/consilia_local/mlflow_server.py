@@ -7,7 +7,6 @@ sends no telemetry and starts no job workers, and it gives way to training where
 """
 
 import argparse
-import errno
 import gc
 import os
 import signal
@@ -18,6 +17,8 @@ from pathlib import Path
 from types import FrameType
 
 from consilia.errors import InvalidSetting
+from consilia.threads import ONE_THREAD
+from consilia_local.ports import CannotListen, claim
 
 NICENESS = 10
 """Added to the process's niceness: rounds come first."""
@@ -32,8 +33,7 @@ ENVIRONMENT = {
     "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
     "MLFLOW_LOGGING_LEVEL": "WARNING",
     "PYTHONWARNINGS": "ignore",
-    "OPENBLAS_NUM_THREADS": "1",
-    "OMP_NUM_THREADS": "1",
+    **ONE_THREAD,
 }
 """What an MLflow server of ours needs in its environment to be quiet and small."""
 
@@ -85,19 +85,12 @@ def serve(folder: Path, host: str, port: int) -> None:
 
 
 def _claim(host: str, port: int) -> socket.socket:
-    """Bind without listening: nobody else gets the port, and nobody is kept waiting on it."""
-    listener = socket.socket()
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
-        listener.bind((host, port))
-    except OSError as error:
-        listener.close()
-        if error.errno != errno.EADDRINUSE:
-            raise InvalidSetting(f"MLflow cannot listen on {host}:{port} ({error.strerror})") from error
+        return claim(host, port)
+    except CannotListen as problem:
         raise InvalidSetting(
-            f"MLflow cannot listen on {host}:{port}: the port is taken; stop what uses it or choose another port"
-        ) from error
-    return listener
+            f"MLflow cannot listen on {host}:{port}: the port {problem.why}; stop what uses it or choose another port"
+        ) from problem
 
 
 def _allowed_hosts(host: str, port: int) -> str:

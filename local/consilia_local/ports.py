@@ -4,9 +4,19 @@ import errno
 import socket
 from dataclasses import dataclass
 
-from consilia.errors import InvalidSetting
+from consilia.errors import InvalidSetting, Unavailable
 
 LOOPBACK = "127.0.0.1"
+
+
+class CannotListen(Unavailable):
+    """Nobody can listen there now. ``why`` ends a sentence that begins with the port."""
+
+    def __init__(self, host: str, port: int, error: OSError) -> None:
+        self.is_taken = error.errno == errno.EADDRINUSE
+        self.why = "is taken" if self.is_taken else f"cannot be used ({error.strerror})"
+        remedy = "stop what listens there" if self.is_taken else "choose another"
+        super().__init__(f"port {port} of {host} {self.why}; {remedy}")
 
 
 @dataclass(frozen=True)
@@ -16,6 +26,25 @@ class WantedPort:
     what: str
     flag: str
     number: int | None
+
+
+def claim(host: str, port: int) -> socket.socket:
+    """Bind ``port`` of the address ``host`` without listening, so that nobody is kept waiting on it; 0 is any.
+
+    Raises :class:`CannotListen` with a sentence.
+    """
+    is_ipv6 = ":" in host
+    listener = socket.socket(socket.AF_INET6 if is_ipv6 else socket.AF_INET)
+    try:
+        # As servers do: a port whose last connections are still closing is free.
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if is_ipv6:
+            listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        listener.bind((host, port))
+    except OSError as error:
+        listener.close()
+        raise CannotListen(host, port, error) from error
+    return listener
 
 
 def choose(wanted: list[WantedPort]) -> list[int]:
@@ -28,7 +57,8 @@ def choose(wanted: list[WantedPort]) -> list[int]:
     try:
         numbers = []
         for want in sorted(wanted, key=lambda want: want.number is None):
-            held.append(_bound(want))
+            held.append(_claimed(want))
+            held[-1].listen(1)  # or the same port could be claimed twice
             numbers.append((want, held[-1].getsockname()[1]))
     finally:
         for listener in held:
@@ -36,17 +66,9 @@ def choose(wanted: list[WantedPort]) -> list[int]:
     return [next(number for want, number in numbers if want is asked) for asked in wanted]
 
 
-def _bound(want: WantedPort) -> socket.socket:
-    listener = socket.socket()
-    # As servers do: a port whose last connections are still closing is free.
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+def _claimed(want: WantedPort) -> socket.socket:
     try:
-        listener.bind((LOOPBACK, want.number or 0))
-        listener.listen(1)
-    except OSError as error:
-        listener.close()
-        port = f"port {want.number} for {want.what}"
-        if error.errno == errno.EADDRINUSE:
-            raise InvalidSetting(f"{port} is taken: stop what uses it, or choose another with {want.flag}") from error
-        raise InvalidSetting(f"{port} cannot be used ({error.strerror}): choose another with {want.flag}") from error
-    return listener
+        return claim(LOOPBACK, want.number or 0)
+    except CannotListen as problem:
+        remedy = f"{'stop what uses it, or ' if problem.is_taken else ''}choose another with {want.flag}"
+        raise InvalidSetting(f"port {want.number} for {want.what} {problem.why}: {remedy}") from problem

@@ -10,7 +10,6 @@ listening, passwords and routing are ours. It speaks PLAIN inside TLS and no oth
 import asyncio
 import base64
 import binascii
-import errno
 import hmac
 import signal
 import socket
@@ -23,7 +22,6 @@ from xml.etree.ElementTree import Element
 
 import loguru
 
-from consilia.errors import Unavailable
 from consilia_local.broker.folder import BrokerFolder
 from consilia_local.broker.pyjabber_parts import (
     JID,
@@ -35,6 +33,7 @@ from consilia_local.broker.pyjabber_parts import (
     XMLParser,
 )
 from consilia_local.broker.routing import Router, StanzaHandler
+from consilia_local.ports import claim
 
 _SASL = "urn:ietf:params:xml:ns:xmpp-sasl"
 
@@ -118,7 +117,7 @@ async def serve(folder: BrokerFolder) -> None:
 
     Raises
     ------
-    Unavailable
+    CannotListen
         If the port is taken.
     """
     # Warnings alone, which name connections and never a message or a password.
@@ -132,23 +131,15 @@ async def serve(folder: BrokerFolder) -> None:
     for signum in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(signum, stop.set)
     router = Router()
-    try:
-        server = await loop.create_server(
-            lambda: Connection(folder, router), host=list(folder.interfaces), port=folder.port
-        )
-    except OSError as error:
-        if error.errno != errno.EADDRINUSE:
-            raise
-        raise port_taken(folder) from error
+    servers = [
+        await loop.create_server(lambda: Connection(folder, router), sock=claim(interface, folder.port))
+        for interface in folder.interfaces
+    ]
     sys.stdout.write("ready\n")
     sys.stdout.flush()
     await stop.wait()
-    server.close()
-
-
-def port_taken(folder: BrokerFolder) -> Unavailable:
-    """Say that something else listens there."""
-    return Unavailable(f"port {folder.port} of {', '.join(folder.interfaces)} is taken; stop what listens there")
+    for server in servers:
+        server.close()
 
 
 def _configure(folder: BrokerFolder, tls: ssl.SSLContext) -> AppConfig.AppConfig:
