@@ -159,10 +159,7 @@ class HttpApi:
         if not run.parameters.inline:
             raise web.HTTPConflict(text="the model is larger than this call gives: fetch its blob")
         features = run.spec.features
-        moments = unpack(run.moments) if run.moments else None
-        mapped = (
-            FeatureMap.from_codebook(features) if moments is None else FeatureMap.from_moments(features.names, moments)
-        )
+        mapped = FeatureMap.of(features, unpack(run.moments) if run.moments else None)
         return _json(
             {
                 "run": run.number,

@@ -66,7 +66,7 @@ class SpecObjective:
             features=spec.features,
             model=spec.model,
             algorithm=spec.algorithm,
-            feature_map=None if self._needs(moments) else self.feature_map(moments),
+            feature_map=None if self._waits_for(moments) else self.feature_map(moments),
         )
 
     def combine(self, task: Task, updates: Iterable[Update]) -> FloatArray:
@@ -85,14 +85,8 @@ class SpecObjective:
         """The run's map from columns to the model's input; kept, for it is asked for at every round."""
         key = None if moments is None else moments.tobytes()
         if self._map is None or self._map[0] != key:
-            features = self._spec.features
-            made = (
-                FeatureMap.from_codebook(features)
-                if features.scaling == "codebook" or moments is None
-                else FeatureMap.from_moments(features.names, moments)
-            )
-            self._map = (key, made)
+            self._map = (key, FeatureMap.of(self._spec.features, moments))
         return self._map[1]
 
-    def _needs(self, moments: FloatArray | None) -> bool:
+    def _waits_for(self, moments: FloatArray | None) -> bool:
         return self._spec.features.scaling == "federated" and moments is None

@@ -61,6 +61,18 @@ class FeatureMap(BaseModel):
         return self
 
     @classmethod
+    def of(cls, features: Features, total: FloatArray | None) -> Self:
+        """The map of a run, by what its features say; ``total`` are the summed moments, once there are any.
+
+        Raises :class:`InvalidManifest` where the scaling is federated and nothing was summed yet.
+        """
+        if features.scaling == "codebook":
+            return cls.from_codebook(features)
+        if total is None:
+            raise InvalidManifest("scaling: federated has no map before the hospitals' moments are summed, in round 0")
+        return cls.from_moments(features.names, total)
+
+    @classmethod
     def from_codebook(cls, features: Features) -> Self:
         """The map of ``scaling: codebook``, from the federation's public bounds."""
         low: list[float] = []

@@ -10,7 +10,7 @@ from hypothesis.extra.numpy import arrays
 from pydantic import ValidationError
 
 from consilia import manifest
-from consilia.errors import InvalidData
+from consilia.errors import InvalidData, InvalidManifest
 from consilia.features import RADIUS, FeatureMap, moments, scaling_from_moments
 from consilia.spec import Feature, Features
 
@@ -142,3 +142,22 @@ def test_the_examples_codebook_maps_every_patient_of_the_example(pytestconfig):
     path = pytestconfig.rootpath / "examples" / "breast-cancer.yaml"
     spec = manifest.only_federation(manifest.parse(path.read_text("utf-8"), str(path)), str(path)).spec
     assert FeatureMap.from_codebook(spec.features).size == 31
+
+
+TOTAL = moments(np.array([[1.0, 20.0], [3.0, 60.0], [8.0, 10.0]]))
+
+
+@pytest.mark.parametrize("total", [None, TOTAL], ids=["before moments", "with moments"])
+def test_bounds_decide_where_the_scaling_is_codebook_whatever_was_summed(total):
+    assert FeatureMap.of(FEATURES, total) == CODEBOOK
+
+
+def test_the_summed_moments_decide_where_the_scaling_is_federated():
+    federated = FEATURES.model_copy(update={"scaling": "federated"})
+    assert FeatureMap.of(federated, TOTAL) == FeatureMap.from_moments(FEATURES.names, TOTAL)
+
+
+def test_a_federated_scaling_has_no_map_before_its_moments():
+    federated = FEATURES.model_copy(update={"scaling": "federated"})
+    with pytest.raises(InvalidManifest, match="no map before the hospitals' moments are summed"):
+        FeatureMap.of(federated, None)
