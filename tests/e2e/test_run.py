@@ -65,6 +65,20 @@ def test_ctrl_c_leaves_nothing_behind_and_the_next_run_goes_on(consilia: Callabl
     assert command.model() == computed_model(text)
 
 
+@pytest.mark.parametrize("broker", BROKERS)
+def test_ctrl_c_kills_a_broker_that_does_not_end_when_it_is_asked_to(
+    consilia: Callable[..., Command], broker: str
+) -> None:
+    command = consilia(example(rounds=100_000), "--broker", broker, *LEAN)
+    command.until_round(1)
+    for pid in command.processes()["broker"]:
+        os.kill(pid, signal.SIGSTOP)  # SIGTERM waits for good, as it did for a Prosody that spun in a TLS library
+    assert command.process is not None
+    command.process.send_signal(signal.SIGINT)
+    assert command.wait(20) == 130
+    assert command.processes() == {}
+
+
 def test_no_process_outlives_a_killed_command(consilia: Callable[..., Command]) -> None:
     command = consilia(example(rounds=LONG), *LEAN)
     command.until_round(1)
