@@ -46,8 +46,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(options: argparse.Namespace) -> int:
-    from consilia_local.launcher import open_nursery  # noqa: PLC0415 - see the module
+    from consilia_local.launcher import open_nursery, require_linux  # noqa: PLC0415 - see the module
 
+    require_linux()
     nursery = open_nursery()
     try:
         from consilia_local.run import RunOptions, run  # noqa: PLC0415 - see the module

@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from consilia.errors import Unavailable
+from consilia.errors import Refusal, Unavailable
 from consilia.threads import ONE_THREAD
 
 # In pieces, so that requests are served in between. What the last three import is most of their cost.
@@ -95,6 +95,12 @@ class OpenedNursery:
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()
+
+
+def require_linux(platform: str = sys.platform) -> None:
+    """Raise :class:`Refusal` elsewhere: only there does the kernel end what outlives the one that started it."""
+    if platform != "linux":
+        raise Refusal(f"`consilia run` needs Linux, and this is {platform}: use a Linux machine, or a container")
 
 
 def open_nursery(load: Sequence[str] = LOAD) -> OpenedNursery:

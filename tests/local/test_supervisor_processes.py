@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from consilia.errors import Unavailable
-from consilia_local.launcher import Launcher, ProcessSpec, open_nursery
+from consilia.errors import Refusal, Unavailable
+from consilia_local.launcher import Launcher, ProcessSpec, open_nursery, require_linux
 from consilia_local.supervisor import Supervisor
 
 SLEEP = "import signal; print('up', flush=True); signal.pause()"
@@ -154,6 +154,13 @@ async def test_a_process_that_ignores_sigterm_is_killed_after_the_grace(
     pid = supervisor.pids["child"]
     await supervisor.stop()
     assert not is_alive(pid)
+
+
+@pytest.mark.parametrize("platform", ["darwin", "win32", "freebsd14"])
+def test_a_system_whose_kernel_cannot_end_them_is_refused_in_one_sentence(platform: str) -> None:
+    with pytest.raises(Refusal, match=f"^`consilia run` needs Linux, and this is {platform}: use a Linux machine"):
+        require_linux(platform)
+    require_linux("linux")
 
 
 COMMAND = """\
