@@ -27,9 +27,10 @@ from consilia import dataset, manifest
 from consilia.aggregation import FedAvg, Update, chunks, sum_vectors
 from consilia.dataset import Rows
 from consilia.features import FeatureMap
-from consilia.metrics import NAMES, Metrics, score
+from consilia.metrics import score
 from consilia.model import Work
 from consilia.spec import Cohort, FederationSpec
+from consilia.status import Metrics
 from consilia.vectors import FloatArray
 from consilia_agents.holdout import Sides, divide
 from consilia_agents.sources import BuiltinSource
@@ -143,8 +144,10 @@ def compare(example: Example, seed: int, work: Work | None = None) -> Comparison
 
 def mean(scores: list[Metrics]) -> Metrics:
     """The mean of each score over those that define it."""
-    defined = {name: [value for one in scores if (value := one[name]) is not None] for name in NAMES}
-    return {name: float(np.mean(values)) if values else None for name, values in defined.items()}
+    defined = {
+        name: [value for one in scores if (value := getattr(one, name)) is not None] for name in Metrics.model_fields
+    }
+    return Metrics(**{name: float(np.mean(values)) for name, values in defined.items() if values})
 
 
 def mean_of(comparisons: list[Comparison]) -> Comparison:
@@ -158,7 +161,7 @@ def mean_of(comparisons: list[Comparison]) -> Comparison:
 
 
 def _number(metrics: Metrics, name: str) -> float:
-    value = metrics[name]
+    value: float | None = getattr(metrics, name)
     assert value is not None, f"{name} is undefined on the test rows"
     return value
 
@@ -167,7 +170,7 @@ def _show(comparisons: list[Comparison]) -> None:
     total = mean_of(comparisons)
     print(f"{'':16} {'accuracy':>9} {'loss':>7} {'precision':>9} {'recall':>7} {'auc':>7}")
     for name in ("federated", "centralised", "trained_rows", "alone"):
-        row = {score: value or 0.0 for score, value in getattr(total, name).items()}
+        row = {score: value or 0.0 for score, value in getattr(total, name)}
         print(
             f"{name.replace('_', ' '):16} {row['accuracy']:9.2%} {row['loss']:7.4f} {row['precision']:9.2%} "
             f"{row['recall']:7.2%} {row['auc']:7.4f}"

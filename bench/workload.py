@@ -50,8 +50,7 @@ class Training:
             design, labels = shard["train_design"], shard["train_labels"]
             scores = score(shard["holdout_labels"], predict_proba(shard["holdout_design"], parameters))
         trained = train_local(design, labels, parameters, self.steps, self.learning_rate, self.l2)
-        defined = {name: value for name, value in scores.items() if value is not None}
-        return Update(trained, len(labels), defined)
+        return Update(trained, len(labels), scores.model_dump(exclude_none=True))
 
 
 @dataclass(frozen=True)

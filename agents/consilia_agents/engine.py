@@ -75,7 +75,7 @@ class CohortEngine:
             return Answer(trainer.rows, trainer.moments())
         if parameters is None or settings.feature_map is None:
             raise InvalidMessage(f"an order to {task} needs parameters and a feature map")
-        scores = Metrics(**trainer.evaluate(settings.feature_map, parameters))
+        scores = trainer.evaluate(settings.feature_map, parameters)
         if task == "evaluate":
             return Answer(trainer.rows, None, scores)
         work = Work.of(settings.model, settings.algorithm)

@@ -11,8 +11,9 @@ import numpy as np
 from consilia.dataset import Rows
 from consilia.errors import InvalidData, InvalidMessage
 from consilia.features import FeatureMap, moments
-from consilia.metrics import Metrics, score
+from consilia.metrics import score
 from consilia.model import Work, predict_proba
+from consilia.status import Metrics
 from consilia.vectors import FloatArray, all_finite
 from consilia.wording import counted
 from consilia_agents.estimator import FederatedLogisticRegression

@@ -5,9 +5,10 @@ from typing import Self
 from consilia import dataset
 from consilia.dataset import Rows
 from consilia.features import FeatureMap
-from consilia.metrics import Metrics, score
+from consilia.metrics import score
 from consilia.model import predict_proba
 from consilia.spec import FederationSpec
+from consilia.status import Metrics
 from consilia.vectors import FloatArray
 
 

@@ -1,8 +1,6 @@
 """The coordinator's metrics in the Prometheus text format (version 0.0.4). Pure."""
 
-from consilia.status import FederationStatus
-
-SCORES = ("accuracy", "loss", "precision", "recall", "auc")
+from consilia.status import FederationStatus, Metrics
 
 
 def exposition(federation: str, status: FederationStatus) -> str:
@@ -16,7 +14,7 @@ def exposition(federation: str, status: FederationStatus) -> str:
     lines += _gauge("consilia_private", "1 where noise protects the patients, else 0.", [(label, int(status.private))])
     if status.seconds_per_round is not None:
         lines += _gauge("consilia_round_seconds", "Median time of a round.", [(label, status.seconds_per_round)])
-    for score in SCORES:
+    for score in Metrics.model_fields:
         samples = _score(label, score, status)
         if samples:
             lines += _gauge(f"consilia_{score}", f"{score} of the newest scored global model.", samples)

@@ -79,7 +79,7 @@ class SpecObjective:
         """See :class:`Objective`."""
         if self._evaluation is None:
             return None
-        return Metrics(**self._evaluation.score(self.feature_map(moments), parameters))
+        return self._evaluation.score(self.feature_map(moments), parameters)
 
     def feature_map(self, moments: FloatArray | None) -> FeatureMap:
         """The run's map from columns to the model's input; kept, for it is asked for at every round."""

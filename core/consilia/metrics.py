@@ -6,30 +6,27 @@ recall when no label is 1, auc when one class is missing, and everything when th
 
 import numpy as np
 
+from consilia.status import Metrics
 from consilia.vectors import FloatArray
 
-NAMES = ("accuracy", "loss", "precision", "recall", "auc")
 TINY = 1e-15
 """Probabilities are clipped to [TINY, 1 - TINY] before the logarithm, as scikit-learn did for long."""
-
-Metrics = dict[str, float | None]
-"""A value in [0, 1] for each of ``NAMES`` (the loss: >= 0), or None where it is undefined."""
 
 
 def score(y: FloatArray, probability: FloatArray) -> Metrics:
     """All scores of probabilities (n,) of label 1 against labels 0 or 1 (n,); 0.5 and above predicts 1."""
     if y.size == 0:
-        return dict.fromkeys(NAMES)
+        return Metrics()
     positive = y > 0.5
     predicted = probability >= 0.5
     hits = int(np.count_nonzero(predicted & positive))
-    return {
-        "accuracy": int(np.count_nonzero(predicted == positive)) / y.size,
-        "loss": log_loss(y, probability),
-        "precision": _share(hits, int(np.count_nonzero(predicted))),
-        "recall": _share(hits, int(np.count_nonzero(positive))),
-        "auc": auc(y, probability),
-    }
+    return Metrics(
+        accuracy=int(np.count_nonzero(predicted == positive)) / y.size,
+        loss=log_loss(y, probability),
+        precision=_share(hits, int(np.count_nonzero(predicted))),
+        recall=_share(hits, int(np.count_nonzero(positive))),
+        auc=auc(y, probability),
+    )
 
 
 def log_loss(y: FloatArray, probability: FloatArray) -> float:

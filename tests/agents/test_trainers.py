@@ -6,8 +6,9 @@ import pytest
 from consilia.dataset import Rows
 from consilia.errors import InvalidData, InvalidMessage
 from consilia.features import FeatureMap, moments
-from consilia.metrics import NAMES, score
+from consilia.metrics import score
 from consilia.model import Work, predict_proba, train_local
+from consilia.status import Metrics
 from consilia_agents.holdout import Sides, divide
 from consilia_agents.sources import BuiltinSource
 from consilia_agents.trainers import SklearnTrainer
@@ -40,7 +41,7 @@ class TestEveryTrainer:
 
     def test_scores_are_of_the_holdout_rows_alone(self, make):
         expected = score(SIDES.holdout.y, predict_proba(MAP.apply(SIDES.holdout.x), W0))
-        assert make(SIDES).evaluate(MAP, W0) == pytest.approx(expected)
+        assert make(SIDES).evaluate(MAP, W0).model_dump() == pytest.approx(expected.model_dump())
 
     def test_another_feature_map_is_used_as_soon_as_it_comes(self, make):
         trainer = make(SIDES)
@@ -50,7 +51,7 @@ class TestEveryTrainer:
 
     def test_without_holdout_rows_every_score_is_undefined(self, make):
         nobody = SIDES.holdout.take(np.arange(0))
-        assert make(Sides(SIDES.train, nobody)).evaluate(MAP, W0) == dict.fromkeys(NAMES)
+        assert make(Sides(SIDES.train, nobody)).evaluate(MAP, W0) == Metrics()
 
     def test_a_training_side_that_the_hash_left_with_one_class_still_trains(self, make):
         one = SIDES.train.take(np.flatnonzero(SIDES.train.y == 0))

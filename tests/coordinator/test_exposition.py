@@ -5,7 +5,7 @@ import re
 import pytest
 
 from consilia.status import FederationStatus, HospitalStatus, Metrics
-from consilia_coordinator.exposition import SCORES, exposition
+from consilia_coordinator.exposition import exposition
 
 STATUS = FederationStatus(
     run=2,
@@ -72,5 +72,5 @@ def test_a_score_that_nobody_has_is_no_sample() -> None:
 
 def test_before_anything_happened_it_is_well_formed_and_without_scores() -> None:
     samples = read(exposition("default/f", FederationStatus()))
-    assert not [name for name, _ in samples if name.removeprefix("consilia_") in SCORES]
+    assert not [name for name, _ in samples if name.removeprefix("consilia_") in Metrics.model_fields]
     assert samples["consilia_round", 'federation="default/f"'] == 0

@@ -14,7 +14,6 @@ from consilia.status import Metrics, RoundRecord
 
 GLOBAL = "global"
 ROUND = "round"
-METRICS = tuple(Metrics.model_fields)
 LIMIT = 1000
 """The most metrics that MLflow takes in one request."""
 
@@ -45,7 +44,9 @@ def entries_of(record: RoundRecord) -> list[Entry]:
     at = milliseconds(record.at)
     scores: list[tuple[str, Metrics]] = [] if record.metrics is None else [(GLOBAL, record.metrics)]
     scores += [(group_of(name), record.hospitals[name]) for name in sorted(record.hospitals)]
-    values = [(f"{group}/{metric}", getattr(score, metric)) for group, score in scores for metric in METRICS]
+    values = [
+        (f"{group}/{metric}", getattr(score, metric)) for group, score in scores for metric in Metrics.model_fields
+    ]
     values += [(f"{ROUND}/seconds", record.seconds), (f"{ROUND}/hospitals", float(len(record.participants)))]
     return [
         Entry(key, float(value), record.round, at)
