@@ -17,5 +17,5 @@ def test_federating_costs_no_more_than_promised_against_one_pooled_table(compari
 
 
 def test_no_hospital_alone_comes_close(comparison):
-    assert comparison.federated["accuracy"] - comparison.alone["accuracy"] > 0.03
-    assert comparison.alone["loss"] > 1.5 * comparison.federated["loss"]
+    assert comparison.federated.accuracy - comparison.alone.accuracy > 0.03
+    assert comparison.alone.loss > 1.5 * comparison.federated.loss
