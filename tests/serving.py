@@ -1,6 +1,7 @@
 """A coordinator's HTTP API over real HTTPS in this process; answers of hospitals are handed to its conductor."""
 
 import asyncio
+import socket
 import ssl
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
@@ -103,6 +104,13 @@ class Coordinator:
         assert exchange is not None
         for hospital in sorted(exchange.participants):
             self.answer(hospital, value, loss)
+
+
+def free_port() -> int:
+    """A port of loopback that nobody listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
 
 
 def settings_in(folder: Path, **more: str) -> Settings:

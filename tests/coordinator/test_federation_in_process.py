@@ -1,6 +1,7 @@
 """A coordinator and five hospitals: the whole protocol, with kills, losses and edits."""
 
 import asyncio
+from dataclasses import dataclass, field
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ from consilia.errors import InvalidData, Refusal
 from consilia.protocol import RunSettings, Task
 from consilia.vectors import FloatArray
 from consilia_agents.engine import Answer, CohortEngine
+from consilia_agents.hospital import INTERNAL
 from world import COHORTS, FEDERATION, World, spec
 
 
@@ -143,22 +145,35 @@ async def test_an_edit_that_cannot_hold_in_mid_run_is_told(world: World) -> None
     assert "EditDeferred: spec.seed: holds from the next run on" in world.events
 
 
-class Unusable:
-    """An engine whose data are refused."""
+MISSING = InvalidData('column "mean radius" is missing from table biopsies: map it')
+BUG = RuntimeError("row 7: Ada Lovelace, born 1815")
+"""An error that nobody foresaw, and that names a patient."""
 
-    name = "sklearn"
+
+@dataclass
+class Failing:
+    """Riverside's engine, with an error where its data are prepared or an order is answered, until it is mended."""
+
+    preparing: Exception | None = None
+    answering: Exception | None = None
+    name: str = "sklearn"
+    engine: CohortEngine = field(default_factory=lambda: CohortEngine(COHORTS["riverside"]))
 
     def prepare(self, settings: RunSettings) -> None:
-        raise InvalidData('column "mean radius" is missing from table biopsies: map it')
+        if self.preparing is not None:
+            raise self.preparing
+        self.engine.prepare(settings)
 
     def answer(self, task: Task, settings: RunSettings, parameters: FloatArray | None) -> Answer:
         self.prepare(settings)
-        raise AssertionError("data that are refused were used")
+        if self.answering is not None:
+            raise self.answering
+        return self.engine.answer(task, settings, parameters)
 
 
 async def test_refused_data_block_a_run_that_needs_everybody_and_say_why(world: World) -> None:
     world.conductor.desire(1, FEDERATION.spec)
-    world.start_hospital("riverside", Unusable())
+    world.start_hospital("riverside", Failing(MISSING))
     for name in sorted(set(COHORTS) - {"riverside"}):
         world.start_hospital(name)
     status = await world.until(lambda status: status.phase == "Blocked" and status.connected == 4)
@@ -168,12 +183,39 @@ async def test_refused_data_block_a_run_that_needs_everybody_and_say_why(world: 
 
 
 async def test_refused_data_do_not_stop_a_run_that_has_its_quorum(world: World) -> None:
-    world.start_hospital("riverside", Unusable())
+    world.start_hospital("riverside", Failing(MISSING))
     for name in sorted(set(COHORTS) - {"riverside"}):
         world.start_hospital(name)
     world.conductor.desire(1, spec(quorum=4))
     status = await world.complete()
     assert [hospital.phase for hospital in status.hospitals if hospital.name == "riverside"] == ["Refused"]
+
+
+@pytest.mark.parametrize("failing", [Failing(preparing=BUG), Failing(answering=BUG)], ids=["preparing", "answering"])
+async def test_an_error_that_nobody_foresaw_declines_and_tells_nothing_of_what_it_says(
+    world: World, failing: Failing
+) -> None:
+    world.start_hospital("riverside", failing)
+    for name in sorted(set(COHORTS) - {"riverside"}):
+        world.start_hospital(name)
+    world.conductor.desire(1, spec(quorum=4))
+    status = await world.complete()
+    (riverside,) = (hospital for hospital in status.hospitals if hospital.name == "riverside")
+    assert (riverside.phase, riverside.reason) == ("Refused", INTERNAL)
+    assert f"HospitalRefused: riverside: {INTERNAL}" in world.events
+    assert not any("Lovelace" in envelope.body for envelope in world.network.sent)
+
+
+async def test_a_hospital_whose_data_were_mended_comes_in_again(world: World, reference: str) -> None:
+    world.conductor.desire(1, FEDERATION.spec)
+    failing = Failing(MISSING)
+    world.start_hospital("riverside", failing)
+    for name in sorted(set(COHORTS) - {"riverside"}):
+        world.start_hospital(name)
+    await world.until(lambda status: status.phase == "Blocked" and status.connected == 4)
+    failing.preparing = None
+    await world.complete()
+    assert world.model == reference
 
 
 async def test_an_answer_that_comes_twice_or_for_another_round_changes_nothing(world: World, reference: str) -> None:

@@ -14,13 +14,7 @@ from consilia.errors import InvalidSetting, Unavailable
 from consilia_bus.fake import FakeNetwork
 from consilia_coordinator.journal_file import JournalFile
 from consilia_coordinator.service import Service
-from serving import certificate_in, client_session, settings_in
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+from serving import certificate_in, client_session, free_port, settings_in
 
 
 @pytest.fixture
