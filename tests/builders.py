@@ -8,8 +8,9 @@ import numpy as np
 import yaml
 
 from consilia.journal import OrderWritten, RoundCommitted, SpecAccepted, UpdateReceived
+from consilia.object_paths import API_VERSION
 from consilia.protocol import Task, VectorRef, pack
-from consilia.spec import API_VERSION, Cohort, Federation, FederationSpec
+from consilia.spec import Cohort, Federation, FederationSpec
 from consilia.status import Metrics
 from consilia.vectors import FloatArray
 

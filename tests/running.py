@@ -19,6 +19,7 @@ from typing import Any, TypeVar
 from consilia.aggregation import Update, chunks
 from consilia.journal import History, decode
 from consilia.manifest import parse
+from consilia.object_paths import MERGE_PATCH, path_of
 from consilia.protocol import pack
 from consilia.spec import Federation
 from consilia_agents.engine import Answer, CohortEngine
@@ -142,15 +143,11 @@ class Command:
     def api(self, method: str = "GET", spec: dict[str, object] | None = None) -> dict[str, Any]:
         """Ask the object API of the running command."""
         control = self.until(self._control, "the object API")
-        path = f"/apis/consilia.health/v1alpha1/namespaces/{control['namespace']}/federations/{control['name']}"
         request = urllib.request.Request(
-            control["url"] + path,
+            control["url"] + path_of(control["namespace"], control["name"]),
             method=method,
             data=json.dumps({"spec": spec}).encode() if spec is not None else None,
-            headers={
-                "Authorization": f"Bearer {control['token']}",
-                "Content-Type": "application/merge-patch+json",
-            },
+            headers={"Authorization": f"Bearer {control['token']}", "Content-Type": MERGE_PATCH},
         )
         with urllib.request.urlopen(request, timeout=20) as answer:
             found: dict[str, Any] = json.load(answer)

@@ -10,6 +10,7 @@ import logging
 from collections.abc import Callable
 from functools import partial
 
+from consilia.edits import EDITABLE
 from consilia.errors import InvalidMessage, Refusal, Unavailable
 from consilia.journal import (
     AnyFact,
@@ -329,7 +330,7 @@ class Conductor:
 
     def _edit(self, old: FederationSpec, new: FederationSpec, run: int) -> None:
         """Take over what an edit may change in mid-run; tell what has to wait for the next run."""
-        edited = old.model_copy(update={name: getattr(new, name) for name in narration.EDITABLE})
+        edited = old.model_copy(update={name: getattr(new, name) for name in EDITABLE})
         if edited != old:
             self._record(SpecAccepted(at=self._now(), run=run, spec=edited))
             self._tell(*narration.edited(old, edited, self.run.committed), *narration.deferred(edited, new))

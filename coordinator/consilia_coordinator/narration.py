@@ -7,9 +7,6 @@ from consilia.rounds import Exchange, Names, Run
 from consilia.spec import FederationSpec
 from consilia.wording import counted
 
-EDITABLE = ("rounds", "suspend", "quorum", "round_timeout", "hospitals")
-"""What an edit changes in a run that is under way; all else holds from the next run on."""
-
 
 @dataclass(frozen=True)
 class Telling:

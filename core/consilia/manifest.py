@@ -11,7 +11,8 @@ import yaml
 from pydantic import ValidationError
 
 from consilia.errors import InvalidManifest
-from consilia.spec import API_VERSION, Cohort, Federation
+from consilia.object_paths import API_VERSION
+from consilia.spec import Cohort, Federation
 from consilia.wording import counted
 
 Path = tuple[str | int, ...]

@@ -13,9 +13,9 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic.alias_generators import to_camel
 
+from consilia.object_paths import API_VERSION
 from consilia.wording import NON_PRIVATE, counted, privacy_of
 
-API_VERSION: Literal["consilia.health/v1alpha1"] = "consilia.health/v1alpha1"
 DEFAULT_NAMESPACE = "default"
 
 DURATION_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}

@@ -5,6 +5,7 @@ They touch ``suspend``, ``rounds`` and ``run`` and nothing else.
 
 from dataclasses import dataclass
 
+from consilia import edits
 from consilia.errors import Refusal
 from consilia.wording import counted, privacy_of
 from consilia_dashboard.faces import stage
@@ -45,7 +46,7 @@ def start_does(seen: Seen) -> str:
     status = seen.current
     run, done = int(status.get("run") or 0), int(status.get("round") or 0)
     if stage(seen) == "Complete":
-        return f"Start begins run {run + 1} from a fresh model"
+        return f"Start begins run {edits.next_run(seen.spec.get('run'), run)} from a fresh model"
     return f"Start resumes run {run} after round {done}" if done else f"Start begins run {max(run, 1)}"
 
 
@@ -59,12 +60,8 @@ def start(seen: Seen, rounds: str | None) -> Command:
     """Start, or resume; ``rounds``, when given, becomes the target in the same edit."""
     if not can_start(seen):
         raise NothingToDo(f"it is {stage(seen).lower()} already: Start has nothing to do")
-    spec: Document = {"suspend": False}
-    if rounds:
-        spec["rounds"] = parse_rounds(rounds)
+    spec = edits.start(seen.spec, seen.current, parse_rounds(rounds) if rounds else None)
     target = int(spec.get("rounds", seen.spec.get("rounds")) or 0)
-    if stage(seen) == "Complete":
-        spec["run"] = int(seen.current.get("run") or 0) + 1
     return Command(spec, f"Starting: {counted(target, 'round')}, {start_with(seen)}.")
 
 
@@ -73,7 +70,7 @@ def stop(seen: Seen) -> Command:
     if not can_stop(seen):
         raise NothingToDo(f"it is {stage(seen).lower()}: Stop has nothing to do")
     after = stage(seen) in ("Training", "Stalled")
-    return Command({"suspend": True}, "Stopping after this round." if after else "Stopping.")
+    return Command(edits.stop(), "Stopping after this round." if after else "Stopping.")
 
 
 def set_rounds(seen: Seen, rounds: str) -> Command:

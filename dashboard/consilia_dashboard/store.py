@@ -8,10 +8,9 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from consilia.errors import ConsiliaError, Refusal, Unavailable
+from consilia.object_paths import COLLECTION, MERGE_PATCH, path_of
 from consilia_dashboard.transport import connect, exchange
 
-API = "/apis/consilia.health/v1alpha1"
-MERGE_PATCH = "application/merge-patch+json"
 MAX_BODY = 16 * 1024 * 1024
 _LABEL = re.compile(r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?")
 
@@ -64,7 +63,7 @@ class ApiStore:
         self._ca_file = ca_file
 
     def list(self) -> list[Document]:
-        items = self._ask("GET", f"{API}/federations").get("items")
+        items = self._ask("GET", COLLECTION).get("items")
         return [item for item in items if _is_federation(item)] if isinstance(items, list) else []
 
     def get(self, key: Key) -> Document:
@@ -94,7 +93,7 @@ class ApiStore:
 
 
 def _path(key: Key) -> str:
-    return f"{API}/namespaces/{key.namespace}/federations/{key.name}"
+    return path_of(key.namespace, key.name)
 
 
 def _decode(raw: bytes) -> Document:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from consilia.errors import InvalidSetting, Refusal, Unavailable
-from consilia_local.api_paths import MERGE_PATCH, path_of
+from consilia.object_paths import MERGE_PATCH, path_of
 from consilia_local.folder import DEFAULT_PARENT, write_private
 
 Object = dict[str, Any]
@@ -81,14 +81,3 @@ def read_control(path: Path) -> Control | None:
     except (OSError, ValueError, TypeError):
         return None
     return control
-
-
-def start_edit(document: Object, rounds: int | None) -> Object:
-    """What Start changes: a stopped run goes on, a complete one is followed by another."""
-    status = document.get("status", {})
-    edit: Object = {"suspend": False}
-    if rounds is not None:
-        edit["rounds"] = rounds
-    if status.get("phase") == "Complete":
-        edit["run"] = status.get("run", 0) + 1
-    return edit

@@ -12,15 +12,12 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from consilia.edits import COMMANDED, EDITABLE, next_run
 from consilia.errors import DamagedState, Refusal
 from consilia.manifest import explain
 from consilia.spec import Federation, FederationSpec
 from consilia.status import Endpoints, FederationStatus, HospitalStatus
 from consilia_local.folder import StateFolder, write_private
-
-EDITABLE = ("suspend", "rounds", "run")
-# An edit of these continues a run; a change of anything else is another experiment, and another run.
-CONTINUES = {*EDITABLE, "quorum", "roundTimeout"}
 
 
 class InvalidEdit(Refusal):
@@ -122,7 +119,7 @@ def edited(spec: FederationSpec, patch: object) -> FederationSpec:
     """``spec`` after a merge patch; raises :class:`InvalidEdit`."""
     if not isinstance(patch, dict) or not isinstance(patch.get("spec"), dict):
         raise InvalidEdit('the patch must be {"spec": {..}} with suspend, rounds or run')
-    beyond = sorted({*patch} - {"spec"}) + [f"spec.{name}" for name in sorted({*patch["spec"]} - {*EDITABLE})]
+    beyond = sorted({*patch} - {"spec"}) + [f"spec.{name}" for name in sorted({*patch["spec"]} - {*COMMANDED})]
     if beyond:
         raise InvalidEdit(f"{beyond[0]} cannot be edited here: only spec.suspend, spec.rounds and spec.run can")
     merged = spec.to_json()
@@ -161,15 +158,15 @@ def next_spec(written: FederationSpec, saved: Saved) -> FederationSpec:
     """The spec to go on with.
 
     A run that was interrupted goes on with the edits made to it, unless the file changed the same field since. One
-    that was complete, or that the file has changed beyond rounds and quorum, is followed by a new run.
+    that was complete, or that the file has changed beyond what holds in mid-run, is followed by a new run.
     """
     run = saved.status.run
     if run == 0:
         return written
     if saved.status.phase == "Complete" or _experiment(written) != _experiment(saved.written):
-        return written.model_copy(update={"run": max(run + 1, written.run or 1), "suspend": False})
+        return written.model_copy(update={"run": next_run(written.run, run), "suspend": False})
     kept = {
-        name: getattr(saved.spec, name) for name in EDITABLE if getattr(written, name) == getattr(saved.written, name)
+        name: getattr(saved.spec, name) for name in COMMANDED if getattr(written, name) == getattr(saved.written, name)
     }
     return written.model_copy(update=kept)
 
@@ -194,4 +191,4 @@ def load(folder: StateFolder) -> Saved | None:
 
 
 def _experiment(spec: FederationSpec) -> dict[str, Any]:
-    return {name: value for name, value in spec.to_json().items() if name not in CONTINUES}
+    return spec.model_dump(exclude={*EDITABLE, "run"})

@@ -11,8 +11,7 @@ from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
 from consilia.errors import Refusal
-from consilia.spec import API_VERSION
-from consilia_local.api_paths import COLLECTION, ITEM, MERGE_PATCH
+from consilia.object_paths import API_VERSION, COLLECTION, ITEM, MERGE_PATCH
 from consilia_local.held_federation import HeldFederation
 
 LARGEST_PATCH = 64 * 1024

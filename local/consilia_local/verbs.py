@@ -3,13 +3,14 @@
 from collections.abc import Mapping
 from pathlib import Path
 
+from consilia import edits
 from consilia.errors import InvalidSetting
 from consilia.manifest import Manifest
 from consilia.spec import Federation
 from consilia.status import FederationStatus
 from consilia.wording import counted, privacy_of, privacy_word
 from consilia_local import environment
-from consilia_local.control import Control, find, read_control, start_edit
+from consilia_local.control import Control, find, read_control
 from consilia_local.folder import DEFAULT_PARENT, StateFolder
 from consilia_local.held_federation import load
 
@@ -52,8 +53,8 @@ def start(name: str | None, state: Path | None, rounds: int | None) -> str:
     """Start a federation, or resume it, or run it again; the sentence for whoever asked."""
     control = find_control(name, state)
     before = control.get()
-    spec = control.patch(start_edit(before, rounds))["spec"]
-    edited = {key: spec.get(key) for key in ("suspend", "rounds", "run")}
+    spec = control.patch(edits.start(before["spec"], before.get("status", {}), rounds))["spec"]
+    edited = {key: spec.get(key) for key in edits.COMMANDED}
     if edited == {key: before["spec"].get(key) for key in edited}:
         return f"{control.name} is running already: nothing to start"
     epsilon = spec.get("privacy", {}).get("epsilon", 0.0)
@@ -63,7 +64,7 @@ def start(name: str | None, state: Path | None, rounds: int | None) -> str:
 def stop(name: str | None, state: Path | None) -> str:
     """Stop a federation after the round that is under way; the sentence for whoever asked."""
     control = find_control(name, state)
-    phase = control.patch({"suspend": True}).get("status", {}).get("phase")
+    phase = control.patch(edits.stop()).get("status", {}).get("phase")
     if phase == "Complete":
         return f"{control.name} is complete: nothing to stop"
     return f"{control.name}: stopping after the round under way; `consilia start` resumes it"

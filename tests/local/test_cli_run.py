@@ -98,6 +98,23 @@ def test_stop_start_ctrl_c_and_resume_act_on_one_and_the_same_run(trial_file: Pa
     assert (state()["phase"], state()["run"]) == ("Complete", 1)
 
 
+def test_a_file_without_one_of_its_hospitals_goes_on_with_the_interrupted_run(trial_file: Path) -> None:
+    whole = trial_file.read_text().replace("rounds: 3", "rounds: 100000")
+    trial_file.write_text(whole)
+    with running(trial_file) as command:
+        until(command.stdout, "round 3/100000")
+        command.send_signal(signal.SIGINT)
+        assert command.wait(SECONDS) == 128 + signal.SIGINT
+    trial_file.write_text(whole.replace("    - {name: south, cohort: {name: south-2024}}\n", ""))
+    with running(trial_file) as command:
+        until(command.stdout, "1 hospital instead of 2 (HospitalsChanged)")
+        until(command.stdout, "  1 hospital  ")
+        consilia("start", "--rounds", "1")
+        until(command.stdout, "Done in ")
+        assert command.wait(SECONDS) == 0
+    assert (state()["phase"], state()["run"], state()["quorum"]) == ("Complete", 1, 1)
+
+
 def test_a_hospital_that_is_killed_is_told_and_the_run_goes_on_to_its_end(trial_file: Path) -> None:
     trial_file.write_text(trial_file.read_text().replace("rounds: 3", "rounds: 100000"))
     with running(trial_file) as command:

@@ -35,9 +35,21 @@ def test_another_experiment_is_another_run(federation: Federation) -> None:
     assert next_spec(written, left(federation.spec, "Training", run=2)).run == 3
 
 
-def test_what_only_continues_a_run_is_no_other_experiment(federation: Federation) -> None:
-    written = federation.spec.model_copy(update={"quorum": 1, "rounds": 5, "round_timeout": "5s"})
-    assert next_spec(written, left(federation.spec, "Training")).run is None
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"quorum": 1, "rounds": 5, "roundTimeout": "5s"},
+        {"hospitals": [{"name": "south", "cohort": {"name": "south-2024"}}]},
+    ],
+    ids=["numbers", "hospitals"],
+)
+def test_what_holds_in_mid_run_is_no_other_experiment_and_taken_from_the_file(
+    federation: Federation, changes: dict[str, object]
+) -> None:
+    written = FederationSpec.model_validate(federation.spec.to_json() | changes)
+    spec = next_spec(written, left(federation.spec, "Training"))
+    assert spec == written
+    assert spec.run is None
 
 
 def test_a_state_in_which_no_run_began_is_a_fresh_start(federation: Federation) -> None:
