@@ -18,17 +18,17 @@ from consilia.journal import Tracked
 from consilia.manifest import explain
 from consilia.protocol import to_bytes, unpack
 from consilia.spec import Document, FederationSpec
-from consilia.status import RegisteredModel
 from consilia.tokens import Claims, InvalidToken
 from consilia_coordinator.access import Access
+from consilia_coordinator.answers import LONG_POLL_SECONDS, Answer, ModelAnswer, RoundsAnswer, RunAnswer, StatusAnswer
 from consilia_coordinator.clock import Clock, iso
 from consilia_coordinator.conductor import Conductor
 from consilia_coordinator.event_stream import stream
 from consilia_coordinator.exposition import exposition
 from consilia_coordinator.learning import Learning
 from consilia_coordinator.status_view import round_records
+from consilia_coordinator.tracking_report import TrackingReport
 
-LONG_POLL_SECONDS = 25.0
 LARGEST_BODY = 2 * 1024 * 1024
 MOST_DIGITS = 18
 READERS = ("viewer", "operator", "tracking")
@@ -40,16 +40,6 @@ class RunRequest(Document):
 
     run: int = Field(ge=1, le=1_000_000)
     spec: FederationSpec
-
-
-class TrackingReport(Document):
-    """Body of ``PUT /v1/tracking``."""
-
-    run: int = Field(ge=1)
-    run_id: str = Field(max_length=64)
-    url: str | None = Field(None, max_length=1000)
-    model: RegisteredModel | None = None
-    logged_through: int = Field(0, ge=0)
 
 
 @dataclass(frozen=True)
@@ -132,7 +122,7 @@ class HttpApi:
         after = _whole(request, "after")
         if after is not None:
             await self._conductor.changes.after(after, self._long_poll_seconds)
-        return _json({"sequence": self._conductor.changes.version, "status": self._conductor.status().to_json()})
+        return _answer(StatusAnswer(sequence=self._conductor.changes.version, status=self._conductor.status()))
 
     async def rounds(self, request: web.Request) -> web.Response:
         """The committed rounds of a run."""
@@ -141,7 +131,7 @@ class HttpApi:
         records = round_records(history, run, _whole(request, "after") or 0)
         current = history.current
         number = run if run is not None else (current.number if current else 0)
-        return _json({"run": number, "rounds": [record.to_json() for record in records]})
+        return _answer(RoundsAnswer(run=number, rounds=records))
 
     async def events(self, request: web.Request) -> web.StreamResponse:
         """Server-sent events: what happened since ``after`` (or ``Last-Event-ID``), then what happens."""
@@ -159,17 +149,16 @@ class HttpApi:
         if not run.parameters.inline:
             raise web.HTTPConflict(text="the model is larger than this call gives: fetch its blob")
         features = run.spec.features
-        mapped = FeatureMap.of(features, unpack(run.moments) if run.moments else None)
-        return _json(
-            {
-                "run": run.number,
-                "round": run.committed,
-                "final": run.completed_at is not None,
-                "parameters": base64.b64encode(to_bytes(unpack(run.parameters))).decode(),
-                "names": features.names,
-                "label": features.label,
-                "map": mapped.model_dump(mode="json"),
-            }
+        return _answer(
+            ModelAnswer(
+                run=run.number,
+                round=run.committed,
+                final=run.completed_at is not None,
+                parameters=base64.b64encode(to_bytes(unpack(run.parameters))).decode(),
+                names=features.names,
+                label=features.label,
+                map=FeatureMap.of(features, unpack(run.moments) if run.moments else None),
+            )
         )
 
     async def get_run(self, request: web.Request) -> web.Response:
@@ -179,15 +168,15 @@ class HttpApi:
         run = history.current if number is None else history.runs.get(number)
         if run is None:
             raise web.HTTPNotFound(text="no such run is known here")
-        return _json(
-            {
-                "run": run.number,
-                "uid": self._identity.uid,
-                "spec": run.spec.to_json(),
-                "quorum": self._conductor.quorum_of(run.spec),
-                "startedAt": run.started_at,
-                "completedAt": run.completed_at,
-            }
+        return _answer(
+            RunAnswer(
+                run=run.number,
+                uid=self._identity.uid,
+                spec=run.spec,
+                quorum=self._conductor.quorum_of(run.spec),
+                started_at=run.started_at,
+                completed_at=run.completed_at,
+            )
         )
 
     async def put_run(self, request: web.Request) -> web.Response:
@@ -274,6 +263,10 @@ def _number(name: str, value: str) -> int:
 
 def _is_whole(value: str) -> bool:
     return value.isascii() and value.isdigit() and len(value) <= MOST_DIGITS
+
+
+def _answer(answer: Answer) -> web.Response:
+    return _json(answer.to_json())
 
 
 def _json(data: object) -> web.Response:

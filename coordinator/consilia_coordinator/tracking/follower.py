@@ -12,12 +12,14 @@ from dataclasses import dataclass, field, replace
 from typing import ParamSpec, TypeVar
 
 from consilia.status import FederationStatus, RegisteredModel
+from consilia_coordinator.answers import RunAnswer
 from consilia_coordinator.tracking.entries import Book
 from consilia_coordinator.tracking.outage import Outage
 from consilia_coordinator.tracking.outcome import Outcome, outcome_of
 from consilia_coordinator.tracking.parameters import REASON, ROUNDS, parameters_of
-from consilia_coordinator.tracking.source import CoordinatorUnavailable, NotThere, RunAnswer, Source, TrackingReport
+from consilia_coordinator.tracking.source import CoordinatorUnavailable, NotThere, Source
 from consilia_coordinator.tracking.tracker import FinalModel, MlflowUnavailable, OpenRun, RunKey, Tracker
+from consilia_coordinator.tracking_report import TrackingReport
 
 PACE_SECONDS = 0.2
 """Passes start at most this often: rounds that are faster share requests, and the coordinator is asked less."""
@@ -56,11 +58,19 @@ class Follower:
     ``in_hand`` is held during a pass: whoever stops the follower waits for it, so that a pass is not cut in two.
     """
 
-    def __init__(self, source: Source, tracker: Tracker, federation: str, model_name: str) -> None:
+    def __init__(
+        self,
+        source: Source,
+        tracker: Tracker,
+        federation: str,
+        model_name: str,
+        pace_seconds: float = PACE_SECONDS,
+    ) -> None:
         self._source = source
         self._tracker = tracker
         self._federation = federation
         self._model_name = model_name
+        self._pace_seconds = pace_seconds
         self._first = 1
         self._progress: dict[int, Progress] = {}
         self._outages = {CoordinatorUnavailable: Outage("the coordinator"), MlflowUnavailable: Outage("MLflow")}
@@ -70,7 +80,7 @@ class Follower:
         """Follow until cancelled. Neither side's outage ends it."""
         sequence: int | None = None
         while True:
-            pace = asyncio.create_task(asyncio.sleep(PACE_SECONDS))
+            pace = asyncio.create_task(asyncio.sleep(self._pace_seconds))
             try:
                 answer = await self._source.status(sequence)
                 self._outages[CoordinatorUnavailable].answered()

@@ -9,19 +9,22 @@ from typing import Any, Protocol, Self, TypeVar
 
 import aiohttp
 import numpy as np
-from pydantic import BaseModel, ConfigDict, ValidationError
-from pydantic.alias_generators import to_camel
+from pydantic import ValidationError
 
 from consilia.errors import Unavailable
-from consilia.features import FeatureMap
-from consilia.spec import FederationSpec
-from consilia.status import FederationStatus, RegisteredModel, RoundRecord
+from consilia.status import RoundRecord
+from consilia_coordinator.answers import (
+    LONG_POLL_SECONDS,
+    Answer,
+    ModelAnswer,
+    RoundsAnswer,
+    RunAnswer,
+    StatusAnswer,
+)
 from consilia_coordinator.tracking.tracker import FinalModel
+from consilia_coordinator.tracking_report import TrackingReport
 
-POLL_SECONDS = 25.0
-"""How long the coordinator holds a long poll."""
-
-TIMEOUT = aiohttp.ClientTimeout(total=POLL_SECONDS + 10, sock_connect=5)
+TIMEOUT = aiohttp.ClientTimeout(total=LONG_POLL_SECONDS + 10, sock_connect=5)
 
 
 class CoordinatorUnavailable(Unavailable):
@@ -32,64 +35,14 @@ class NotThere(CoordinatorUnavailable):
     """The coordinator answers, and has no such run or model."""
 
 
-class _Answer(BaseModel):
-    """Base of the answers; a newer coordinator may say more."""
-
-    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, extra="ignore", frozen=True)
-
-
-AnswerT = TypeVar("AnswerT", bound=_Answer)
-
-
-class StatusAnswer(_Answer):
-    """``GET /v1/status``."""
-
-    sequence: int
-    status: FederationStatus
-
-
-class RunAnswer(_Answer):
-    """``GET /v1/run``: what was asked of a run; ``quorum`` is the one that holds."""
-
-    run: int
-    uid: str
-    spec: FederationSpec
-    quorum: int
-    started_at: str | None = None
-    completed_at: str | None = None
-
-
-class RoundsAnswer(_Answer):
-    """``GET /v1/rounds``."""
-
-    rounds: list[RoundRecord]
-
-
-class ModelAnswer(_Answer):
-    """``GET /v1/model``."""
-
-    round: int
-    final: bool
-    parameters: str
-    label: str
-    map: FeatureMap
-
-
-class TrackingReport(_Answer):
-    """``PUT /v1/tracking``: what MLflow has of a run."""
-
-    run: int
-    run_id: str
-    url: str | None
-    model: RegisteredModel | None
-    logged_through: int
+AnswerT = TypeVar("AnswerT", bound=Answer)
 
 
 class Source(Protocol):
     """What tracking asks of the coordinator; every call may raise :class:`CoordinatorUnavailable`."""
 
     async def status(self, after: int | None) -> StatusAnswer:
-        """The status; with ``after``, once the sequence is above it (or after 25 s, whatever it is)."""
+        """The status; with ``after``, once the sequence is another (or the poll is over, whatever it is)."""
 
     async def run(self, run: int) -> RunAnswer:
         """What was asked of a run."""
@@ -147,7 +100,7 @@ class CoordinatorSource:
 
     async def report(self, report: TrackingReport) -> None:
         """See :meth:`Source.report`."""
-        await self._request("PUT", "/v1/tracking", json=report.model_dump(mode="json", by_alias=True))
+        await self._request("PUT", "/v1/tracking", json=report.to_json())
 
     async def _get(self, kind: type[AnswerT], path: str, parameters: dict[str, str]) -> AnswerT:
         body = await self._request("GET", path, params=parameters)

@@ -18,11 +18,13 @@ from consilia.pki import make_authority
 from consilia.spec import FederationSpec
 from consilia.status import FederationStatus, HospitalMetrics, Metrics, RegisteredModel, RoundRecord
 from consilia.tokens import generate_keypair, sign, verify
+from consilia_coordinator.answers import ModelAnswer, RoundsAnswer, RunAnswer, StatusAnswer
 from consilia_coordinator.tracking.entries import Batch, Entry
 from consilia_coordinator.tracking.outcome import Outcome
 from consilia_coordinator.tracking.parameters import SETTLED
-from consilia_coordinator.tracking.source import NotThere, RunAnswer, StatusAnswer, TrackingReport
+from consilia_coordinator.tracking.source import NotThere
 from consilia_coordinator.tracking.tracker import FinalModel, MlflowUnavailable, OpenRun, RunKey
+from consilia_coordinator.tracking_report import TrackingReport
 
 START = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
 PARAMETERS = np.array([2.0, -1.0, 0.25])
@@ -244,18 +246,18 @@ def _application(federation: FakeFederation, public: bytes) -> web.Application:
                 answer = await federation.status(after)
         except TimeoutError:
             answer = await federation.status(None)
-        return web.json_response(answer.model_dump(mode="json", by_alias=True))
+        return web.json_response(answer.to_json())
 
     @routes.get("/v1/run")
     async def run(request: web.Request) -> web.Response:
         answer = await federation.run(number(request, "run", federation.now.run))
-        return web.json_response(answer.model_dump(mode="json", by_alias=True))
+        return web.json_response(answer.to_json())
 
     @routes.get("/v1/rounds")
     async def rounds(request: web.Request) -> web.Response:
         of = number(request, "run", federation.now.run)
         records = await federation.rounds(of, number(request, "after", 0))
-        return web.json_response({"run": of, "rounds": [record.to_json() for record in records]})
+        return web.json_response(RoundsAnswer(run=of, rounds=records).to_json())
 
     @routes.get("/v1/model")
     async def model(request: web.Request) -> web.Response:
@@ -263,17 +265,16 @@ def _application(federation: FakeFederation, public: bytes) -> web.Application:
         final = await federation.final_model(of)
         if final is None:
             raise web.HTTPNotFound
-        return web.json_response(
-            {
-                "run": of,
-                "round": final.round,
-                "final": True,
-                "parameters": base64.b64encode(final.parameters.astype("<f8").tobytes()).decode(),
-                "names": list(final.map.names),
-                "label": final.label,
-                "map": final.map.model_dump(mode="json"),
-            }
+        answer = ModelAnswer(
+            run=of,
+            round=final.round,
+            final=True,
+            parameters=base64.b64encode(final.parameters.astype("<f8").tobytes()).decode(),
+            names=list(final.map.names),
+            label=final.label,
+            map=final.map,
         )
+        return web.json_response(answer.to_json())
 
     @routes.put("/v1/tracking")
     async def tracking(request: web.Request) -> web.Response:

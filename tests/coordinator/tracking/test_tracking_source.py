@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from consilia_coordinator.tracking.source import CoordinatorSource, CoordinatorUnavailable, TrackingReport
+from consilia_coordinator.tracking.source import CoordinatorSource, CoordinatorUnavailable
+from consilia_coordinator.tracking_report import TrackingReport
 
 
 async def test_everything_comes_through_unchanged(serve: Any, federation: Any) -> None:

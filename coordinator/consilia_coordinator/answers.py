@@ -1,0 +1,56 @@
+"""What the coordinator's API answers to those who read a federation, for both sides: it writes what they read."""
+
+from pydantic import ConfigDict
+
+from consilia.features import FeatureMap
+from consilia.spec import Document, FederationSpec
+from consilia.status import FederationStatus, RoundRecord
+
+LONG_POLL_SECONDS = 25.0
+"""How long a question for the next status is held when nothing changes."""
+
+
+class Answer(Document):
+    """Base of the answers; a reader passes over what a newer coordinator says besides."""
+
+    model_config = ConfigDict(extra="ignore")
+
+
+class StatusAnswer(Answer):
+    """``GET /v1/status``; with ``after``, once the sequence is another."""
+
+    sequence: int
+    status: FederationStatus
+
+
+class RunAnswer(Answer):
+    """``GET /v1/run``: what was asked of a run; ``quorum`` is the one that holds."""
+
+    run: int
+    uid: str
+    spec: FederationSpec
+    quorum: int
+    started_at: str | None = None
+    completed_at: str | None = None
+
+
+class RoundsAnswer(Answer):
+    """``GET /v1/rounds``: the committed rounds of a run, in order."""
+
+    run: int
+    rounds: list[RoundRecord]
+
+
+class ModelAnswer(Answer):
+    """``GET /v1/model``: the newest global model of a run; ``final`` where the run is complete.
+
+    ``parameters`` are base64 of little-endian float64 (d + 1, intercept last), over the design rows of ``map``.
+    """
+
+    run: int
+    round: int
+    final: bool
+    parameters: str
+    names: list[str]
+    label: str
+    map: FeatureMap
