@@ -31,12 +31,14 @@ class Follower:
         store: FederationStore,
         open_stream: OpenStream,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        object_seconds: float = OBJECT_SECONDS,
     ) -> None:
         self.feed = Feed(Seen(federation), now)
         self._key = key
         self._store = store
         self._open_stream = open_stream
         self._now = now
+        self._object_seconds = object_seconds
         self._closed = threading.Event()
         self._stream: Stream | None = None
         self._sequence = 0
@@ -68,7 +70,7 @@ class Follower:
             self._stream.close()
 
     def _watch_object(self) -> None:
-        while not self._closed.wait(OBJECT_SECONDS):
+        while not self._closed.wait(self._object_seconds):
             takes = self._takes
             try:
                 federation = self._store.get(self._key)
@@ -90,7 +92,9 @@ class Follower:
     def _follow_coordinator(self) -> None:
         retries = delays(FIRST_RETRY_SECONDS, LAST_RETRY_SECONDS)
         while not self._closed.is_set():
-            if not self.feed.wait_for(lambda seen: seen.coordinator_url is not None and not seen.gone, OBJECT_SECONDS):
+            if not self.feed.wait_for(
+                lambda seen: seen.coordinator_url is not None and not seen.gone, self._object_seconds
+            ):
                 continue
             before = self._sequence
             try:

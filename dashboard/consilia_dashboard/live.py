@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from consilia.errors import Unavailable
 from consilia_dashboard.coordinator import OpenStream
 from consilia_dashboard.feed import Feed
-from consilia_dashboard.follower import Follower
+from consilia_dashboard.follower import OBJECT_SECONDS, Follower
 from consilia_dashboard.seen import Document, Seen
 from consilia_dashboard.store import FederationStore, Key
 
@@ -32,10 +32,19 @@ class _Watched:
 class Live:
     """The followers of all federations that are being looked at."""
 
-    def __init__(self, store: FederationStore, open_stream: OpenStream, max_viewers: int = MAX_VIEWERS) -> None:
+    def __init__(
+        self,
+        store: FederationStore,
+        open_stream: OpenStream,
+        max_viewers: int = MAX_VIEWERS,
+        linger_seconds: float = LINGER_SECONDS,
+        object_seconds: float = OBJECT_SECONDS,
+    ) -> None:
         self._store = store
         self._open_stream = open_stream
         self._max_viewers = max_viewers
+        self._linger_seconds = linger_seconds
+        self._object_seconds = object_seconds
         self._lock = threading.Lock()
         self._watched: dict[Key, _Watched] = {}
         self._timer: threading.Timer | None = None
@@ -62,7 +71,9 @@ class Live:
                 raise TooManyViewers(f"{self._max_viewers} live pages are open already: close one")
             watched = self._watched.get(key)
             if watched is None:
-                follower = Follower(key, federation, self._store, self._open_stream)
+                follower = Follower(
+                    key, federation, self._store, self._open_stream, object_seconds=self._object_seconds
+                )
                 watched = self._watched[key] = _Watched(follower)
             watched.viewers += 1
         try:
@@ -108,7 +119,7 @@ class Live:
     def _sweep_later(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
-        self._timer = threading.Timer(LINGER_SECONDS, self._sweep)
+        self._timer = threading.Timer(self._linger_seconds, self._sweep)
         self._timer.daemon = True
         self._timer.start()
 
@@ -118,7 +129,7 @@ class Live:
             idle = [
                 key
                 for key, watched in self._watched.items()
-                if not watched.viewers and now - watched.left_at >= LINGER_SECONDS - 0.1
+                if not watched.viewers and now - watched.left_at >= self._linger_seconds - 0.1
             ]
             followers = [self._watched.pop(key).follower for key in idle]
             if any(not watched.viewers for watched in self._watched.values()):

@@ -4,6 +4,8 @@ import pytest
 
 from bench.result import Example, compare, mean_of
 
+pytestmark = pytest.mark.real  # twenty seeds take seconds
+
 
 @pytest.fixture(scope="module")
 def comparison():

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from consilia.dataset import Table, load, parse, shard, split
@@ -40,7 +40,6 @@ def test_nobody_can_change_the_table_that_all_share():
         TABLE.values[0, 0] = 0.0
 
 
-@settings(max_examples=25)
 @given(st.integers(0, 2**32 - 1))
 def test_a_split_is_stratified_and_loses_nobody(seed):
     both = split(TABLE, seed)
@@ -49,7 +48,6 @@ def test_a_split_is_stratified_and_loses_nobody(seed):
     assert outcome(both.test).sum() == 42
 
 
-@settings(max_examples=25)
 @given(st.integers(0, 2**32 - 1))
 def test_every_patient_is_in_exactly_one_shard_and_every_shard_has_both_classes(seed):
     train, parts = shards(seed)

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from consilia.rounds import (
@@ -58,7 +58,6 @@ def event_of(run: Run, drawn: object) -> Event:
             return drawn
 
 
-@settings(max_examples=400, deadline=None)
 @given(STEPS)
 def test_whatever_happens_rounds_commit_in_order_with_their_quorum(steps: list[object]) -> None:
     shell = Shell()
@@ -80,7 +79,6 @@ def test_whatever_happens_rounds_commit_in_order_with_their_quorum(steps: list[o
         assert shell.run.state not in (State.ROUND_SYNC, State.FINISHED), "the shell reports these at once"
 
 
-@settings(max_examples=200, deadline=None)
 @given(STEPS)
 def test_whatever_happened_a_run_completes_once_everybody_is_there_and_answers(steps: list[object]) -> None:
     shell = Shell()

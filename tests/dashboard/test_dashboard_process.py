@@ -15,6 +15,8 @@ from upstream import Upstream
 
 from consilia.server_sent import Message, Reader
 
+pytestmark = pytest.mark.real
+
 VIEWERS = 50
 
 

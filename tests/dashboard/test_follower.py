@@ -2,23 +2,32 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 from deadline import eventually
 from flask import Flask
+from upstream import write_settings
 
 from consilia.errors import Unavailable
+from consilia_dashboard.coordinator import opener
 from consilia_dashboard.feed import Feed
 from consilia_dashboard.live import Live, TooManyViewers
 from consilia_dashboard.seen import Seen
+from consilia_dashboard.settings import Settings
 from consilia_dashboard.store import Key, NoSuchFederation
 
 KEY = Key("default", "breast-cancer")
 
 
 @pytest.fixture
-def live(app: Flask) -> Live:
-    return app.extensions["live"]
+def live(app: Flask, upstream, tmp_path: Path) -> Iterator[Live]:
+    """What the application has, but that looks at the object twenty times a second and lets go of it soon."""
+    settings = Settings.of(write_settings(upstream, tmp_path, 8081, "a-login-token-of-some-length"))
+    stream_of = opener(settings.signing_key_file, settings.ca_file)
+    made = Live(app.extensions["store"], stream_of, linger_seconds=0.2, object_seconds=0.05)
+    yield made
+    made.close()
 
 
 @contextmanager
@@ -48,8 +57,7 @@ def test_fifty_viewers_are_one_subscriber(live: Live, upstream) -> None:
     assert live.viewers == 0
 
 
-def test_nobody_looks_and_nothing_is_followed(live: Live, upstream, monkeypatch) -> None:
-    monkeypatch.setattr("consilia_dashboard.live.LINGER_SECONDS", 0.2)
+def test_nobody_looks_and_nothing_is_followed(live: Live, upstream) -> None:
     with watching(live, upstream):
         assert live.followed == [KEY]
     eventually(lambda: live.followed == [])

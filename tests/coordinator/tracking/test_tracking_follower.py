@@ -16,7 +16,7 @@ from consilia_coordinator.tracking.source import CoordinatorUnavailable
 
 @asynccontextmanager
 async def following(federation: Any, tracker: Any) -> AsyncIterator[Follower]:
-    follower = Follower(federation, tracker, "consortium/breast-cancer", "breast-cancer")
+    follower = Follower(federation, tracker, "consortium/breast-cancer", "breast-cancer", pace_seconds=0.01)
     task = asyncio.create_task(follower.follow())
     try:
         yield follower
