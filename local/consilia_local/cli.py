@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from consilia.errors import ConsiliaError, Refusal
+from consilia_local.legible import legible
 
 BEGAN = time.monotonic()
 ENVIRONMENT = """\
@@ -31,10 +32,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         code: int = options.verb(options)
     except Refusal as refusal:
-        sys.stderr.write(f"{refusal}\n")
+        sys.stderr.write(f"{legible(str(refusal))}\n")
         return REFUSED
     except ConsiliaError as error:
-        sys.stderr.write(f"{error}\n")
+        sys.stderr.write(f"{legible(str(error))}\n")
         return FAILED
     except KeyboardInterrupt:
         return INTERRUPTED
@@ -85,13 +86,13 @@ def _validate(options: argparse.Namespace) -> int:
 def _status(options: argparse.Namespace) -> int:
     from rich.console import Console  # noqa: PLC0415
 
-    from consilia_local.tables import status_view  # noqa: PLC0415
+    from consilia_local.tables import inert, status_view  # noqa: PLC0415
     from consilia_local.verbs import status  # noqa: PLC0415
 
     headline, found = status(_name(options), options.state)
     seen = sys.stdout.isatty()
     console = Console(width=None if seen else 110, no_color=None if seen else True)
-    console.print(headline, markup=False, highlight=False, soft_wrap=True)
+    console.print(inert(headline), soft_wrap=True)
     console.print(status_view(found))
     return DONE
 
@@ -122,7 +123,7 @@ def _name(options: argparse.Namespace) -> str | None:
 
 
 def _say(sentence: str) -> None:
-    sys.stdout.write(f"{sentence}\n")
+    sys.stdout.write(f"{legible(sentence)}\n")
 
 
 def _parser() -> argparse.ArgumentParser:

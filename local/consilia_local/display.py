@@ -8,7 +8,7 @@ from rich.text import Text
 
 from consilia.status import EventRecord, FederationStatus, RoundRecord
 from consilia_local.supervisor import Happening
-from consilia_local.tables import hospitals_table, status_view
+from consilia_local.tables import hospitals_table, inert, status_view
 from consilia_local.wording import event_line, round_line
 
 LINE_WIDTH = 110
@@ -71,7 +71,7 @@ class Lines:
 
     def say(self, sentence: str) -> None:
         """A line, however long."""
-        self._console.print(sentence, markup=False, highlight=False, soft_wrap=True)
+        self._console.print(inert(sentence), soft_wrap=True)
 
     def close(self) -> None:
         """Nothing: lines stay as they are."""
@@ -89,7 +89,7 @@ class Terminal:
     def open(self, headline: str, links: str) -> None:
         """Say what runs and where to look, then begin the picture."""
         name, _, rest = headline.partition(" · ")
-        self._console.print(Text.assemble((name, "bold"), f" · {rest}"))
+        self._console.print(Text.assemble(inert(name, "bold"), inert(f" · {rest}")))
         self._print(links)
         self._console.print()
         self._live.start()
@@ -130,8 +130,8 @@ class Terminal:
         parts: list[RenderableType] = [] if self._status is None else [status_view(self._status)]
         if self._said:
             parts.append(Text())
-        parts += [Text(sentence, overflow="fold") for sentence in self._said]
+        parts += [inert(sentence, overflow="fold") for sentence in self._said]
         self._live.update(Group(*parts), refresh=True)
 
     def _print(self, text: str, style: str = "") -> None:
-        self._console.print(Text(text, style=style), soft_wrap=True)
+        self._console.print(inert(text, style), soft_wrap=True)

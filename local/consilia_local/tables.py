@@ -1,16 +1,22 @@
 """A federation's status as rich draws it: the round's bar, the global scores, the hospitals."""
 
-from rich.console import Group, RenderableType
+from rich.console import Group, OverflowMethod, RenderableType
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
 from consilia.status import FederationStatus, HospitalStatus
 from consilia.wording import counted
+from consilia_local.legible import legible
 from consilia_local.wording import METRICS, figure, seconds, state_of
 
 BAR_WIDTH = 32
 STYLES = {"Lost": "yellow", "Refused": "red", "Training": "cyan", "Sent": "green", "Ready": "green", "Pending": "dim"}
+
+
+def inert(text: str, style: str = "", overflow: OverflowMethod | None = None) -> Text:
+    """What others wrote, as it is: rich draws neither control characters nor markup nor emoji of it."""
+    return Text(legible(text), style=style, overflow=overflow)
 
 
 def status_view(status: FederationStatus) -> RenderableType:
@@ -32,8 +38,8 @@ def hospitals_table(status: FederationStatus) -> Table:
 
 def _cells(hospital: HospitalStatus) -> list[RenderableType]:
     return [
-        f"  {hospital.name}",
-        Text(state_of(hospital), style=STYLES.get(hospital.phase, "")),
+        inert(f"  {hospital.name}"),
+        inert(state_of(hospital), style=STYLES.get(hospital.phase, "")),
         "" if hospital.rows is None else str(hospital.rows),
         "" if hospital.round is None else str(hospital.round),
         *(figure(metric, getattr(hospital, metric)) for metric in METRICS),
@@ -62,7 +68,7 @@ def _stage(status: FederationStatus) -> str:
 def _global(status: FederationStatus) -> RenderableType:
     scores = status.metrics
     if scores is None:
-        return Text(f"  {status.message}", style="dim")
+        return inert(f"  {status.message}", "dim")
     told = "   ".join(f"{metric} {figure(metric, getattr(scores, metric))}" for metric in METRICS)
     return Text.assemble(("  global        ", "bold"), told, ("   (public test set)", "dim"))
 
@@ -70,10 +76,10 @@ def _global(status: FederationStatus) -> RenderableType:
 def _notes(status: FederationStatus) -> list[Text]:
     """What is wrong, below the table, where a long sentence does not move the columns."""
     notes = [
-        Text(f"  {hospital.name}: {state_of(hospital)}: {hospital.reason}", style=STYLES.get(hospital.phase, ""))
+        inert(f"  {hospital.name}: {state_of(hospital)}: {hospital.reason}", STYLES.get(hospital.phase, ""))
         for hospital in status.hospitals
         if hospital.reason and hospital.phase in ("Lost", "Refused")
     ]
     if status.phase in ("Blocked", "Idle", "Stopping") and status.message:
-        notes.append(Text(f"  {status.phase}: {status.message}", style="yellow"))
+        notes.append(inert(f"  {status.phase}: {status.message}", "yellow"))
     return notes

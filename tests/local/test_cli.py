@@ -119,6 +119,10 @@ def test_a_file_that_cannot_be_read_is_one_sentence(
     assert refused(capsys, "run", "none.yaml") == sentence
 
 
+def test_a_sentence_cannot_steer_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    assert refused(capsys, "validate", "\x1b[2J[red].yaml").startswith(r"\x1b[2J[red].yaml cannot be read")
+
+
 @pytest.mark.parametrize(
     ("flag", "what"),
     [

@@ -1,13 +1,15 @@
 """What people read while a federation runs, in a terminal and on a pipe."""
 
 import io
+from collections.abc import Callable
 
 import pytest
 from rich.console import Console
 
 from consilia.spec import Federation
 from consilia.status import EventRecord, FederationStatus, HospitalStatus, Metrics, RegisteredModel, RoundRecord
-from consilia_local.display import Lines, Terminal
+from consilia_local.display import Display, Lines, Terminal
+from consilia_local.legible import legible
 from consilia_local.supervisor import Happening
 from consilia_local.wording import Links, done_line, figure, headline, link_line, model_line, seconds, staying_line
 
@@ -133,6 +135,50 @@ def test_the_model_is_told_as_the_code_that_loads_it() -> None:
 )
 def test_what_goes_on_is_named(parts: list[str], sentence: str) -> None:
     assert staying_line(parts) == sentence
+
+
+HOSTILE = "\x1b[2J[red]gone[/red] :warning:\r\n\x9b31m\u202e"
+HARMLESS = r"\x1b[2J[red]gone[/red] :warning:\r\n\x9b31m\u202e"
+
+
+@pytest.mark.parametrize("display_of", [Lines, lambda out: Terminal(Console(file=out, width=200, color_system=None))])
+def test_what_others_wrote_is_shown_as_they_wrote_it_and_steers_nothing(
+    display_of: Callable[[io.StringIO], Display],
+) -> None:
+    out = io.StringIO()
+    display = display_of(out)
+    hostile = RUNNING.model_copy(
+        update={
+            "phase": "Blocked",
+            "message": HOSTILE,
+            "metrics": None,
+            "hospitals": [HospitalStatus(name=f"n{HOSTILE}", phase="Refused", reason=HOSTILE)],
+        }
+    )
+    display.open(f"Consilia · {HOSTILE}", HOSTILE)
+    display.hear(EventRecord(at="", type="Warning", reason="HospitalRefused", message=HOSTILE), 10)
+    display.warn(Happening("north", "Restarted", HOSTILE))
+    display.show(hostile)
+    display.finish(hostile)
+    display.say(HOSTILE)
+    display.close()
+    shown = out.getvalue()
+    assert not {"\x1b", "\r", "\x9b", "\u202e"} & {*shown}
+    assert shown.count(HARMLESS) >= 6
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        pytest.param("5 hôpitaux · 94,7\u202f% – 🏥", "5 hôpitaux · 94,7\u202f% – 🏥", id="what people read"),
+        pytest.param("\x1b]0;title\x07", r"\x1b]0;title\x07", id="escape sequence"),
+        pytest.param("a\nb\tc\u2028d", r"a\nb\tc\u2028d", id="ends of lines"),
+        pytest.param("\ud800", r"\ud800", id="half a character"),
+        pytest.param("[red]a[/red]", "[red]a[/red]", id="markup"),
+    ],
+)
+def test_a_text_is_legible(text: str, shown: str) -> None:
+    assert legible(text) == shown
 
 
 @pytest.mark.parametrize(("value", "text"), [(0.0134, "0.013 s"), (0.31, "0.31 s"), (27.52, "28 s")])
