@@ -16,6 +16,7 @@ from consilia.journal import (
     AnyFact,
     ExchangeDropped,
     Happened,
+    History,
     OrderWritten,
     RoundCommitted,
     RunCompleted,
@@ -52,7 +53,7 @@ from consilia.rounds import (
     step,
 )
 from consilia.spec import FederationSpec
-from consilia.status import FederationStatus
+from consilia.status import Condition, FederationStatus
 from consilia_coordinator import narration
 from consilia_coordinator.changes import Changes
 from consilia_coordinator.clock import Clock, iso
@@ -92,7 +93,7 @@ class Conductor:
         self._after_flush: list[Callable[[], None]] = []
         self._deadline: asyncio.TimerHandle | None = None
         self._ordered_at = 0.0
-        self._conditions = with_transition_times([], {}, clock.now())[1]
+        self._conditions: dict[str, Condition] = {}
         self._status: tuple[int, FederationStatus] | None = None
         self._combining: asyncio.Task[None] | None = None
         self._broken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -100,20 +101,20 @@ class Conductor:
     # What people read.
 
     @property
-    def history(self) -> "JournalFile":
-        """The journal, for readers."""
-        return self._journal
+    def history(self) -> History:
+        """All that the journal tells."""
+        return self._journal.history
 
     @property
     def spec(self) -> FederationSpec | None:
         """The spec of the current run."""
-        current = self._journal.history.current
+        current = self.history.current
         return current.spec if current else None
 
     def status(self) -> FederationStatus:
         """The status now; computed once for each change."""
         if self._status is None or self._status[0] != self.changes.version:
-            facts = Facts(self._journal.history, self.run, self.roster, self.broker_problem)
+            facts = Facts(self.history, self.run, self.roster, self.broker_problem)
             status = federation_status(facts)
             timed, self._conditions = with_transition_times(status.conditions, self._conditions, self._clock.now())
             self._status = (self.changes.version, status.model_copy(update={"conditions": timed}))
@@ -127,7 +128,7 @@ class Conductor:
 
     def resume(self) -> None:
         """Take up the run that the journal tells of, exactly where it was."""
-        current = self._journal.history.current
+        current = self.history.current
         if current is None:
             return
         self._learning.forget_torn(current)
@@ -140,7 +141,7 @@ class Conductor:
 
     def desire(self, run: int, spec: FederationSpec) -> None:
         """The wish of the federation's owner. Idempotent; raises :class:`Refusal` for a run that is over."""
-        current = self._journal.history.current
+        current = self.history.current
         if current is not None and run < current.number:
             raise Refusal(f"run {run} is over: the current run is {current.number}; a new run needs a higher number")
         if current is not None and run == current.number:
@@ -201,7 +202,7 @@ class Conductor:
 
     def track(self, fact: Tracked) -> None:
         """What MLflow knows of a run."""
-        if fact.run not in self._journal.history.runs:
+        if fact.run not in self.history.runs:
             raise Refusal(f"run {fact.run} is not known here")
         self._record(fact)
         self._flush()
@@ -241,7 +242,7 @@ class Conductor:
         if self._deadline is not None:
             self._deadline.cancel()
             self._deadline = None
-        history = self._journal.history.runs[before.number]
+        history = self.history.runs[before.number]
         if history.order is not None and self.run.number == before.number:
             self._record(ExchangeDropped(at=self._now(), run=before.number))
 
@@ -289,14 +290,14 @@ class Conductor:
         self._handle(Ordered())
 
     def _combine(self, exchange: Exchange) -> None:
-        run = self._journal.history.runs[self.run.number]
+        run = self.history.runs[self.run.number]
         if self._learning.length(exchange.task) <= SMALL:
             self._commit(exchange, self._learning.combine(run, exchange))
             return
         self._combining = asyncio.ensure_future(self._combine_in_thread(run.number, exchange))
 
     async def _combine_in_thread(self, number: int, exchange: Exchange) -> None:
-        run = self._journal.history.runs[number]
+        run = self.history.runs[number]
         try:
             result = await asyncio.to_thread(self._learning.combine, run, exchange)
             self._commit_late(number, exchange, result)

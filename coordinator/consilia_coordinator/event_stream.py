@@ -37,7 +37,7 @@ async def _pour(response: web.StreamResponse, conductor: Conductor, after: int, 
             await response.write(PING.encode())
             continue
         version = conductor.changes.version
-        history = conductor.history.history
+        history = conductor.history
         text = entries(history, after)
         after = history.sequence
         status = json.dumps(conductor.status().to_json(), separators=(",", ":"))

@@ -126,7 +126,7 @@ class HttpApi:
 
     async def rounds(self, request: web.Request) -> web.Response:
         """The committed rounds of a run."""
-        history = self._conductor.history.history
+        history = self._conductor.history
         run = _whole(request, "run")
         records = round_records(history, run, _whole(request, "after") or 0)
         current = history.current
@@ -141,7 +141,7 @@ class HttpApi:
 
     async def model(self, request: web.Request) -> web.Response:
         """The newest global model of a run, with all that is needed to apply it."""
-        history = self._conductor.history.history
+        history = self._conductor.history
         number = _whole(request, "run")
         run = history.current if number is None else history.runs.get(number)
         if run is None or run.parameters is None:
@@ -163,7 +163,7 @@ class HttpApi:
 
     async def get_run(self, request: web.Request) -> web.Response:
         """What was asked of a run (default: the current one)."""
-        history = self._conductor.history.history
+        history = self._conductor.history
         number = _whole(request, "run")
         run = history.current if number is None else history.runs.get(number)
         if run is None:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from consilia.aggregation import Update, chunks
-from consilia.errors import InvalidMessage, InvalidSetting
+from consilia.errors import InvalidMessage
 from consilia.journal import History, RunHistory
 from consilia.protocol import BYTES_A_VALUE, INLINE_LIMIT, RunSettings, Task, VectorRef, pack, require_finite, unpack
 from consilia.rounds import Exchange
@@ -41,25 +41,17 @@ class Learning:
     @property
     def objective(self) -> Objective:
         """The objective of the current run."""
-        if self._objective is None:
-            current = self._history.current
-            if current is None:
-                raise InvalidMessage("no run has been asked for yet")
-            self.start(current.spec)
-        if self._objective is None:
-            raise InvalidMessage("no run has been asked for yet")
-        return self._objective
+        return self.start(self._current().spec) if self._objective is None else self._objective
 
     def require_possible(self, spec: FederationSpec) -> None:
         """Refuse a spec that cannot be run, before anything of it is written down."""
-        if spec.privacy.epsilon > 0:
-            raise InvalidSetting("this coordinator cannot add noise yet: set spec.privacy.epsilon to 0 (NON-PRIVATE)")
         self._objective_of(spec)
 
-    def start(self, spec: FederationSpec) -> None:
-        """A new run of ``spec``, from a fresh model."""
-        self._objective = self._objective_of(spec)
+    def start(self, spec: FederationSpec) -> Objective:
+        """A new run of ``spec``, from a fresh model: its objective."""
+        objective = self._objective = self._objective_of(spec)
         self._settings = self._initial = None
+        return objective
 
     def length(self, task: Task) -> int:
         """How many values an answer to ``task`` has."""
