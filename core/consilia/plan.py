@@ -72,7 +72,6 @@ class Component:
     """One thing that runs.
 
     ``secrets`` are the names of the secrets it may read; ``volumes`` maps a volume's name to why it is there.
-    ``preload`` says that it trains or speaks XMPP, so that its modules are worth loading once for all.
     """
 
     name: str
@@ -100,10 +99,6 @@ class Plan:
 
     components: tuple[Component, ...]
     links: tuple[Link, ...]
-
-    def of_kind(self, kind: Kind) -> list[Component]:
-        """The components of one kind, in the plan's order."""
-        return [component for component in self.components if component.kind == kind]
 
     def component(self, name: str) -> Component:
         """The component called ``name``."""

@@ -49,11 +49,17 @@ class Change:
 
 
 class Feed:
-    """The live feed of one federation; safe from any thread."""
+    """The live feed of one federation; safe from any thread. ``beat_seconds`` lie between two beats at least."""
 
-    def __init__(self, seen: Seen, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
+    def __init__(
+        self,
+        seen: Seen,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        beat_seconds: float = BEAT_SECONDS,
+    ) -> None:
         self._seen = seen
         self._now = now
+        self._beat_seconds = beat_seconds
         self._changed = threading.Condition()
         self._pending = Change(seen)
         self._beats: deque[tuple[int, bytes]] = deque(maxlen=KEPT_BEATS)
@@ -118,7 +124,7 @@ class Feed:
         return f"{self._epoch}-{self._number}"
 
     def _until_beat(self) -> float:
-        return max(0.0, self._beaten_at + BEAT_SECONDS - time.monotonic())
+        return max(0.0, self._beaten_at + self._beat_seconds - time.monotonic())
 
     def _beat_when_due(self) -> None:
         if self._pending.empty or self._until_beat() > 0:

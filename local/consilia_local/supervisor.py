@@ -44,15 +44,23 @@ class Happening:
 class Supervisor:
     """Keeps each of its processes running until it is told to stop.
 
-    ``tell`` is called with each :class:`Happening`. ``clock`` gives seconds that only grow.
+    ``tell`` is called with each :class:`Happening`. ``clock`` gives seconds that only grow. ``first_pause``: seconds
+    before a first restart. ``grace``: seconds between asking a process to stop and killing it.
     """
 
     def __init__(
-        self, starter: Starter, tell: Callable[[Happening], None], clock: Callable[[], float] = time.monotonic
+        self,
+        starter: Starter,
+        tell: Callable[[Happening], None],
+        clock: Callable[[], float] = time.monotonic,
+        first_pause: float = FIRST_PAUSE,
+        grace: float = GRACE_SECONDS,
     ) -> None:
         self._starter = starter
         self._tell = tell
         self._clock = clock
+        self._first_pause = first_pause
+        self._grace = grace
         self._keeping: dict[str, asyncio.Task[None]] = {}
         self._running: dict[str, RunningProcess] = {}
         self._stopping = asyncio.Event()
@@ -68,14 +76,14 @@ class Supervisor:
             self._keeping[spec.name] = asyncio.create_task(self._keep(spec), name=spec.name)
 
     async def stop(self) -> None:
-        """Ask all to stop, kill after five seconds what has not, and return when none is left."""
+        """Ask all to stop, kill after the grace what has not, and return when none is left."""
         self._stopping.set()
         for name, keeping in self._keeping.items():
             if name not in self._running:
                 keeping.cancel()
         self._signal(signal.SIGTERM)
         if self._keeping:
-            _, left = await asyncio.wait(self._keeping.values(), timeout=GRACE_SECONDS)
+            _, left = await asyncio.wait(self._keeping.values(), timeout=self._grace)
             if left:
                 self.kill()
                 await asyncio.wait(left, timeout=GRACE_SECONDS)
@@ -91,7 +99,7 @@ class Supervisor:
 
     async def _keep(self, spec: ProcessSpec) -> None:
         exits: deque[float] = deque(maxlen=LOOP_EXITS)
-        pauses = delays(FIRST_PAUSE, LONGEST_PAUSE)
+        pauses = delays(self._first_pause, LONGEST_PAUSE)
         while not self._stopping.is_set():
             started, written = self._clock(), _size(spec.log)
             code = await self._run(spec)
@@ -100,7 +108,7 @@ class Supervisor:
             now = self._clock()
             exits.append(now)
             if now - started > LOOP_SECONDS:
-                pauses = delays(FIRST_PAUSE, LONGEST_PAUSE)
+                pauses = delays(self._first_pause, LONGEST_PAUSE)
             why = f"{_ending(code)}{_quoted(last_line(spec.log, written)) if code and code > 0 else ''}"
             if len(exits) == LOOP_EXITS and now - exits[0] <= LOOP_SECONDS:
                 exits.clear()

@@ -18,7 +18,6 @@ class Links:
     broker: str
     dashboard: str | None = None
     mlflow: str | None = None
-    logs: str = ""
 
 
 def headline(federation: Federation, spec: FederationSpec) -> str:
@@ -59,9 +58,9 @@ def event_line(event: EventRecord) -> str:
     return f"{'warning: ' if event.type == 'Warning' else ''}{event.message} ({event.reason})"
 
 
-def done_line(status: FederationStatus, took: float | None) -> str:
-    """The end of a run, in one line; ``took`` in seconds."""
-    sentences = [f"Done in {took:.1f} s." if took is not None else "Done."]
+def done_line(status: FederationStatus, elapsed: float | None) -> str:
+    """The end of a run, in one line; ``elapsed`` in seconds."""
+    sentences = [f"Done in {elapsed:.1f} s." if elapsed is not None else "Done."]
     if status.metrics and status.metrics.accuracy is not None:
         sentences.append(
             f"Accuracy {figure('accuracy', status.metrics.accuracy)}, loss {figure('loss', status.metrics.loss)}."

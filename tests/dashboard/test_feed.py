@@ -96,10 +96,9 @@ def test_a_viewer_of_another_feed_or_from_long_ago_gets_everything() -> None:
         assert decode(batch[1][0])["reset"] is True
 
 
-def test_a_viewer_that_missed_more_than_is_kept_gets_everything(monkeypatch) -> None:
-    feed = Feed(Seen({}))
+def test_a_viewer_that_missed_more_than_is_kept_gets_everything() -> None:
+    feed = Feed(Seen({}), beat_seconds=0.0)
     first, _ = feed.after("", 0) or ("", [])
-    monkeypatch.setattr("consilia_dashboard.feed.BEAT_SECONDS", 0.0)
     last_id = first
     for number in range(KEPT_BEATS + 2):
         with feed.change() as change:

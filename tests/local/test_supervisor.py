@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 
 from consilia.errors import Unavailable
-from consilia_local import supervisor as module
 from consilia_local.launcher import ProcessSpec, RunningProcess
 from consilia_local.supervisor import Happening, Supervisor, last_line
 
@@ -46,16 +45,11 @@ class FakeStarter:
         return process
 
 
-@pytest.fixture(autouse=True)
-def _short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "FIRST_PAUSE", 0.001)
-
-
 async def supervise(codes: list[int | None], tmp_path: Path) -> tuple[list[Happening], Supervisor, FakeStarter]:
     """Keep a process that ends with ``codes`` until it stays up."""
     told: list[Happening] = []
     starter = FakeStarter(codes)
-    supervisor = Supervisor(starter, told.append, clock=lambda: 0.0)
+    supervisor = Supervisor(starter, told.append, clock=lambda: 0.0, first_pause=0.001)
     supervisor.keep([ProcessSpec("north", tmp_path / "north.log", module="x")])
     async with asyncio.timeout(5):
         await starter.stays.wait()

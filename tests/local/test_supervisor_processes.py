@@ -143,11 +143,8 @@ async def test_a_killed_nursery_takes_its_children_along_and_another_starts_them
     await launcher.close()
 
 
-async def test_a_process_that_ignores_sigterm_is_killed_after_the_grace(
-    launcher: Launcher, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("consilia_local.supervisor.GRACE_SECONDS", 0.2)
-    supervisor = Supervisor(launcher, lambda _: None)
+async def test_a_process_that_ignores_sigterm_is_killed_after_the_grace(launcher: Launcher, tmp_path: Path) -> None:
+    supervisor = Supervisor(launcher, lambda _: None, grace=0.2)
     spec = python(tmp_path, f"import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); {SLEEP}")
     supervisor.keep([spec])
     await lines(spec.log, 1)
