@@ -18,7 +18,7 @@ import numpy as np
 
 from consilia.backoff import delays
 from consilia.errors import InvalidMessage, Unavailable
-from consilia.protocol import BYTES_A_VALUE, VectorRef
+from consilia.protocol import BYTES_A_VALUE, VectorRef, blob_of
 from consilia.vectors import FloatArray
 
 PIECE = 1 << 20
@@ -94,8 +94,7 @@ class BlobClient:
         return path.exists() and path.stat().st_size == reference.length * BYTES_A_VALUE
 
     def _keep(self, vector: FloatArray) -> VectorRef:
-        raw = np.ascontiguousarray(vector, dtype="<f8").data.cast("B")
-        reference = VectorRef(sha256=hashlib.sha256(raw).hexdigest(), length=len(vector))
+        reference, raw = blob_of(vector)
         for old in self._folder.iterdir():
             old.unlink()
         self._path(reference.sha256).write_bytes(raw)

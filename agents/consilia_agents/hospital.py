@@ -11,7 +11,6 @@ from functools import partial
 
 from consilia.errors import ConsiliaError, InvalidData, InvalidMessage
 from consilia.protocol import (
-    INLINE_LIMIT,
     LONGEST_REASON,
     AnyMessage,
     Decline,
@@ -26,6 +25,7 @@ from consilia.protocol import (
     Welcome,
     decode,
     encode,
+    fits_inline,
     pack,
     unpack,
 )
@@ -202,7 +202,7 @@ class Hospital:
         update = partial(Update, order=order.key, rows=answer.rows, metrics=answer.metrics)
         if answer.vector is None:
             return update()
-        if answer.vector.nbytes <= INLINE_LIMIT:
+        if fits_inline(len(answer.vector)):
             return update(vector=pack(answer.vector))
         return update(vector=await self._blobs.keep(answer.vector))
 

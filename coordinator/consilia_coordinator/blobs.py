@@ -15,7 +15,7 @@ import numpy as np
 
 from consilia.aggregation import CHUNK
 from consilia.errors import InvalidMessage
-from consilia.protocol import BYTES_A_VALUE, VectorRef
+from consilia.protocol import BYTES_A_VALUE, VectorRef, blob_of
 from consilia.vectors import FloatArray
 
 _DIGEST = re.compile(r"[0-9a-f]{64}")
@@ -80,8 +80,7 @@ class BlobStore:
 
     def put(self, vector: FloatArray) -> VectorRef:
         """Write a vector, durably; the reference to it."""
-        raw = np.ascontiguousarray(vector, dtype="<f8").data.cast("B")
-        reference = VectorRef(sha256=hashlib.sha256(raw).hexdigest(), length=len(vector))
+        reference, raw = blob_of(vector)
         part = self._part(reference.sha256)
         with part.open("wb", buffering=0) as file:
             for start in range(0, len(raw), READ_BYTES):

@@ -27,6 +27,7 @@ from consilia.protocol import (
     decode,
     digest_of_names,
     encode,
+    fits_inline,
 )
 from consilia.rounds import Exchange, Names
 from consilia_bus.bus import Bus
@@ -210,7 +211,7 @@ class Hospitals:
 
         async def admit() -> None:
             try:
-                await asyncio.to_thread(self._learning.admit_blob, vector)
+                await asyncio.to_thread(self._learning.admit_blob, name, vector)
                 self._conductor.receive(name, exchange, update)
             except InvalidMessage as error:
                 # Once the exchange is over its blobs are thrown away: that is nobody's fault.
@@ -256,7 +257,7 @@ class Hospitals:
         if self._order is None or not self._order[0].same(exchange) or self._order[1].run != self._conductor.run.number:
             parameters = self._learning.parameters(exchange.task)
             length = self._learning.length(exchange.task)
-            large = (parameters is not None and not parameters.inline) or self._learning.travels_as_blob(length)
+            large = (parameters is not None and not parameters.inline) or not fits_inline(length)
             order = Order(
                 federation=self._federation,
                 run=self._conductor.run.number,

@@ -16,7 +16,7 @@ from consilia.errors import InvalidManifest, Refusal
 from consilia.features import FeatureMap
 from consilia.journal import Tracked
 from consilia.manifest import explain
-from consilia.protocol import to_bytes, unpack
+from consilia.protocol import BYTES_A_VALUE, to_bytes, unpack
 from consilia.spec import Document, FederationSpec
 from consilia.tokens import Claims, InvalidToken
 from consilia_coordinator.access import Access
@@ -212,7 +212,7 @@ class HttpApi:
             return web.Response(status=200)
         offset = _number("Upload-Offset", request.headers.get("Upload-Offset", "0"))
         pieces: AsyncIterator[bytes] = request.content.iter_any()
-        whole = await self._learning.blobs.receive(sha256, offset, pieces, self._learning.largest)
+        whole = await self._learning.blobs.receive(sha256, offset, pieces, self._learning.longest * BYTES_A_VALUE)
         if not whole:
             raise web.HTTPUnprocessableEntity(text=f"blob {sha256[:12]}… is not whole, or has another digest")
         return web.Response(status=201)

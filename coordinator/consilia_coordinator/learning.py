@@ -6,14 +6,14 @@ Small vectors live in the journal's facts; large ones are blobs, and the facts h
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from consilia.aggregation import Update, chunks
+from consilia.aggregation import Update, checked, chunks
 from consilia.errors import InvalidMessage
 from consilia.journal import History, RunHistory
-from consilia.protocol import BYTES_A_VALUE, INLINE_LIMIT, RunSettings, Task, VectorRef, pack, require_finite, unpack
+from consilia.protocol import BYTES_A_VALUE, RunSettings, Task, VectorRef, fits_inline, pack, require_finite, unpack
 from consilia.rounds import Exchange
 from consilia.spec import FederationSpec
 from consilia.status import Metrics
-from consilia.vectors import FloatArray, all_finite
+from consilia.vectors import FloatArray
 from consilia.wording import counted
 from consilia_coordinator.blobs import BlobStore
 from consilia_coordinator.objective import Objective
@@ -58,14 +58,9 @@ class Learning:
         return self.objective.length(task)
 
     @property
-    def largest(self) -> int:
-        """Bytes of the largest vector of the run."""
-        return max(self.length("train"), self.length("moments")) * BYTES_A_VALUE
-
-    @staticmethod
-    def travels_as_blob(length: int) -> bool:
-        """Whether a vector of ``length`` values is too large for a stanza."""
-        return length * BYTES_A_VALUE > INLINE_LIMIT
+    def longest(self) -> int:
+        """How many values the longest vector of the run has."""
+        return max(self.length("train"), self.length("moments"))
 
     def settings(self) -> RunSettings:
         """What hospitals must know now."""
@@ -97,17 +92,16 @@ class Learning:
         if vector is not None and vector.inline:
             require_finite(unpack(vector), self.length(task))
 
-    def admit_blob(self, vector: VectorRef) -> None:
-        """Check a blob's values (slow: reads it all). Raises :class:`InvalidMessage`."""
+    def admit_blob(self, hospital: str, vector: VectorRef) -> None:
+        """Check the values of a hospital's blob (slow: reads it all). Raises :class:`InvalidMessage`."""
         if not self.blobs.has(vector.sha256):
             raise InvalidMessage(f"blob {vector.sha256[:12]}… has not arrived: upload it, then answer again")
         if self.blobs.path(vector.sha256).stat().st_size != vector.length * BYTES_A_VALUE:
             raise InvalidMessage(
                 f"blob {vector.sha256[:12]}… does not have the {counted(vector.length, 'value')} it should"
             )
-        for part in self.blobs.reader(vector.sha256)():
-            if not all_finite(part):
-                raise InvalidMessage("vector holds a value that is not finite (NaN or infinity)")
+        for _ in checked(hospital, self.blobs.reader(vector.sha256)(), vector.length):
+            pass
 
     def combine(self, run: RunHistory, exchange: Exchange) -> Result:
         """Combine the answers to ``exchange``, in the order of names."""
@@ -130,7 +124,7 @@ class Learning:
 
     def collect_garbage(self) -> None:
         """Remove the blobs that nothing refers to: the spooled answers of committed rounds, older global models."""
-        if self.largest <= INLINE_LIMIT:
+        if fits_inline(self.longest):
             return
         kept: set[str] = set()
         for run in self._history.runs.values():
@@ -150,7 +144,7 @@ class Learning:
         return unpack(run.moments) if run.moments is not None else None
 
     def _store(self, vector: FloatArray) -> VectorRef:
-        return pack(vector) if vector.nbytes <= INLINE_LIMIT else self.blobs.put(vector)
+        return pack(vector) if fits_inline(len(vector)) else self.blobs.put(vector)
 
     def _update(self, run: RunHistory, hospital: str) -> Update:
         update = run.updates[hospital]

@@ -192,6 +192,11 @@ def digest_of_names(names: "list[str] | tuple[str, ...] | frozenset[str]") -> st
     return hashlib.sha256(_canonical(sorted(names))).hexdigest()
 
 
+def fits_inline(length: int) -> bool:
+    """Whether a vector of ``length`` values travels in the message itself, and not as a blob."""
+    return length * BYTES_A_VALUE <= INLINE_LIMIT
+
+
 def to_bytes(vector: Vector) -> bytes:
     """Raw little-endian float64."""
     return np.ascontiguousarray(vector, dtype="<f8").tobytes()
@@ -199,9 +204,16 @@ def to_bytes(vector: Vector) -> bytes:
 
 def pack(vector: Vector) -> VectorRef:
     """Reference a vector; its values are inside when they are small enough, else they travel as a blob."""
-    raw = to_bytes(vector)
-    data = base64.b64encode(raw).decode() if len(raw) <= INLINE_LIMIT else None
-    return VectorRef(sha256=hashlib.sha256(raw).hexdigest(), length=len(vector), data=data)
+    reference, raw = blob_of(vector)
+    if not fits_inline(reference.length):
+        return reference
+    return reference.model_copy(update={"data": base64.b64encode(raw).decode()})
+
+
+def blob_of(vector: Vector) -> tuple[VectorRef, memoryview]:
+    """A vector as a blob: the reference to it, and its bytes (raw little-endian float64; no copy where it is that)."""
+    raw = np.ascontiguousarray(vector, dtype="<f8").data.cast("B")
+    return VectorRef(sha256=hashlib.sha256(raw).hexdigest(), length=len(vector)), raw
 
 
 def unpack(reference: VectorRef, raw: bytes | None = None) -> Vector:

@@ -29,9 +29,11 @@ from consilia.protocol import (
     Update,
     VectorRef,
     Welcome,
+    blob_of,
     decode,
     digest_of_names,
     encode,
+    fits_inline,
     pack,
     require_finite,
     to_bytes,
@@ -109,12 +111,19 @@ def test_bytes_are_little_endian_whatever_the_array_was(vector: np.ndarray) -> N
 )
 def test_a_vector_travels_in_the_message_up_to_16_kib_and_as_a_blob_above(values: int, inline: bool) -> None:
     reference = pack(np.zeros(values))
-    assert (values * 8 <= INLINE_LIMIT) is inline
+    assert (values * 8 <= INLINE_LIMIT) is fits_inline(values) is inline
     assert reference.inline is inline
     assert reference.length == values
     decoded = decode(encode(UPDATE.model_copy(update={"vector": reference})))
     assert isinstance(decoded, Update)
     assert decoded.vector == reference
+
+
+@given(ANY_VECTOR)
+def test_a_blob_has_the_reference_and_the_bytes_of_the_packed_vector(vector: np.ndarray) -> None:
+    reference, raw = blob_of(vector)
+    assert reference == pack(vector).model_copy(update={"data": None})
+    assert bytes(raw) == to_bytes(vector)
 
 
 def test_a_blob_is_unpacked_from_its_bytes_only() -> None:
