@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import os
 from collections.abc import Callable
 
 from aiohttp import web
@@ -85,7 +86,10 @@ class Service:
         try:
             await site.start()
         except OSError as error:
+            # asyncio wraps the system's words in its own; a name that does not resolve has a negative number.
+            reason = os.strerror(error.errno) if error.errno and error.errno > 0 else error.strerror or str(error)
             raise Unavailable(
-                f"port {settings.http_port} on {settings.http_host} is taken: choose another CONSILIA_HTTP_PORT"
+                f"the coordinator cannot listen on {settings.http_host} port {settings.http_port}: {reason}; "
+                "choose another CONSILIA_HTTP_HOST or CONSILIA_HTTP_PORT"
             ) from error
         logger.info("listening on https://%s:%d", settings.http_host, settings.http_port)

@@ -61,9 +61,16 @@ async def test_a_port_that_is_taken_is_named_with_what_to_do(tmp_path: Path, tls
         other.bind(("127.0.0.1", 0))
         other.listen()
         port = other.getsockname()[1]
-        with pytest.raises(Unavailable, match=f"port {port} on 127.0.0.1 is taken: choose another CONSILIA_HTTP_PORT"):
+        with pytest.raises(Unavailable, match=f"cannot listen on 127.0.0.1 port {port}: Address already in use; choose"):
             await service(tmp_path, port).run()
     JournalFile(tmp_path / "journal").close()
+
+
+async def test_an_address_of_another_machine_is_not_called_a_taken_port(tmp_path: Path, tls: ssl.SSLContext) -> None:
+    settings = settings_in(tmp_path, CONSILIA_HTTP_HOST="192.0.2.1", CONSILIA_HTTP_PORT="8443")
+    made = Service(settings, FakeNetwork().bus("coordinator"), StoppedClock())
+    with pytest.raises(Unavailable, match=r"cannot listen on 192\.0\.2\.1 port 8443: Cannot assign requested address;"):
+        await made.run()
 
 
 async def test_a_coordinator_started_again_goes_on_with_its_run(tmp_path: Path, tls: ssl.SSLContext) -> None:
