@@ -61,7 +61,9 @@ async def test_a_port_that_is_taken_is_named_with_what_to_do(tmp_path: Path, tls
         other.bind(("127.0.0.1", 0))
         other.listen()
         port = other.getsockname()[1]
-        with pytest.raises(Unavailable, match=f"cannot listen on 127.0.0.1 port {port}: Address already in use; choose"):
+        with pytest.raises(
+            Unavailable, match=f"cannot listen on 127.0.0.1 port {port}: Address already in use; choose"
+        ):
             await service(tmp_path, port).run()
     JournalFile(tmp_path / "journal").close()
 
