@@ -34,6 +34,9 @@ class VectorObjective:
         """Return the workload's size for training, which alone has vectors."""
         return self._workload.size if task == "train" else 0
 
+    def examine(self, task: Task, rows: int, vector: FloatArray) -> None:
+        """Accept: any values are as good as any others."""
+
     def initial(self) -> FloatArray:
         """Return the workload's first vector."""
         return self._workload.initial()

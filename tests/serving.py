@@ -1,7 +1,5 @@
 """A coordinator's HTTP API over real HTTPS in this process; answers of hospitals are handed to its conductor."""
 
-import asyncio
-import socket
 import ssl
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
@@ -45,6 +43,9 @@ class LongObjective:
 
     def length(self, task: Task) -> int:
         return {"train": self.size, "moments": 0, "evaluate": 0}[task]
+
+    def examine(self, task: Task, rows: int, vector: FloatArray) -> None:
+        pass
 
     def initial(self) -> FloatArray:
         return np.zeros(self.size) if self.fresh is None else self.fresh
@@ -104,13 +105,6 @@ class Coordinator:
         assert exchange is not None
         for hospital in sorted(exchange.participants):
             self.answer(hospital, value, loss)
-
-
-def free_port() -> int:
-    """A port of loopback that nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def settings_in(folder: Path, **more: str) -> Settings:
@@ -206,10 +200,3 @@ async def sentence_of(answer: aiohttp.ClientResponse) -> str:
     assert "\n" not in body["message"]
     assert "Traceback" not in body["message"]
     return str(body["message"])
-
-
-async def until(condition: Callable[[], bool], seconds: float = 10.0) -> None:
-    """Let the event loop turn until ``condition`` holds."""
-    async with asyncio.timeout(seconds):
-        while not condition():  # noqa: ASYNC110 - it looks at every turn, and waits for no time
-            await asyncio.sleep(0)

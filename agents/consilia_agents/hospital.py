@@ -6,6 +6,7 @@ life go on meanwhile; a newer order replaces one that waits. The same order gets
 
 import asyncio
 import logging
+import math
 import uuid
 from functools import partial
 
@@ -177,6 +178,8 @@ class Hospital:
         except Exception:
             logger.exception("round %d failed", order.round)
             self._decline(INTERNAL, order)
+            # Data that can be read again would not mend it: only another process may try.
+            self._recheck_at = math.inf
         else:
             self._send(update)
 
@@ -222,7 +225,7 @@ class Hospital:
 
     async def _check_data(self) -> None:
         """Read the data before the first order asks for them; refuse with the reason, or join again once mended."""
-        settings = self._settings
+        settings, problem = self._settings, self._problem
         if settings is None:
             return
         try:
@@ -235,8 +238,8 @@ class Hospital:
             logger.exception("the data cannot be read")
             self._decline(INTERNAL)
         else:
-            mended, self._problem = self._problem is not None, None
-            if mended:
+            if problem is not None and problem == self._problem:
+                self._problem = None
                 self._join()
 
     def _decline(self, reason: str, order: Order | None = None) -> None:

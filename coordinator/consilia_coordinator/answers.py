@@ -24,9 +24,10 @@ class StatusAnswer(Answer):
 
 
 class RunAnswer(Answer):
-    """``GET /v1/run``: what was asked of a run; ``quorum`` is the one that holds."""
+    """``GET /v1/run``: what was asked of a run; ``quorum`` is the one that holds, ``first`` the oldest run known."""
 
     run: int
+    first: int = 1
     uid: str
     spec: FederationSpec
     quorum: int

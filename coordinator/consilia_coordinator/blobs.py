@@ -112,6 +112,12 @@ class BlobStore:
             path.unlink()
         return intact
 
+    def discard(self, sha256: str) -> None:
+        """Remove a blob, whole or unfinished; whoever still sends it is refused."""
+        self._senders.pop(sha256, None)
+        self.path(sha256).unlink(missing_ok=True)
+        self._part(sha256).unlink(missing_ok=True)
+
     def keep_only(self, digests: set[str]) -> None:
         """Remove every blob that is not in ``digests``, and every unfinished one."""
         for path in self._folder.iterdir():

@@ -303,7 +303,6 @@ class Conductor:
             self._commit_late(number, exchange, result)
         except Exception as error:
             self._break(error)
-            raise
 
     def _commit_late(self, number: int, exchange: Exchange, result: Result) -> None:
         """Commit what a thread combined, unless a new run began meanwhile."""

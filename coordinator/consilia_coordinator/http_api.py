@@ -12,7 +12,7 @@ from typing import TypeVar
 from aiohttp import web
 from pydantic import Field, ValidationError
 
-from consilia.errors import InvalidManifest, Refusal
+from consilia.errors import InvalidManifest, Refusal, Unavailable
 from consilia.features import FeatureMap
 from consilia.journal import Tracked
 from consilia.manifest import explain
@@ -31,6 +31,8 @@ from consilia_coordinator.tracking_report import TrackingReport
 
 LARGEST_BODY = 2 * 1024 * 1024
 MOST_DIGITS = 18
+SUBJECT = web.RequestKey("subject", str)
+"""Who the request's token says is calling."""
 READERS = ("viewer", "operator", "tracking")
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -99,6 +101,7 @@ class HttpApi:
             claims = self._claims(request)
             if claims.role not in roles:
                 raise web.HTTPForbidden(text=f"role {claims.role} may not do this: it takes {' or '.join(roles)}")
+            request[SUBJECT] = claims.subject
             return await handler(request)
 
         return guarded
@@ -157,7 +160,7 @@ class HttpApi:
                 parameters=base64.b64encode(to_bytes(unpack(run.parameters))).decode(),
                 names=features.names,
                 label=features.label,
-                map=FeatureMap.of(features, unpack(run.moments) if run.moments else None),
+                map=FeatureMap.of(features, self._learning.vector(run.moments) if run.moments else None),
             )
         )
 
@@ -171,6 +174,7 @@ class HttpApi:
         return _answer(
             RunAnswer(
                 run=run.number,
+                first=min(history.runs),
                 uid=self._identity.uid,
                 spec=run.spec,
                 quorum=self._conductor.quorum_of(run.spec),
@@ -210,6 +214,7 @@ class HttpApi:
         sha256 = request.match_info["sha256"]
         if self._learning.blobs.has(sha256):
             return web.Response(status=200)
+        self._learning.spool(request[SUBJECT], sha256)
         offset = _number("Upload-Offset", request.headers.get("Upload-Offset", "0"))
         pieces: AsyncIterator[bytes] = request.content.iter_any()
         whole = await self._learning.blobs.receive(sha256, offset, pieces, self._learning.longest * BYTES_A_VALUE)
@@ -238,6 +243,8 @@ async def one_sentence_errors(request: web.Request, handler: Handler) -> web.Str
         return web.json_response({"message": error.text or error.reason}, status=error.status)
     except Refusal as error:
         return web.json_response({"message": str(error)}, status=web.HTTPUnprocessableEntity.status_code)
+    except Unavailable as error:
+        return web.json_response({"message": str(error)}, status=web.HTTPServiceUnavailable.status_code)
 
 
 D = TypeVar("D", bound=Document)

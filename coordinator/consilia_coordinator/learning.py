@@ -6,10 +6,12 @@ Small vectors live in the journal's facts; large ones are blobs, and the facts h
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
+import numpy as np
+
 from consilia.aggregation import Update, checked, chunks
 from consilia.errors import InvalidMessage
 from consilia.journal import History, RunHistory
-from consilia.protocol import BYTES_A_VALUE, RunSettings, Task, VectorRef, fits_inline, pack, require_finite, unpack
+from consilia.protocol import BYTES_A_VALUE, RunSettings, Task, VectorRef, fits_inline, pack, require_usable, unpack
 from consilia.rounds import Exchange
 from consilia.spec import FederationSpec
 from consilia.status import Metrics
@@ -37,6 +39,7 @@ class Learning:
         self._objective: Objective | None = None
         self._settings: tuple[int, str | None, RunSettings] | None = None
         self._initial: tuple[int, VectorRef] | None = None
+        self._spooled: dict[str, str] = {}
 
     @property
     def objective(self) -> Objective:
@@ -86,13 +89,16 @@ class Learning:
         parameters = self.parameters("train")
         return parameters is not None and parameters.sha256 == sha256
 
-    def admit(self, task: Task, vector: VectorRef | None) -> None:
-        """Check an inline answer's vector: there, of the right length, finite. Raises :class:`InvalidMessage`."""
+    def admit(self, task: Task, rows: int, vector: VectorRef | None) -> None:
+        """Check an answer's vector: there, of the right length, usable. Raises :class:`InvalidMessage`.
+
+        The values of a blob are checked by :meth:`admit_blob`.
+        """
         self._require_length(task, vector)
         if vector is not None and vector.inline:
-            require_finite(unpack(vector), self.length(task))
+            self.objective.examine(task, rows, require_usable(unpack(vector), self.length(task)))
 
-    def admit_blob(self, hospital: str, vector: VectorRef) -> None:
+    def admit_blob(self, hospital: str, task: Task, rows: int, vector: VectorRef) -> None:
         """Check the values of a hospital's blob (slow: reads it all). Raises :class:`InvalidMessage`."""
         if not self.blobs.has(vector.sha256):
             raise InvalidMessage(f"blob {vector.sha256[:12]}… has not arrived: upload it, then answer again")
@@ -102,6 +108,21 @@ class Learning:
             )
         for _ in checked(hospital, self.blobs.reader(vector.sha256)(), vector.length):
             pass
+        if task == "moments":
+            self.objective.examine(task, rows, self.vector(vector))
+
+    def vector(self, reference: VectorRef) -> FloatArray:
+        """The values of a vector that is here, from its message or its blob."""
+        if reference.inline:
+            return unpack(reference)
+        return np.fromfile(self.blobs.path(reference.sha256), dtype="<f8").astype(np.float64, copy=False)
+
+    def spool(self, hospital: str, sha256: str) -> None:
+        """``hospital`` sends this blob: what it began to send before, and nothing refers to, goes."""
+        before = self._spooled.get(hospital)
+        self._spooled[hospital] = sha256
+        if before is not None and before not in self._spooled.values() and before not in self._referred():
+            self.blobs.discard(before)
 
     def combine(self, run: RunHistory, exchange: Exchange) -> Result:
         """Combine the answers to ``exchange``, in the order of names."""
@@ -126,13 +147,17 @@ class Learning:
         """Remove the blobs that nothing refers to: the spooled answers of committed rounds, older global models."""
         if fits_inline(self.longest):
             return
-        kept: set[str] = set()
+        self.blobs.keep_only(self._referred())
+
+    def _referred(self) -> set[str]:
+        """The digests of all vectors that something still refers to."""
+        digests: set[str] = set()
         for run in self._history.runs.values():
             references = [run.parameters, run.moments, *(update.vector for update in run.updates.values())]
-            kept |= {reference.sha256 for reference in references if reference is not None}
+            digests |= {reference.sha256 for reference in references if reference is not None}
         if self._initial is not None:
-            kept.add(self._initial[1].sha256)
-        self.blobs.keep_only(kept)
+            digests.add(self._initial[1].sha256)
+        return digests
 
     def _current(self) -> RunHistory:
         current = self._history.current
@@ -141,7 +166,7 @@ class Learning:
         return current
 
     def _moments(self, run: RunHistory) -> FloatArray | None:
-        return unpack(run.moments) if run.moments is not None else None
+        return self.vector(run.moments) if run.moments is not None else None
 
     def _store(self, vector: FloatArray) -> VectorRef:
         return pack(vector) if fits_inline(len(vector)) else self.blobs.put(vector)

@@ -9,7 +9,8 @@ from typing import Protocol
 import numpy as np
 
 from consilia.aggregation import FedAvg, Strategy, Update, sum_vectors
-from consilia.features import FeatureMap
+from consilia.errors import InvalidData, InvalidMessage
+from consilia.features import FeatureMap, scaling_from_moments
 from consilia.protocol import RunSettings, Task
 from consilia.spec import FederationSpec
 from consilia.status import Metrics
@@ -22,6 +23,10 @@ class Objective(Protocol):
 
     def length(self, task: Task) -> int:
         """How many values an answer to ``task`` has; 0 where it has no vector."""
+        ...
+
+    def examine(self, task: Task, rows: int, vector: FloatArray) -> None:
+        """Raise :class:`consilia.errors.InvalidMessage` for an answer that no table of ``rows`` rows gives."""
         ...
 
     def initial(self) -> FloatArray:
@@ -54,6 +59,17 @@ class SpecObjective:
     def length(self, task: Task) -> int:
         """See :class:`Objective`."""
         return {"train": self._columns + 1, "moments": 1 + 2 * self._columns, "evaluate": 0}[task]
+
+    def examine(self, task: Task, rows: int, vector: FloatArray) -> None:
+        """See :class:`Objective`: sums of moments that no table has would make a map that nobody can use."""
+        if task != "moments":
+            return
+        if vector[0] != rows:
+            raise InvalidMessage(f"the moments count {vector[0]:g} rows, and the answer says {rows}")
+        try:
+            scaling_from_moments(vector)
+        except InvalidData as error:
+            raise InvalidMessage(str(error)) from error
 
     def initial(self) -> FloatArray:
         """See :class:`Objective`: zeros, which a convex objective needs no better than."""

@@ -13,7 +13,7 @@ from typing import Protocol
 import numpy as np
 
 from consilia.errors import InvalidMessage
-from consilia.vectors import FloatArray, all_finite
+from consilia.vectors import FloatArray, all_usable
 from consilia.wording import counted
 
 CHUNK = 1 << 17
@@ -79,8 +79,10 @@ def checked(hospital: str, parts: Iterable[FloatArray], length: int) -> Iterator
         seen += part.size
         if seen > length:
             break
-        if not all_finite(part):
-            raise InvalidMessage(f'vector of hospital "{hospital}" holds NaN or infinity: it is not used')
+        if not all_usable(part):
+            raise InvalidMessage(
+                f'vector of hospital "{hospital}" holds NaN, infinity or a value beyond 1e100: it is not used'
+            )
         yield part
     if seen != length:
         size = f"more than {counted(length, 'value')}" if seen > length else counted(seen, "value")

@@ -216,6 +216,8 @@ class History:
     def _accept(self, fact: SpecAccepted) -> None:
         run = self.runs.get(fact.run)
         if run is None:
+            for older in self.runs.values():
+                older.order, older.updates = None, {}
             moments = fact.spec.features.scaling == "federated"
             self.runs[fact.run] = RunHistory(fact.run, fact.spec, fact.at, committed=-1 if moments else 0)
         else:

@@ -178,7 +178,7 @@ def _quote(value: object) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, (int, float)):
-        return f"{value:g}" if isinstance(value, float) else _cut(str(value))
+        return _cut(str(value))
     if value is None:
         return "empty"
     if isinstance(value, (dict, list)):

@@ -21,6 +21,7 @@ from consilia.features import FeatureMap
 from consilia.manifest import explain
 from consilia.spec import Algorithm, Document, Features, Model
 from consilia.status import Metrics
+from consilia.vectors import LARGEST, all_usable
 from consilia.wording import counted
 
 PROTOCOL = 1
@@ -235,13 +236,15 @@ def unpack(reference: VectorRef, raw: bytes | None = None) -> Vector:
     return np.frombuffer(raw, dtype="<f8").astype(np.float64, copy=False)
 
 
-def require_finite(vector: Vector, length: int) -> Vector:
-    """``vector`` itself, or :class:`InvalidMessage` when it has another length or holds NaN or infinity."""
+def require_usable(vector: Vector, length: int) -> Vector:
+    """``vector`` itself, or :class:`InvalidMessage` when it has another length, or holds NaN, infinity or the like."""
     if len(vector) != length:
         raise InvalidMessage(f"vector has {counted(len(vector), 'value')}; this run's have {length}")
-    if not np.isfinite(vector).all():
-        bad = int(np.flatnonzero(~np.isfinite(vector))[0])
-        raise InvalidMessage(f"vector holds a value that is not finite (NaN or infinity), first at position {bad}")
+    if not all_usable(vector):
+        bad = int(np.flatnonzero(~(np.abs(vector) <= LARGEST))[0])
+        raise InvalidMessage(
+            f"vector holds a value that is not finite (NaN or infinity) or beyond {LARGEST:g}, first at position {bad}"
+        )
     return vector
 
 

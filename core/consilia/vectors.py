@@ -5,6 +5,14 @@ import numpy.typing as npt
 
 FloatArray = npt.NDArray[np.float64]
 
+LARGEST = 1e100
+"""Values beyond it are refused: sums and squares of what is within it cannot overflow, however many rows there are."""
+
+
+def all_usable(values: FloatArray) -> bool:
+    """Whether every value lies within +-``LARGEST``; NaN and infinity do not. Any shape with at least one value."""
+    return bool(values.min() >= -LARGEST) and bool(values.max() <= LARGEST)
+
 
 def all_finite(values: FloatArray) -> bool:
     """Whether no value is NaN or infinite; any shape.

@@ -114,3 +114,25 @@ async def test_a_hospital_takes_orders_from_the_coordinator_alone(
     await stranger.hear(protocol.Rejection)
     assert "only coordinator@localhost gives orders" in caplog.text
     assert not any(envelope.to.startswith("mallory") and "update" in envelope.body for envelope in world.network.sent)
+
+
+@pytest.mark.parametrize(
+    ("rows", "first", "sentence"),
+    [
+        pytest.param(9, -9.0, "the moments count -9 rows, and the answer says 9", id="a negative count"),
+        pytest.param(9, 8.0, "the moments count 8 rows, and the answer says 9", id="another count"),
+        pytest.param(9, 9.0, "a sum of squares is too small for its sum", id="of no table"),
+    ],
+)
+async def test_moments_of_no_table_are_refused_before_they_count(
+    world: World, rows: int, first: float, sentence: str
+) -> None:
+    impostor, order = await join_as(world, "north")
+    assert order.task == "moments"
+    vector = np.ones(61)
+    vector[0], vector[1] = first, 1e6
+    await impostor.say(Update(order=order.key, rows=rows, vector=pack(vector)))
+    status = await world.complete()
+    (north,) = (hospital for hospital in status.hospitals if hospital.name == "north")
+    assert north.phase == "Refused"
+    assert sentence in str(north.reason)

@@ -42,9 +42,9 @@ class Desk:
 
     def admit(self, vector: VectorRef) -> None:
         """As an answer to an order to train is looked at."""
-        self.learning.admit("train", vector)
+        self.learning.admit("train", 10, vector)
         if not vector.inline:
-            self.learning.admit_blob("north", vector)
+            self.learning.admit_blob("north", "train", 10, vector)
 
     def values(self, reference: VectorRef | None) -> list[float]:
         assert reference is not None
@@ -92,7 +92,7 @@ def test_a_value_that_is_not_finite_is_refused_wherever_it_is(desk: Desk, bad: f
     values = np.ones(desk.learning.length("train"))
     values[-1] = bad
     vector = desk.store(values)
-    with pytest.raises(InvalidMessage, match="NaN or infinity"):
+    with pytest.raises(InvalidMessage, match="NaN"):
         desk.admit(vector)
 
 
@@ -100,15 +100,15 @@ def test_a_value_that_is_not_finite_is_refused_wherever_it_is(desk: Desk, bad: f
 def test_a_vector_of_another_length_is_refused(desk: Desk, difference: int) -> None:
     size = desk.learning.length("train")
     with pytest.raises(InvalidMessage, match=f"vector has {size + difference} values; train has {size}"):
-        desk.learning.admit("train", pack(np.ones(size + difference)))
+        desk.learning.admit("train", 10, pack(np.ones(size + difference)))
 
 
 def test_an_answer_without_its_vector_is_refused_and_a_vector_that_nobody_asked_for_too(desk: Desk) -> None:
     with pytest.raises(InvalidMessage, match="the answer to train has no vector"):
-        desk.learning.admit("train", None)
+        desk.learning.admit("train", 10, None)
     with pytest.raises(InvalidMessage, match="vector has 3 values; evaluate has 0"):
-        desk.learning.admit("evaluate", pack(np.ones(3)))
-    desk.learning.admit("evaluate", None)
+        desk.learning.admit("evaluate", 10, pack(np.ones(3)))
+    desk.learning.admit("evaluate", 10, None)
 
 
 def test_a_blob_that_did_not_arrive_or_has_another_size_is_refused(tmp_path: Path) -> None:
@@ -116,10 +116,10 @@ def test_a_blob_that_did_not_arrive_or_has_another_size_is_refused(tmp_path: Pat
     desk.start()
     vector = pack(np.ones(2049))
     with pytest.raises(InvalidMessage, match="has not arrived: upload it, then answer again"):
-        desk.learning.admit_blob("north", vector)
+        desk.learning.admit_blob("north", "train", 10, vector)
     there = desk.blobs.put(np.ones(2050))
     with pytest.raises(InvalidMessage, match="does not have the 2049 values it should"):
-        desk.learning.admit_blob("north", VectorRef(sha256=there.sha256, length=2049))
+        desk.learning.admit_blob("north", "train", 10, VectorRef(sha256=there.sha256, length=2049))
 
 
 def test_after_a_crash_answers_whose_blob_is_damaged_are_forgotten_and_the_others_kept(tmp_path: Path) -> None:
@@ -194,3 +194,13 @@ def test_before_any_run_there_is_nothing_to_answer(tmp_path: Path) -> None:
         learning.length("train")
     with pytest.raises(InvalidMessage, match="no run has been asked for yet"):
         learning.settings()
+
+
+def test_what_a_hospital_began_to_send_and_gave_up_is_thrown_away(tmp_path: Path) -> None:
+    desk = Desk(tmp_path, 2049)
+    first, second = desk.learning.blobs.put(np.ones(2049)), desk.learning.blobs.put(np.zeros(2049) + 2)
+    desk.learning.spool("north", first.sha256)
+    desk.learning.spool("south", second.sha256)
+    desk.learning.spool("north", second.sha256)
+    assert not desk.learning.blobs.has(first.sha256)
+    assert desk.learning.blobs.has(second.sha256)

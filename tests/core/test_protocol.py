@@ -35,7 +35,7 @@ from consilia.protocol import (
     encode,
     fits_inline,
     pack,
-    require_finite,
+    require_usable,
     to_bytes,
     unpack,
 )
@@ -210,15 +210,15 @@ def test_a_vector_that_is_not_what_its_reference_promises_is_refused(reference: 
     assert sentence in str(caught.value)
 
 
-@pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf], ids=str)
+@pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf, 1e101, -1e308], ids=str)
 def test_a_value_that_is_not_finite_is_refused_with_its_position(bad: float) -> None:
     with pytest.raises(InvalidMessage, match=r"not finite .* first at position 1"):
-        require_finite(np.array([0.0, bad, bad]), 3)
+        require_usable(np.array([0.0, bad, bad]), 3)
 
 
 def test_a_vector_of_another_length_is_refused() -> None:
     with pytest.raises(InvalidMessage, match="vector has 2 values; this run's have 31"):
-        require_finite(np.zeros(2), 31)
+        require_usable(np.zeros(2), 31)
 
 
 @pytest.mark.parametrize(

@@ -98,6 +98,8 @@ class Follower:
 
     async def _pass(self, status: FederationStatus) -> None:
         """Bring MLflow up to date with every run, oldest first."""
+        if self._first < status.run:
+            self._first = max(self._first, (await self._source.run(status.run)).first)
         for run in range(self._first, status.run + 1):
             with suppress(*([NotThere] if run < status.run else [])):  # a federation may begin with run 5
                 await self._track(run, status)
