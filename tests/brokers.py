@@ -16,6 +16,8 @@ from consilia.pki import Authority
 from consilia_bus.settings import BusSettings
 from consilia_bus.spade_bus import SpadeBus
 from consilia_local.broker import BrokerFolder, write_broker_folder
+from deadline import eventually
+from ports import free_port
 
 DEADLINE = 20.0  # seconds for anything that ought to happen at once
 ACCOUNTS = {"coordinator": "secret of coordinator", "north": "secret of north", "south": "secret of south"}
@@ -33,11 +35,12 @@ class Broker:
     def start(self) -> None:
         command = [sys.executable, "-m", "consilia_local.broker", self.kind, str(self.folder.path)]
         self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
-        deadline = time.monotonic() + DEADLINE
-        while not self.listens():
-            assert self.process.poll() is None, "the broker ended instead of listening"
-            assert time.monotonic() < deadline, "the broker does not listen"
-            time.sleep(0.02)
+        eventually(self._is_up, DEADLINE, lambda: "the broker listens")
+
+    def _is_up(self) -> bool:
+        assert self.process is not None
+        assert self.process.poll() is None, "the broker ended instead of listening"
+        return self.listens()
 
     def listens(self) -> bool:
         with socket.socket() as probe:
@@ -111,12 +114,6 @@ async def exchange(sender: SpadeBus, receiver: SpadeBus, ears: Ears, body: str) 
         if heard[1] == body:
             return heard[0]
     raise AssertionError(f"{body[:20]!r} never arrived")
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def make_broker(kind: str, place: Path, authority: Authority) -> Broker:

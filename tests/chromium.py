@@ -2,7 +2,6 @@
 
 import json
 import tempfile
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -10,6 +9,8 @@ from typing import Any
 from selenium import webdriver
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
+
+from deadline import eventually
 
 FLAGS = (
     "--headless=new",
@@ -104,11 +105,9 @@ class Page:
 
     def until(self, condition: str, *arguments: object, within: float = 15.0) -> Any:
         """The first true value of a JavaScript expression; fails after ``within`` seconds."""
-        end = time.monotonic() + within
-        while not (value := self.run(f"return ({condition})", *arguments)):
-            assert time.monotonic() < end, f"not within {within} s: {condition}"
-            time.sleep(0.02)
-        return value
+        return eventually(
+            lambda: self.run(f"return ({condition})", *arguments), within, what=lambda: condition, pause=0.02
+        )
 
 
 @contextmanager

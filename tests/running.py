@@ -6,11 +6,9 @@ import os
 import pty
 import re
 import signal
-import socket
 import subprocess
 import sys
 import threading
-import time
 import urllib.request
 from collections.abc import Callable
 from pathlib import Path
@@ -24,6 +22,7 @@ from consilia.protocol import pack
 from consilia.spec import Federation
 from consilia_agents.engine import Answer, CohortEngine
 from consilia_coordinator.objective import SpecObjective
+from deadline import eventually
 
 EXAMPLE = Path(__file__).parents[1] / "examples" / "breast-cancer.yaml"
 T = TypeVar("T")
@@ -89,15 +88,17 @@ class Command:
 
     def until(self, get: Callable[[], T | None], what: str, seconds: float = 90) -> T:
         """What `get` gives, as soon as it gives something."""
-        deadline = time.monotonic() + seconds
-        while time.monotonic() < deadline:
+
+        def look() -> T | None:
             found = get()
-            if found:
-                return found
-            assert self.process is not None
-            assert self.process.poll() is None, f"ended while {what} was awaited:\n{self.text()}\n{self.logs()}"
-            time.sleep(0.02)
-        raise AssertionError(f"{what}: not within {seconds:g} s\n{self.text()}\n{self.logs()}")
+            assert found or (self.process is not None and self.process.poll() is None), f"ended: {story()}"
+            return found
+
+        def story() -> str:
+            return f"{what}\n{self.text()}\n{self.logs()}"
+
+        found: T = eventually(look, seconds, story, pause=0.02)
+        return found
 
     def history(self) -> History:
         history = History()
@@ -167,17 +168,6 @@ class Command:
         except (OSError, ValueError):
             return None
         return loaded
-
-
-def free_ports(count: int) -> list[int]:
-    """Ports of loopback that nobody listens on now."""
-    sockets = [socket.socket() for _ in range(count)]
-    for each in sockets:
-        each.bind(("127.0.0.1", 0))
-    ports = [each.getsockname()[1] for each in sockets]
-    for each in sockets:
-        each.close()
-    return ports
 
 
 def example(**spec: object) -> str:

@@ -27,7 +27,8 @@ from consilia_agents.engine import Answer
 from consilia_agents.hospital import Hospital
 from consilia_agents.outbox import Outbox
 from consilia_bus.fake import FakeNetwork
-from serving import DIGEST, LongObjective, Served, serve, until
+from deadline import until
+from serving import DIGEST, LongObjective, Served, serve
 
 LENGTH = 2049
 OBJECTIVE = LongObjective(LENGTH, np.arange(float(LENGTH)))

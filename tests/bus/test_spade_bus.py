@@ -1,7 +1,6 @@
 """What a bus says and does when there is no broker, or something that is none."""
 
 import asyncio
-import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -16,6 +15,7 @@ from consilia.errors import InvalidSetting
 from consilia.pki import make_authority
 from consilia_bus.settings import BusSettings
 from consilia_bus.spade_bus import SpadeBus, backoff
+from ports import free_port
 
 
 @dataclass
@@ -57,12 +57,6 @@ async def running(bus: SpadeBus) -> AsyncIterator[Ears]:
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
         assert asyncio.all_tasks() == {asyncio.current_task()}
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @asynccontextmanager

@@ -15,7 +15,8 @@ from consilia.journal import Happened, History
 from consilia.status import EventRecord, FederationStatus, RoundRecord
 from consilia_coordinator.event_stream import entries, stream
 from consilia_coordinator.narration import Telling
-from serving import Coordinator, Served, client_session, listening, until
+from deadline import until
+from serving import Coordinator, Served, client_session, listening
 
 
 class Message(NamedTuple):

@@ -17,7 +17,8 @@ from builders import federation_spec
 from consilia.features import FeatureMap
 from consilia.spec import FederationSpec
 from consilia.status import FederationStatus, RoundRecord
-from serving import Served, sentence_of, serve, until
+from deadline import until
+from serving import Served, sentence_of, serve
 
 FEDERATED = {"label": "malignant", "scaling": "federated", "codebook": [{"name": "mean radius"}]}
 SPEC = federation_spec(evaluation={"builtin": {"dataset": "breast-cancer"}})

@@ -14,7 +14,8 @@ from consilia.errors import InvalidSetting, Unavailable
 from consilia_bus.fake import FakeNetwork
 from consilia_coordinator.journal_file import JournalFile
 from consilia_coordinator.service import Service
-from serving import certificate_in, client_session, free_port, settings_in
+from ports import free_port
+from serving import certificate_in, client_session, settings_in
 
 
 @pytest.fixture

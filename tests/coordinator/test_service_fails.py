@@ -20,7 +20,9 @@ from consilia_coordinator.blobs import BlobStore
 from consilia_coordinator.conductor import SMALL
 from consilia_coordinator.journal_file import JournalFile
 from consilia_coordinator.service import Service
-from serving import PRIVATE, LongObjective, certificate_in, client_session, free_port, settings_in, until
+from deadline import until
+from ports import free_port
+from serving import PRIVATE, LongObjective, certificate_in, client_session, settings_in
 
 LIMIT_SECONDS = 20
 TESTS = Path(__file__).parents[1]

@@ -2,7 +2,6 @@
 
 import http.client
 import os
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -10,8 +9,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from deadline import eventually
 from upstream import Upstream, write_settings
+
+from deadline import eventually
+from ports import free_port
 
 LOGIN_TOKEN = "a-login-token-of-some-length"
 EVENTS = "/federations/default/breast-cancer/events"
@@ -68,9 +69,3 @@ def answers(dashboard: Served) -> bool:
             return answer.status == 200
     except OSError:
         return False
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

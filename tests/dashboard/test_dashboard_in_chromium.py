@@ -5,13 +5,13 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from deadline import eventually
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from served_dashboard import Served, served
 from upstream import Upstream
 
 from chromium import LOW_CONTRAST, NAMELESS, Page, chromium
+from deadline import eventually
 
 pytestmark = pytest.mark.real
 

@@ -9,11 +9,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from deadline import eventually
 from served_dashboard import EVENTS, Served, served
 from upstream import Upstream
 
 from consilia.server_sent import Message, Reader
+from deadline import eventually
 
 pytestmark = pytest.mark.real
 
@@ -39,6 +39,7 @@ def messages_until(answer: http.client.HTTPResponse, last_round: int) -> list[Me
 def test_fifty_viewers_get_every_round_in_at_most_ten_messages_a_second(dashboard: Served, upstream: Upstream) -> None:
     cookie = dashboard.log_in()
     upstream.begin()
+    opened = time.monotonic()
     answers = [dashboard.get(EVENTS, timeout=60, Cookie=cookie) for _ in range(VIEWERS)]
     received: list[list[Message]] = [[] for _ in answers]
 
@@ -59,7 +60,7 @@ def test_fifty_viewers_get_every_round_in_at_most_ten_messages_a_second(dashboar
         assert page.status == 200
     for viewer in viewers:
         viewer.join(30)
-    took = time.monotonic() - began
+    took = time.monotonic() - opened
     assert upstream.streams == 1
     for each in received:
         rounds = {record["round"] for message in each for record in json.loads(message.data)["rounds"]}

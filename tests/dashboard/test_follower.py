@@ -5,7 +5,6 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from deadline import eventually
 from flask import Flask
 from upstream import write_settings
 
@@ -16,6 +15,7 @@ from consilia_dashboard.live import Live, TooManyViewers
 from consilia_dashboard.seen import Seen
 from consilia_dashboard.settings import Settings
 from consilia_dashboard.store import Key, NoSuchFederation
+from deadline import eventually
 
 KEY = Key("default", "breast-cancer")
 

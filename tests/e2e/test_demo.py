@@ -11,7 +11,8 @@ from collections.abc import Callable
 import pytest
 
 from chromium import Page, chromium
-from running import Command, example, free_ports
+from ports import free_ports
+from running import Command, example
 
 pytestmark = pytest.mark.real
 

@@ -3,11 +3,11 @@
 import os
 import random
 import signal
-import time
 from collections.abc import Callable
 
 import pytest
 
+from deadline import eventually
 from running import Command, computed_model, example
 
 pytestmark = pytest.mark.real
@@ -85,10 +85,7 @@ def test_no_process_outlives_a_killed_command(consilia: Callable[..., Command]) 
     assert command.process is not None
     os.kill(command.process.pid, signal.SIGKILL)
     command.process.wait()
-    deadline = time.monotonic() + 15
-    while command.processes() and time.monotonic() < deadline:
-        time.sleep(0.05)
-    assert command.processes() == {}
+    eventually(lambda: not command.processes(), 15, lambda: str(command.processes()))
 
 
 def test_a_second_run_after_a_complete_one_is_a_new_run_with_the_same_model(consilia: Callable[..., Command]) -> None:

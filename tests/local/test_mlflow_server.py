@@ -3,7 +3,6 @@
 import os
 import socket
 import subprocess
-import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -12,15 +11,15 @@ from pathlib import Path
 import pytest
 
 from consilia_local.mlflow_server import MlflowServer, mlflow_server
+from deadline import eventually
+from ports import free_port
 
 PATIENCE = 240.0
 
 
 @pytest.fixture
 def port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    return free_port()
 
 
 @pytest.fixture
@@ -53,15 +52,14 @@ def status(url: str, host: str | None = None) -> int:
 
 
 def wait_until_ready(server: MlflowServer, process: subprocess.Popen[str]) -> None:
-    deadline = time.monotonic() + PATIENCE
-    while time.monotonic() < deadline:
+    def answers() -> bool:
         assert process.poll() is None, process.communicate()[0]
         try:
-            if status(server.ready_url) == 200:
-                return
+            return status(server.ready_url) == 200
         except OSError:
-            time.sleep(0.05)
-    pytest.fail(f"{server.ready_url} did not answer within {PATIENCE:.0f} s")
+            return False
+
+    eventually(answers, PATIENCE, lambda: f"{server.ready_url} answers", pause=0.05)
 
 
 def children(process: subprocess.Popen[str]) -> list[str]:

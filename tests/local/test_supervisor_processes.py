@@ -6,7 +6,6 @@ import signal
 import subprocess
 import sys
 import textwrap
-import time
 from pathlib import Path
 
 import pytest
@@ -14,6 +13,7 @@ import pytest
 from consilia.errors import Refusal, Unavailable
 from consilia_local.launcher import Launcher, ProcessSpec, open_nursery, require_linux
 from consilia_local.supervisor import Supervisor
+from deadline import eventually
 
 SLEEP = "import signal; print('up', flush=True); signal.pause()"
 
@@ -27,24 +27,18 @@ def is_alive(pid: int) -> bool:
 
 
 def gone(pids: list[int], seconds: float = 5.0) -> bool:
-    """Whether all ``pids`` end within ``seconds``."""
-    deadline = time.monotonic() + seconds
-    while any(is_alive(pid) for pid in pids):
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.01)
-    return True
+    """True once all ``pids`` have ended; fails after ``seconds``."""
+    return bool(eventually(lambda: not any(is_alive(pid) for pid in pids), seconds, lambda: f"{pids} are gone"))
 
 
 def written(log: Path, count: int) -> list[str]:
     """The first ``count`` lines of ``log``, once they are there."""
-    deadline = time.monotonic() + 10
-    while time.monotonic() < deadline:
+
+    def enough() -> list[str]:
         found = log.read_text().splitlines() if log.exists() else []
-        if len(found) >= count:
-            return found[:count]
-        time.sleep(0.01)
-    raise TimeoutError(f"{log.name} has fewer than {count} lines")
+        return found[:count] if len(found) >= count else []
+
+    return list(eventually(enough, what=lambda: f"{count} lines in {log.name}"))
 
 
 async def lines(log: Path, count: int) -> list[str]:

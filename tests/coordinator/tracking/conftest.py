@@ -6,6 +6,7 @@ import ssl
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import numpy as np
 import pytest
 from aiohttp import web
 
+import deadline
 from consilia.features import FeatureMap
 from consilia.pki import make_authority
 from consilia.spec import FederationSpec
@@ -321,11 +323,5 @@ def spec() -> Callable[..., FederationSpec]:
 
 @pytest.fixture
 def until() -> Callable[..., Any]:
-    """Wait until a condition holds, with a deadline."""
-
-    async def wait(condition: Callable[[], bool], seconds: float = 10.0) -> None:
-        async with asyncio.timeout(seconds):
-            while not condition():  # noqa: ASYNC110  # the fakes are plain data
-                await asyncio.sleep(0.005)
-
-    return wait
+    """Wait until a condition holds, with a deadline; the fakes are plain data, and work in threads."""
+    return partial(deadline.until, pause=0.005)

@@ -5,7 +5,6 @@ import json
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -22,6 +21,8 @@ from consilia.model import predict_proba
 from consilia_coordinator.tracking.__main__ import GRACE_SECONDS
 from consilia_coordinator.tracking.entries import entries_of
 from consilia_local.mlflow_server import mlflow_server
+from deadline import until
+from ports import free_port
 
 pytestmark = pytest.mark.real
 
@@ -40,9 +41,7 @@ class RealMlflow:
     """A tracking server in a process of its own, and its REST API."""
 
     def __init__(self, folder: Path) -> None:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = probe.getsockname()[1]
+        self.port = free_port()
         self._server = mlflow_server(folder, self.port)
         self.url = self._server.url
         self._process: subprocess.Popen[bytes] | None = None
@@ -148,14 +147,14 @@ async def track(serve: Any, mlflow: RealMlflow, tmp_path: Path) -> AsyncIterator
 
 async def eventually(condition: Callable[[], Any]) -> Any:
     """Ask until there is an answer; a server that is down has none."""
-    async with asyncio.timeout(PATIENCE):
-        while True:
-            try:
-                if answer := await condition():
-                    return answer
-            except aiohttp.ClientError:
-                pass
-            await asyncio.sleep(0.05)
+
+    async def answer() -> Any:
+        try:
+            return await condition()
+        except aiohttp.ClientError:
+            return None
+
+    return await until(answer, PATIENCE, pause=0.05)
 
 
 def logged(mlflow: RealMlflow, name: str, round_: int) -> Callable[[], Any]:
