@@ -97,6 +97,8 @@ class FederationStatus(Document):
     mlflow: TrackingRun | None = None
     conditions: list[Condition] = Field(default_factory=list)
     endpoints: Endpoints | None = None
+    observed_generation: int | None = Field(None, description="The generation of the spec that this status is of.")
+    told: int | None = Field(None, description="Sequence of the coordinator's last event that became an Event here.")
 
 
 class RoundRecord(Document):
