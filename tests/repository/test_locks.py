@@ -15,6 +15,7 @@ LOCKS = {
     "coordinator": "coordinator",
     "agent": "agent",
     "dashboard": "dashboard",
+    "operator": "operator",
     "tracking": "tracking",
 }
 WITH_BUILD = ["dev", "demo", "build"]
