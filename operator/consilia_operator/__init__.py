@@ -1,0 +1,1 @@
+"""The operator: watches Federations and Cohorts, and keeps a cluster as their plan says."""

@@ -1,0 +1,66 @@
+"""The operator's line to one coordinator: the desired run out, its stream of status and events in."""
+
+import json
+import ssl
+from collections.abc import AsyncIterator, Callable
+from datetime import datetime, timedelta
+from http import HTTPStatus
+
+import aiohttp
+
+from consilia import tokens
+from consilia.errors import Refusal, Unavailable
+from consilia.server_sent import MAX_LINE, SILENCE_SECONDS, Message, Reader
+from consilia.spec import FederationSpec
+
+TOKEN_LIFE = timedelta(minutes=5)
+
+
+class CoordinatorLink:
+    """One coordinator, by URL, trusted by its federation's authority alone."""
+
+    def __init__(self, url: str, authority: bytes, private_key: bytes, now: Callable[[], datetime]) -> None:
+        self._url = url
+        self._tls = ssl.create_default_context(cadata=authority.decode())
+        self._private_key = private_key
+        self._now = now
+
+    async def desire(self, run: int, spec: FederationSpec) -> None:
+        """Say what is wished. Raises :class:`Unavailable`, or :class:`Refusal` with the coordinator's sentence."""
+        body = json.dumps({"run": run, "spec": spec.to_json()})
+        try:
+            async with (
+                self._session(total=20) as session,
+                session.put(f"{self._url}/v1/run", data=body, headers=self._headers()) as answer,
+            ):
+                status, said = answer.status, await answer.text()
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise Unavailable(f"the coordinator does not answer ({type(error).__name__})") from error
+        if status >= HTTPStatus.BAD_REQUEST:
+            kind = Refusal if status < HTTPStatus.INTERNAL_SERVER_ERROR else Unavailable
+            raise kind(f"the coordinator refuses: {json.loads(said).get('message', said)}")
+
+    async def events(self, after: int) -> AsyncIterator[Message]:
+        """What happens from ``after`` on, until the connection ends. Raises :class:`Unavailable`."""
+        try:
+            async with (
+                self._session(total=None) as session,
+                session.get(f"{self._url}/v1/events?after={after}", headers=self._headers()) as answer,
+            ):
+                answer.raise_for_status()
+                reader = Reader()
+                async for line in answer.content:
+                    message = reader.take(line)
+                    if message is not None:
+                        yield message
+        except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
+            raise Unavailable(f"the coordinator does not answer ({type(error).__name__})") from error
+
+    def _session(self, total: float | None) -> aiohttp.ClientSession:
+        timeout = aiohttp.ClientTimeout(total=total, sock_connect=5, sock_read=SILENCE_SECONDS)
+        connector = aiohttp.TCPConnector(ssl=self._tls)
+        return aiohttp.ClientSession(timeout=timeout, connector=connector, read_bufsize=MAX_LINE)
+
+    def _headers(self) -> dict[str, str]:
+        token = tokens.sign(self._private_key, "operator", "consilia-operator", self._now(), TOKEN_LIFE)
+        return {"Authorization": f"Bearer {token}"}

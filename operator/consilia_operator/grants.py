@@ -1,0 +1,56 @@
+"""Which cohorts a federation may use, and what is said of those that it may not. Pure."""
+
+from dataclasses import dataclass, field
+
+from pydantic import ValidationError
+
+from consilia.manifest import explain
+from consilia.spec import Cohort, Federation
+from consilia_operator.naming import Manifest
+
+
+@dataclass(frozen=True)
+class Admission:
+    """The cohorts that may be used, by hospital, and a sentence for every other hospital."""
+
+    cohorts: dict[str, Cohort] = field(default_factory=dict)
+    problems: dict[str, str] = field(default_factory=dict)
+
+
+def admit(federation: Federation, objects: dict[tuple[str, str], Manifest]) -> Admission:
+    """Look at each hospital's cohort; ``objects`` are the Cohorts of the cluster by namespace and name."""
+    admission = Admission()
+    for hospital in federation.spec.hospitals:
+        key = federation.cohort_key(hospital)
+        where = f'Cohort "{key[1]}" in namespace {key[0]}'
+        found = objects.get(key)
+        if found is None:
+            admission.problems[hospital.name] = f"{where} does not exist: ask the hospital to create it"
+            continue
+        try:
+            cohort = Cohort.model_validate(found)
+        except ValidationError as error:
+            admission.problems[hospital.name] = f"{where} is not valid: {explain(error)}"
+            continue
+        if cohort.spec.hospital != hospital.name:
+            admission.problems[hospital.name] = f'{where} belongs to hospital "{cohort.spec.hospital}"'
+        elif not granted(federation, cohort):
+            admission.problems[hospital.name] = (
+                f"{where} is not granted to federation {federation.metadata.namespace}/{federation.metadata.name}: "
+                "ask the hospital to add it to the cohort's spec.grants"
+            )
+        else:
+            admission.cohorts[hospital.name] = cohort
+    return admission
+
+
+def granted(federation: Federation, cohort: Cohort) -> bool:
+    """Whether the cohort's owner lets this federation use it; its own namespace may by default."""
+    own = cohort.metadata.namespace == federation.metadata.namespace
+    if not cohort.spec.grants:
+        return own
+    return any(
+        grant.namespace == federation.metadata.namespace
+        and ("*" in grant.federations or federation.metadata.name in grant.federations)
+        for grant in cohort.spec.grants
+    )
