@@ -1,0 +1,3 @@
+module consilia.health/cluster/pause
+
+go 1.25.0
