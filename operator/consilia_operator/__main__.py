@@ -79,6 +79,8 @@ class Operator:
                 if key[1] == labels.get(FEDERATION_LABEL):
                     operation.wake()
 
+        # A registry of one's own comes without a way to log in.
+        kopf.on.login(registry=registry)(kopf.login_via_client)
         ours = {"app.kubernetes.io/managed-by": FIELD_MANAGER}
         kopf.on.event("consilia.health", "v1alpha1", "federations", registry=registry)(on_federation)
         kopf.on.event("consilia.health", "v1alpha1", "cohorts", registry=registry)(on_cohort)
