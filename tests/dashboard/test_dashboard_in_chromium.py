@@ -157,7 +157,7 @@ def test_thirty_rounds_a_second_are_kept_up_with_and_nothing_jumps(page: Page, u
     with upstream.training(every=1 / 30, rounds=150):
         eventually(lambda: upstream.status["round"] >= 149, within=30)
         page.until("Number(document.getElementById('round').textContent) >= 149", within=1)
-    shifts = page.run("return window.shifts")
+        shifts = page.run("return window.shifts")
     assert sum(value for value, _ in shifts) < 0.01, shifts
 
 
