@@ -257,7 +257,6 @@ def _require_unique_hospital(
 def _require_cohorts(
     federation: Federation, cohorts: dict[tuple[str, str], Cohort], source: str, node: yaml.Node
 ) -> None:
-    used: dict[tuple[str, str], str] = {}
     for index, hospital in enumerate(federation.spec.hospitals):
         key = federation.cohort_key(hospital)
         where: Path = ("spec", "hospitals", index, "cohort")
@@ -269,10 +268,6 @@ def _require_cohorts(
                 f'{dotted} names Cohort "{key[1]}" in namespace {key[0]}, which is not given: add its document',
                 *where,
             )
-        if key in used:
-            raise _mistake(
-                source, node, f'{dotted} is the cohort of "{used[key]}" already: one hospital a cohort', *where
-            )
         owner = cohorts[key].spec.hospital
         if owner != hospital.name:
             raise _mistake(
@@ -281,7 +276,14 @@ def _require_cohorts(
                 f'{dotted}: Cohort "{key[1]}" belongs to hospital "{owner}", not to "{hospital.name}"',
                 *where,
             )
-        used[key] = hospital.name
+        if not cohorts[key].may_be_used_by(federation):
+            raise _mistake(
+                source,
+                node,
+                f'{dotted}: Cohort "{key[1]}" in namespace {key[0]} is not granted to this federation: '
+                "its hospital adds it to the cohort's spec.grants",
+                *where,
+            )
         _require_test_rows_apart(federation, cohorts[key], dotted, source, node)
 
 

@@ -26,7 +26,10 @@ Name = Annotated[str, Field(pattern=r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$", max
 # Shorter: `hospital-<name>` is the name of its component.
 HospitalName = Annotated[str, Field(pattern=r"^[a-z0-9]([-a-z0-9]{0,52}[a-z0-9])?$", max_length=54)]
 FeatureName = Annotated[str, Field(min_length=1, max_length=128)]
-Duration = Annotated[str, Field(pattern=r"^\d+(\.\d+)?(ms|s|m|h)$", max_length=16)]
+# Bounded so that every reader (Python, Go, CEL) counts the same: up to 114 years, to the microsecond.
+Duration = Annotated[str, Field(pattern=r"^[0-9]{1,6}(\.[0-9]{1,3})?(ms|s|m|h)$", max_length=16)]
+# The name of a federation, or all of them.
+FederationName = Annotated[str, Field(pattern=r"^(\*|[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?)$", max_length=63)]
 
 
 class Document(BaseModel):
@@ -60,9 +63,9 @@ class Metadata(Document):
 
     model_config = ConfigDict(extra="ignore")
 
-    name: Name
-    namespace: Name = DEFAULT_NAMESPACE
-    uid: str | None = None
+    name: Name = Field(description="The object's name: an RFC 1123 label of at most 63 letters.")
+    namespace: Name = Field(DEFAULT_NAMESPACE, description="The object's namespace.")
+    uid: str | None = Field(None, description="What the cluster calls this very object.")
 
 
 class Model(Document):
@@ -141,7 +144,7 @@ class BuiltinEvaluation(Document):
 class Evaluation(Document):
     """Public data on which the coordinator scores every global model."""
 
-    builtin: BuiltinEvaluation
+    builtin: BuiltinEvaluation = Field(description="A public dataset that comes with Consilia.")
 
 
 class Privacy(Document):
@@ -169,15 +172,15 @@ class Privacy(Document):
 class CohortRef(Document):
     """Names a hospital's Cohort."""
 
-    name: Name
-    namespace: Name | None = Field(None, description="Default: the federation's own namespace.")
+    name: Name = Field(description="The Cohort's name.")
+    namespace: Name | None = Field(None, description="Its namespace. Default: the federation's own.")
 
 
 class HospitalRef(Document):
     """A hospital that takes part, and the cohort it brings."""
 
     name: HospitalName = Field(description="The hospital's name in this federation; also its broker account.")
-    cohort: CohortRef
+    cohort: CohortRef = Field(description="The Cohort that it brings; one hospital a cohort.")
 
 
 class FederationSpec(Document):
@@ -191,12 +194,16 @@ class FederationSpec(Document):
     seed: int = Field(
         42, ge=0, le=2**32 - 1, description="Recorded with the run; logistic regression without noise draws nothing."
     )
-    model: Model = Field(default_factory=Model)
-    algorithm: Algorithm = Field(default_factory=Algorithm)
-    features: Features
+    model: Model = Field(default_factory=Model, description="The model that the hospitals train together.")
+    algorithm: Algorithm = Field(
+        default_factory=Algorithm, description="How hospitals train and how what they send is combined."
+    )
+    features: Features = Field(description="Which columns enter the model, and how they are scaled.")
     evaluation: Evaluation | None = Field(None, description="Public data for scoring every global model.")
-    privacy: Privacy = Field(default_factory=Privacy)
-    hospitals: list[HospitalRef] = Field(min_length=1, max_length=500)
+    privacy: Privacy = Field(default_factory=Privacy, description="What one run asks for.")
+    hospitals: list[HospitalRef] = Field(
+        min_length=1, max_length=500, description="The hospitals that take part, and the cohort that each brings."
+    )
 
     @model_validator(mode="after")
     def _can_ever_work(self) -> Self:
@@ -206,6 +213,11 @@ class FederationSpec(Document):
             raise ValueError(
                 'a hospital cannot be called "coordinator", which is the coordinator\'s own account: rename it'
             )
+        cohorts: set[tuple[str | None, str]] = set()
+        for key in [(hospital.cohort.namespace, hospital.cohort.name) for hospital in self.hospitals]:
+            if key in cohorts:
+                raise ValueError(f'cohort "{key[1]}" is brought by two hospitals: one hospital a cohort')
+            cohorts.add(key)
         if self.quorum is not None and self.quorum > len(names):
             raise ValueError(
                 f"quorum {self.quorum} is more than the {counted(len(names), 'hospital')}: "
@@ -239,6 +251,15 @@ class Federation(Document):
     spec: FederationSpec
     status: dict[str, Any] | None = None
 
+    @model_validator(mode="after")
+    def _can_name_a_service(self) -> Self:
+        if self.metadata.name[0].isdigit():
+            raise ValueError(
+                f'metadata.name "{self.metadata.name}" starts with a digit, and its Services cannot be called so: '
+                "put a letter first"
+            )
+        return self
+
     def cohort_key(self, hospital: HospitalRef) -> tuple[str, str]:
         """(namespace, name) of the cohort that ``hospital`` brings."""
         return hospital.cohort.namespace or self.metadata.namespace, hospital.cohort.name
@@ -263,7 +284,7 @@ class BuiltinSource(Document):
 class Source(Document):
     """Where a cohort's rows come from."""
 
-    builtin: BuiltinSource
+    builtin: BuiltinSource = Field(description="One shard of a public dataset that comes with Consilia.")
 
 
 class Holdout(Document):
@@ -273,13 +294,44 @@ class Holdout(Document):
     metrics: Literal["exact"] = Field("exact", description="How the scores leave the hospital.")
 
 
+class Grant(Document):
+    """Federations of one namespace that may use a cohort."""
+
+    namespace: Name = Field(description="The namespace of the federations.")
+    federations: list[FederationName] = Field(
+        default=["*"], min_length=1, max_length=100, description='Their names; "*" stands for all of the namespace.'
+    )
+
+    def covers(self, namespace: str, federation: str) -> bool:
+        """Whether the federation of this namespace and name is meant."""
+        return namespace == self.namespace and ("*" in self.federations or federation in self.federations)
+
+    @model_validator(mode="after")
+    def _named_once(self) -> Self:
+        _require_unique(self.federations, "federations", "federation")
+        return self
+
+
 class CohortSpec(Document):
     """A patient population at a hospital."""
 
     hospital: HospitalName = Field(description="The hospital that owns this cohort.")
     engine: Literal["sklearn"] = Field("sklearn", description="What trains on the rows.")
-    source: Source
-    holdout: Holdout = Field(default_factory=Holdout)
+    source: Source = Field(description="Where the rows come from.")
+    holdout: Holdout = Field(
+        default_factory=Holdout, description="Patients kept out of training, on whom every global model is scored."
+    )
+    grants: list[Grant] | None = Field(
+        None,
+        max_length=100,
+        description="The federations that may use this cohort, and no others; an empty list: none. Default: any of the "
+        "cohort's own namespace.",
+    )
+
+    @model_validator(mode="after")
+    def _one_grant_a_namespace(self) -> Self:
+        _require_unique([grant.namespace for grant in self.grants or []], "grants", "namespace")
+        return self
 
 
 class Cohort(Document):
@@ -295,6 +347,13 @@ class Cohort(Document):
     def key(self) -> tuple[str, str]:
         """(namespace, name)."""
         return self.metadata.namespace, self.metadata.name
+
+    def may_be_used_by(self, federation: Federation) -> bool:
+        """Whether the hospital lets ``federation`` learn from this cohort."""
+        namespace, name = federation.metadata.namespace, federation.metadata.name
+        if self.spec.grants is None:
+            return namespace == self.metadata.namespace
+        return any(grant.covers(namespace, name) for grant in self.spec.grants)
 
 
 def _require_unique(names: list[str], field: str, noun: str) -> None:

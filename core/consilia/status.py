@@ -3,7 +3,7 @@
 Only facts: what has no value yet is absent. Times are ISO 8601 in UTC.
 """
 
-from typing import Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
@@ -13,92 +13,128 @@ Phase = Literal["Pending", "Idle", "Registration", "Training", "Stopping", "Comp
 HospitalPhase = Literal["Pending", "Ready", "Training", "Sent", "Lost", "Refused"]
 
 
+Time = Annotated[str, Field(json_schema_extra={"format": "date-time"})]
+
+
+def _at_most(length: int) -> Any:
+    """The resource's bound on a text; whoever says more is cut where the resource is written, never refused here."""
+    return Field(json_schema_extra={"maxLength": length})
+
+
+ShortText = Annotated[str, _at_most(256)]
+Address = Annotated[str, _at_most(2048)]
+Sentence = Annotated[str, _at_most(4096)]
+
+
 class Metrics(Document):
     """Scores of one model on one set of patients; absent where undefined (precision without positives, say).
 
     ``accuracy``, ``precision``, ``recall`` and ``auc`` lie in [0, 1]; ``loss`` is the mean log loss, without penalty.
     """
 
-    accuracy: float | None = None
-    loss: float | None = None
-    precision: float | None = None
-    recall: float | None = None
-    auc: float | None = None
+    accuracy: float | None = Field(None, description="Share of the patients told right, from 0 to 1.")
+    loss: float | None = Field(None, description="Mean log loss, without the model's penalty.")
+    precision: float | None = Field(None, description="Share of those told positive who are, from 0 to 1.")
+    recall: float | None = Field(None, description="Share of the positive who are told so, from 0 to 1.")
+    auc: float | None = Field(None, description="Area under the ROC curve, from 0 to 1.")
 
 
 class HospitalMetrics(Metrics):
     """Scores of one hospital, on its own holdout, with the rows it trained on."""
 
-    rows: int | None = None
+    rows: int | None = Field(None, description="Rows that it trained on.")
 
 
 class HospitalStatus(HospitalMetrics):
     """One hospital, as the coordinator last saw it."""
 
-    name: str
-    engine: str | None = None
-    phase: HospitalPhase = "Pending"
+    name: ShortText = Field(description="The hospital's name in the spec.")
+    engine: ShortText | None = Field(None, description="What trains on its rows.")
+    phase: HospitalPhase = Field("Pending", description="What it does now, in one word.")
     round: int | None = Field(None, description="The round whose global model the metrics are of.")
-    last_seen: str | None = None
-    reason: str | None = Field(None, description="What is wrong, and what to do.")
+    last_seen: Time | None = Field(None, description="When it was last heard of.")
+    reason: Sentence | None = Field(None, description="What is wrong, and what to do.")
 
 
 class RegisteredModel(Document):
     """A version in the model registry."""
 
-    name: str
-    version: str
-    uri: str
+    name: ShortText = Field(description="The model's name in the registry.")
+    version: ShortText = Field(description="Its version.")
+    uri: Address = Field(description="What loads it: models:/name/version.")
 
 
 class TrackingRun(Document):
     """The MLflow run of a run."""
 
-    run_id: str
-    url: str | None = None
+    run_id: ShortText = Field(description="MLflow's own identifier of the run.")
+    url: Address | None = Field(None, description="Its page.")
 
 
 class Condition(Document):
     """As Kubernetes' metav1.Condition."""
 
-    type: str
-    status: Literal["True", "False", "Unknown"]
-    reason: str
-    message: str
-    last_transition_time: str | None = None
-    observed_generation: int | None = None
+    type: ShortText = Field(description="What is told, in PascalCase.")
+    status: Literal["True", "False", "Unknown"] = Field(description="Whether it holds.")
+    reason: ShortText = Field(description="Why, as one word in PascalCase.")
+    message: Sentence = Field(description="Why, as a sentence; empty where there is nothing to tell.")
+    last_transition_time: Time | None = Field(None, description="When the status last changed.")
+    observed_generation: int | None = Field(None, description="The metadata.generation that this is about.")
 
 
 class Endpoints(Document):
     """Where the federation's own servers answer."""
 
-    coordinator: str | None = None
-    mlflow: str | None = None
+    coordinator: Address | None = Field(None, description="The coordinator's HTTPS API.")
+    mlflow: Address | None = Field(None, description="The MLflow server.")
 
 
 class FederationStatus(Document):
     """The state of a federation's current run."""
 
-    phase: Phase = "Pending"
-    state: str = "Idle"
-    message: str = ""
-    run: int = 0
+    observed_generation: int | None = Field(None, description="The metadata.generation that this status is about.")
+    phase: Phase = Field("Pending", description="One word for people.")
+    state: ShortText = Field("Idle", description="The state of the coordinator's round machine.")
+    message: Sentence = Field("", description="What happens now, or why nothing does.")
+    run: int = Field(0, description="The current run, from 1; 0 before the first.")
     round: int = Field(0, description="The last committed round.")
     rounds: int = Field(0, description="The target.")
-    quorum: int = 0
-    connected: int = 0
-    started_at: str | None = None
-    completed_at: str | None = None
+    quorum: int = Field(0, description="Fewest hospitals of a round.")
+    connected: int = Field(0, description="Hospitals that are connected.")
+    hospitals_ready: ShortText | None = Field(None, description='Connected hospitals of all: "4/5".')
+    started_at: Time | None = Field(None, description="When the run started.")
+    completed_at: Time | None = Field(None, description="When it completed.")
     seconds_per_round: float | None = Field(None, description="Median over the run's committed rounds.")
-    private: bool = False
-    metrics: Metrics | None = None
-    hospitals: list[HospitalStatus] = Field(default_factory=list)
-    model: RegisteredModel | None = None
-    mlflow: TrackingRun | None = None
-    conditions: list[Condition] = Field(default_factory=list)
-    endpoints: Endpoints | None = None
-    observed_generation: int | None = Field(None, description="The generation of the spec that this status is of.")
+    private: bool = Field(False, description="Whether what hospitals send carries noise.")
+    metrics: Metrics | None = Field(
+        None, description="Scores of the last committed global model on the public evaluation data."
+    )
+    hospitals: list[HospitalStatus] = Field(
+        default_factory=list,
+        description="The hospitals; in a resource at most 100, those that need somebody first.",
+        json_schema_extra={"maxItems": 100},
+    )
+    model: RegisteredModel | None = Field(None, description="The final model in the model registry.")
+    mlflow: TrackingRun | None = Field(None, description="The MLflow run that records this run.")
+    conditions: list[Condition] = Field(
+        default_factory=list,
+        description="What holds and what does not, by type.",
+        json_schema_extra={"maxItems": 32},
+    )
+    endpoints: Endpoints | None = Field(None, description="Where the federation's own servers answer.")
     told: int | None = Field(None, description="Sequence of the coordinator's last event that became an Event here.")
+
+
+class CohortStatus(Document):
+    """Whether a cohort can be used, and by whom it is."""
+
+    observed_generation: int | None = Field(None, description="The metadata.generation that this status is about.")
+    in_use_by: ShortText | None = Field(None, description="The federation that uses it now: namespace/name.")
+    conditions: list[Condition] = Field(
+        default_factory=list,
+        description="What holds and what does not, by type.",
+        json_schema_extra={"maxItems": 32},
+    )
 
 
 class RoundRecord(Document):

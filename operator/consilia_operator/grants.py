@@ -34,7 +34,7 @@ def admit(federation: Federation, objects: dict[tuple[str, str], Manifest]) -> A
             continue
         if cohort.spec.hospital != hospital.name:
             admission.problems[hospital.name] = f'{where} belongs to hospital "{cohort.spec.hospital}"'
-        elif not granted(federation, cohort):
+        elif not cohort.may_be_used_by(federation):
             admission.problems[hospital.name] = (
                 f"{where} is not granted to federation {federation.metadata.namespace}/{federation.metadata.name}: "
                 "ask the hospital to add it to the cohort's spec.grants"
@@ -43,14 +43,3 @@ def admit(federation: Federation, objects: dict[tuple[str, str], Manifest]) -> A
             admission.cohorts[hospital.name] = cohort
     return admission
 
-
-def granted(federation: Federation, cohort: Cohort) -> bool:
-    """Whether the cohort's owner lets this federation use it; its own namespace may by default."""
-    own = cohort.metadata.namespace == federation.metadata.namespace
-    if not cohort.spec.grants:
-        return own
-    return any(
-        grant.namespace == federation.metadata.namespace
-        and ("*" in grant.federations or federation.metadata.name in grant.federations)
-        for grant in cohort.spec.grants
-    )

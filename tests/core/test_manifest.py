@@ -97,8 +97,13 @@ def test_what_is_no_document_of_ours_is_refused_with_its_line(text: str, sentenc
         ),
         pytest.param(
             [changed(federation_document(), "spec.hospitals.1.cohort.name", "north-2024"), NORTH, SOUTH],
-            'is the cohort of "north" already: one hospital a cohort',
+            'cohort "north-2024" is brought by two hospitals: one hospital a cohort',
             id="one cohort for two hospitals",
+        ),
+        pytest.param(
+            [federation_document(), changed(NORTH, "spec.grants", [{"namespace": "elsewhere"}]), SOUTH],
+            'Cohort "north-2024" in namespace default is not granted to this federation',
+            id="a cohort that is granted to others",
         ),
     ],
 )

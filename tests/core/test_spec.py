@@ -47,7 +47,9 @@ def refusal(document: dict[str, Any]) -> str:
         pytest.param("spec.roundTimeout", "2 minutes", "it must be a duration such as 30s, 2m or 1h", id="duration"),
         pytest.param("spec.roundTimeout", "-2m", 'spec.roundTimeout is "-2m"', id="negative duration"),
         pytest.param("spec.roundTimeout", "99ms", "roundTimeout 99ms is below 100ms", id="duration too short"),
-        pytest.param("spec.roundTimeout", "99999999999999h", "longer than any clock counts", id="endless duration"),
+        pytest.param(
+            "spec.roundTimeout", "9999999h", "it must be a duration such as 30s, 2m or 1h", id="endless duration"
+        ),
         pytest.param("spec.privacy", {"epsilon": 1.0}, "epsilon 1 asks for noise", id="epsilon above 0"),
         pytest.param("spec.privacy", {"epsilon": -0.5}, "spec.privacy.epsilon is -0.5; it must be 0", id="epsilon < 0"),
         pytest.param("spec.privacy", {"epsilon": math.nan}, "spec.privacy.epsilon is nan", id="epsilon NaN"),

@@ -1,0 +1,120 @@
+"""What an API server refuses though every single field is well: the validators of :mod:`consilia.spec` again, in CEL.
+
+A rule and its validator say the same sentence. Cost decides how both are written: an API server gives one rule a
+million steps, which two nested loops over 500 hospitals would exceed, and it cannot tell how long the text of a number
+is, so that sentences are formatted (Kubernetes 1.29 and later), not put together.
+"""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Rule:
+    """``rule`` must hold; where it does not, ``says`` is the sentence: a CEL expression of text, over the same object.
+
+    ``otherwise`` is what is said where that expression cannot be computed. ``field`` is the path of the field to name.
+    """
+
+    rule: str
+    says: str
+    otherwise: str
+    field: str | None = None
+
+
+_COHORTS = "self.hospitals.map(h, (has(h.cohort.__namespace__) ? h.cohort.__namespace__ : '') + '/' + h.cohort.name)"
+_NO_BOUNDS = "!has(f.min) || !has(f.max)"
+
+RULES: dict[str, tuple[Rule, ...]] = {
+    "Federation": (
+        Rule(
+            "!self.metadata.name.matches('^[0-9]')",
+            "'metadata.name \"%s\" starts with a digit, and its Services cannot be called so: put a letter first'"
+            ".format([self.metadata.name])",
+            "metadata.name starts with a digit, and its Services cannot be called so: put a letter first",
+        ),
+    ),
+    "FederationSpec": (
+        Rule(
+            "!has(self.quorum) || self.quorum <= size(self.hospitals)",
+            "'quorum %d is more than the %d hospital%s: lower spec.quorum or add a hospital'"
+            ".format([self.quorum, size(self.hospitals), size(self.hospitals) == 1 ? '' : 's'])",
+            "quorum is more than the hospitals: lower spec.quorum or add a hospital",
+            ".quorum",
+        ),
+        Rule(
+            "!self.hospitals.exists(h, h.name == 'coordinator')",
+            "'a hospital cannot be called \"coordinator\", which is the coordinator\\'s own account: rename it'",
+            "a hospital cannot be called coordinator, which is the coordinator's own account: rename it",
+            ".hospitals",
+        ),
+        # A list of one list stands for a variable: the inner list is made once, and each look-up is one step a cohort.
+        Rule(
+            f"[{_COHORTS}].all(l, l.all(c, l.indexOf(c) == l.lastIndexOf(c)))",
+            "'cohort \"%s\" is brought by two hospitals: one hospital a cohort'"
+            f".format([[{_COHORTS}].map(l, l.filter(c, l.indexOf(c) != l.lastIndexOf(c))[0])[0].split('/')[1]])",
+            "a cohort is brought by two hospitals: one hospital a cohort",
+            ".hospitals",
+        ),
+        # What is no duration at all is its pattern's to tell.
+        Rule(
+            "!self.roundTimeout.matches('^[0-9]{1,6}([.][0-9]{1,3})?(ms|s|m|h)$') || "
+            "duration(self.roundTimeout) >= duration('100ms')",
+            "'roundTimeout %s is below 100ms: no hospital could answer in time'.format([self.roundTimeout])",
+            "roundTimeout is below 100ms: no hospital could answer in time",
+            ".roundTimeout",
+        ),
+    ),
+    "Feature": (
+        Rule(
+            "!has(self.min) || !has(self.max) || self.min < self.max",
+            "'feature \"%s\" has max %s at or below min %s: swap them'.format([self.name, self.max, self.min])",
+            "a feature has max at or below min: swap them",
+        ),
+    ),
+    "Features": (
+        Rule(
+            "!self.codebook.exists(f, f.name == self.label)",
+            "'label \"%s\" is also a feature: remove it from features.codebook'.format([self.label])",
+            "the label is also a feature: remove it from features.codebook",
+            ".label",
+        ),
+        Rule(
+            f"self.scaling != 'codebook' || !self.codebook.exists(f, {_NO_BOUNDS})",
+            "'feature \"%s\" has no bounds: give min and max, or use scaling: federated'"
+            f".format([self.codebook.filter(f, {_NO_BOUNDS})[0].name])",
+            "a feature has no bounds: give min and max, or use scaling: federated",
+            ".codebook",
+        ),
+    ),
+    "Privacy": (
+        Rule(
+            "!has(self.epsilon) || self.epsilon <= 0.0",
+            "'epsilon %s asks for noise, which this version cannot add yet: set it to 0 (NON-PRIVATE)'"
+            ".format([self.epsilon])",
+            "epsilon asks for noise, which this version cannot add yet: set it to 0 (NON-PRIVATE)",
+            ".epsilon",
+        ),
+    ),
+    "BuiltinSource": (
+        Rule(
+            "self.shard < self.of",
+            "'shard %d does not exist: of %d shards the last is %d'.format([self.shard, self.of, self.of - 1])",
+            "shard does not exist: it must be below the number of shards",
+            ".shard",
+        ),
+    ),
+}
+"""The rules of each kind of document, by the name of its model."""
+
+LIST_KEYS: dict[tuple[str, str], str] = {
+    ("FederationSpec", "hospitals"): "name",
+    ("Features", "codebook"): "name",
+    ("CohortSpec", "grants"): "namespace",
+    ("FederationStatus", "hospitals"): "name",
+    ("FederationStatus", "conditions"): "type",
+    ("CohortStatus", "conditions"): "type",
+}
+"""Lists that hold each key once: the model, its list, and the field that is the key."""
+
+SETS: frozenset[tuple[str, str]] = frozenset({("Grant", "federations")})
+"""Lists of words that hold each word once."""
