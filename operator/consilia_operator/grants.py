@@ -42,4 +42,3 @@ def admit(federation: Federation, objects: dict[tuple[str, str], Manifest]) -> A
         else:
             admission.cohorts[hospital.name] = cohort
     return admission
-
