@@ -46,7 +46,11 @@ class Command:
         arguments = [CONSILIA, "run", self.file, "--state", self.state, *self.flags]
         if terminal:
             keyboard, screen = pty.openpty()
-            self.process = subprocess.Popen(arguments, cwd=self.folder, stdin=screen, stdout=screen, stderr=screen)
+            # CI=true says that nobody looks, and the command believes it.
+            environment = {name: value for name, value in os.environ.items() if name != "CI"} | {"TERM": "xterm"}
+            self.process = subprocess.Popen(
+                arguments, cwd=self.folder, stdin=screen, stdout=screen, stderr=screen, env=environment
+            )
             os.close(screen)
             threading.Thread(target=self._record, args=[keyboard], daemon=True).start()
             return self

@@ -34,6 +34,7 @@ class Operator:
         self._reconciler = Reconciler(cluster, settings, signing_key(cluster, settings), _now)
         self._turn = asyncio.Lock()
         self._operations: dict[Key, Operation] = {}
+        self._generations: dict[Key, tuple[str | None, int | None]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def run(self, port: int) -> None:
@@ -67,8 +68,12 @@ class Operator:
         raise asyncio.CancelledError
 
     def _watch(self, registry: kopf.OperatorRegistry) -> None:
-        async def on_federation(*, namespace: str | None, name: str, **_: Any) -> None:
-            self._wake((namespace or "", name))
+        async def on_federation(*, type: str, namespace: str | None, name: str, meta: kopf.Meta, **_: Any) -> None:  # noqa: A002
+            key, generation = (namespace or "", name), meta.get("generation")
+            # A status that we wrote comes back as an event: only another wish, or the end, is news.
+            if type == "DELETED" or self._generations.get(key) != (meta.get("uid"), generation):
+                self._generations[key] = (meta.get("uid"), generation)
+                self._wake(key)
 
         async def on_cohort(**_: Any) -> None:
             for operation in self._operations.values():
@@ -98,6 +103,7 @@ class Operator:
 
     def _forget(self, key: Key) -> None:
         self._operations.pop(key, None)
+        self._generations.pop(key, None)
 
     async def _keep_the_lease(self) -> None:
         loop = asyncio.get_running_loop()

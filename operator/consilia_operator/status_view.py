@@ -57,6 +57,8 @@ def _coordinator_url(reconciled: Reconciled) -> str:
 
 def _hospital(reconciled: Reconciled, base: FederationStatus, name: str) -> HospitalStatus:
     found = next((h for h in base.hospitals if h.name == name), HospitalStatus(name=name))
+    # Signs of life are the coordinator's to show: here they would cost an idle federation a write every few seconds.
+    found = found.model_copy(update={"last_seen": None})
     reason = _problems(reconciled).get(name)
     if reason is None:
         return found

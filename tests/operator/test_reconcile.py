@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from consilia.status import FederationStatus, HospitalStatus
 from consilia.tokens import generate_keypair
 from consilia_operator.naming import Manifest
 from consilia_operator.reconcile import Reconciled, Reconciler, Refused
@@ -216,3 +217,13 @@ def test_every_pod_meets_the_restricted_standard_and_holds_no_token(name: str) -
         assert security["capabilities"] == {"drop": ["ALL"]}
         assert container["resources"]["requests"]
         assert container["resources"]["limits"]
+
+
+def test_a_sign_of_life_alone_is_no_reason_to_write_the_status() -> None:
+    outcome = World().reconcile()
+
+    def written(seen: str) -> Manifest:
+        north = HospitalStatus(name="north", phase="Ready", last_seen=seen)
+        return status_of(outcome, FederationStatus(phase="Idle", hospitals=[north]), None, 3, START)
+
+    assert written("2026-11-24T00:00:01Z") == written("2026-11-24T00:00:06Z")
