@@ -1,6 +1,6 @@
 # A few words each; `make` alone lists them. .venv is made on demand and follows the committed locks.
 .DEFAULT_GOAL := help
-.PHONY: help demo test check lint bench locks clean debian
+.PHONY: help demo test check lint bench images cluster kind locks clean debian
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
 
@@ -13,10 +13,10 @@ demo: .venv/demo .venv/project ## five hospitals train one model; dashboard on 8
 	@$(bin)/consilia run examples/breast-cancer.yaml
 
 test: debian lint ## everything: lint, types and all tests, with a real Prosody, MLflow and Chromium
-	$(bin)/python -m pytest
+	$(bin)/python -m pytest -m "not cluster"
 
 check: lint ## in under a minute: lint, types and the tests that need no other program
-	$(bin)/python -m pytest -q -m "not real"
+	$(bin)/python -m pytest -q -m "not real and not cluster"
 
 lint: .venv/dev .venv/project
 	$(bin)/ruff check --quiet
@@ -26,6 +26,16 @@ lint: .venv/dev .venv/project
 
 bench: .venv/dev .venv/project debian ## this project, a floor and Flower, side by side
 	$(bin)/python -m bench
+
+images: ## the container images, with Docker or buildah; NAMES="agent broker" for some
+	setup/images $(NAMES)
+
+cluster: .venv/dev .venv/project ## a Kubernetes of one node on this machine, without Docker, and Consilia on it; DOWN=1 ends it
+	@setup/debian cluster
+	@setup/cluster node $(DOWN)
+
+kind: .venv/dev .venv/project ## the same in Docker, with kind
+	@setup/cluster kind $(DOWN)
 
 locks: .venv/dev ## compile the locks from pyproject.toml; UPGRADE=--upgrade takes newer versions
 	setup/locks $(UPGRADE)

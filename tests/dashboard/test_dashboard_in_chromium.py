@@ -147,7 +147,11 @@ def test_thirty_rounds_a_second_are_kept_up_with_and_nothing_jumps(page: Page, u
     upstream.begin()
     upstream.commit()
     page.until("document.getElementById('round').textContent === '1'")
-    # The first round is still being drawn: what may not move is what is there.
+    # The page was opened before the target was raised: only once it knows does it watch this run and no other.
+    page.until("document.getElementById('target').textContent === '400'")
+    page.until("document.getElementById('badge').textContent.trim() === 'Training'")
+    # Every line of either chart has its name below it: the first round is drawn, and may not move what is there.
+    page.until("document.querySelectorAll('.legend li').length === 12")
     page.driver.execute_async_script("requestAnimationFrame(() => requestAnimationFrame(arguments[0]))")
     page.run(
         "window.shifts = []; new PerformanceObserver((list) => list.getEntries().forEach((each) => window.shifts.push("
