@@ -32,10 +32,10 @@ images: ## the container images, with Docker or buildah; NAMES="agent broker" fo
 
 cluster: .venv/dev .venv/project ## a Kubernetes of one node on this machine, without Docker, and Consilia on it; DOWN=1 ends it
 	@setup/debian cluster
-	@setup/cluster node $(DOWN)
+	@setup/cluster node $(if $(DOWN),down)
 
 kind: .venv/dev .venv/project ## the same in Docker, with kind
-	@setup/cluster kind $(DOWN)
+	@setup/cluster kind $(if $(DOWN),down)
 
 locks: .venv/dev ## compile the locks from pyproject.toml; UPGRADE=--upgrade takes newer versions
 	setup/locks $(UPGRADE)

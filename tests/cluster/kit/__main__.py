@@ -14,23 +14,30 @@ def main() -> int:
     parser.add_argument("action", choices=["build", "up", "load", "down"])
     parser.add_argument("images", nargs="*", help="for load: names that buildah has")
     options = parser.parse_args()
-    node = Node()
+    if reason := unmet():
+        sys.stderr.write(f"This machine cannot run a cluster: {reason}\n")
+        return 2
     try:
-        if reason := unmet():
-            raise CannotStart(f"This machine cannot run a cluster: {reason}")
-        if options.action in ("build", "up"):
-            build(pins.missing())
-        if options.action == "up":
-            node.up()
-            print(node.usage)  # the answer
-        if options.action == "load":
-            node.load(options.images)
-        if options.action == "down":
-            node.down()
+        act(options.action, options.images)
     except (CannotBuild, CannotStart) as problem:
         sys.stderr.write(f"{problem}\n")
         return 2
     return 0
+
+
+def act(action: str, images: list[str]) -> None:
+    """One of the actions; ``up`` leaves a cluster that is up as it is."""
+    node = Node()
+    if action in ("build", "up"):
+        build(pins.missing())
+    if action == "up":
+        if not node.is_up:
+            node.up()
+        print(node.usage)
+    if action == "load":
+        node.images.load(images)
+    if action == "down":
+        node.down()
 
 
 if __name__ == "__main__":

@@ -34,9 +34,7 @@ def build(names: list[str]) -> None:
     if not names:
         return
     if shutil.which("go") is None:
-        raise CannotBuild(
-            f"{', '.join(names)} are built with Go, which is not on this machine; install Go 1.26 or later"
-        )
+        raise CannotBuild(f"{', '.join(names)} are built with Go 1.26 or later, which is not on this machine")
     _require_pins()
     sys.stderr.write(f"Building {', '.join(names)} (ten minutes for all of them, once)\n")
     for name in names:
@@ -57,9 +55,7 @@ def _require_pins() -> None:
         found.update({each["Path"]: each["Version"].removeprefix("v") for each in required})
     differing = {name: found.get(name) for name, version in pinned.items() if found.get(name) != version}
     if differing:
-        raise CannotBuild(
-            f"the go.mod files under {MODULES} have {differing}, and pins.py has {pinned}; make them agree"
-        )
+        raise CannotBuild(f"go.mod under {MODULES} has {differing}, and pins.py has {pinned}; make them agree")
 
 
 def _go(module: str, *arguments: str) -> str:

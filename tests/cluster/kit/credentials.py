@@ -5,7 +5,6 @@ import datetime as dt
 import ipaddress
 import json
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from cryptography import x509

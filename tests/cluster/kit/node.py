@@ -17,7 +17,7 @@ from cluster.kit import pins
 from cluster.kit.credentials import Credentials
 from cluster.kit.daemons import Daemons
 from cluster.kit.node_files import ADDRESS, API, ETCD, NETWORK_PLUGINS, PODS, SERVICES, write_node_files
-from cluster.kit.node_images import load, system_images
+from cluster.kit.node_images import NodeImages
 from cluster.kit.volumes import volumes
 from deadline import eventually
 
@@ -39,6 +39,7 @@ class Node:
         self.kubeconfig = state / "admin.kubeconfig"
         self.daemons = Daemons(state)
         self.socket = state / "containerd" / "containerd.sock"
+        self.images = NodeImages(self.socket)
         self._began = state / "began.json"
 
     @property
@@ -49,7 +50,7 @@ class Node:
     def up(self, owner: int | None = None) -> None:
         """Bring it up and wait until pods can run. ``owner`` is the process with whose end its right to exist ends."""
         if self.is_up and not self._is_abandoned():
-            raise CannotStart(f"a cluster is up already; use it with {self.usage}, or end it: make cluster DOWN=1")
+            raise CannotStart(f"a cluster is up already; use it: {self.usage}; or end it: make cluster DOWN=1")
         self.down()
         self.state.mkdir(parents=True)
         self.state.chmod(0o755)
@@ -62,18 +63,15 @@ class Node:
         self._control_plane()
         self._start("containerd", "containerd", "--config", "containerd/config.toml")
         self._wait("containerd", lambda: self._ctr("version"))
-        system_images(self.socket)
+        self.images.load_system()
         self._workers()
         self._settle()
 
     @property
     def usage(self) -> str:
         """The words that make kubectl use it."""
-        return f"export KUBECONFIG={self.kubeconfig} PATH={pins.program('kubectl').parent}:$PATH"
-
-    def load(self, images: list[str]) -> None:
-        """Take images that buildah holds into the node."""
-        load(self.socket, images)
+        folders = dict.fromkeys(str(pins.program(name).parent) for name in ("kubectl", "helm"))
+        return f"export KUBECONFIG={self.kubeconfig} PATH={':'.join(folders)}:$PATH"
 
     def down(self) -> None:
         """End all of it and leave nothing behind; what was never started is well."""
