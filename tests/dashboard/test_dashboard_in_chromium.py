@@ -162,7 +162,7 @@ def test_thirty_rounds_a_second_are_kept_up_with_and_nothing_jumps(page: Page, u
         eventually(lambda: upstream.status["round"] >= 149, within=30)
         page.until("Number(document.getElementById('round').textContent) >= 149", within=1)
         shifts = page.run("return window.shifts")
-    # 0.1 is what the web vitals call good. Below it, one shift of 0.021 is seen now and then: see CONTRIBUTING, next steps.
+    # 0.1 is what the web vitals call good. Below it, one shift of 0.021 is seen now and then: see CONTRIBUTING.
     assert sum(value for value, _ in shifts) < 0.1, shifts
 
 
