@@ -84,7 +84,7 @@ class Cluster:
     def _chapter(self, namespace: str) -> str:
         within = f"--namespace={namespace}"
         pods = self.get("pods", within)["items"]
-        events = self.kubectl("get", "events", within, "--sort-by=.lastTimestamp")
+        events = self.kubectl("get", "events", within, "--sort-by=.metadata.creationTimestamp")
         if (not pods and events.startswith("No resources")) or not events:
             return f"=== {namespace}: nothing"
         listing = self.kubectl("get", "pods", within, "--output=wide")

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from deadline import eventually
 
-GRACE_SECONDS = 10.0
+KILL_SECONDS = 10.0
 
 
 class Daemons:
@@ -46,17 +46,12 @@ class Daemons:
             return None
         return int(pid) if alive else None
 
-    def stop(self, name: str) -> None:
-        """End one, by force after a grace; one that has ended, or was never started, is well."""
-        pid = self.running(name)
-        for number in (signal.SIGTERM, signal.SIGKILL):
-            if pid is None:
-                break
+    def kill(self, name: str) -> None:
+        """End one at once, since nothing that it holds is kept; one that has ended, or was never started, is well."""
+        if (pid := self.running(name)) is not None:
             with suppress(ProcessLookupError):
-                os.kill(pid, number)
-            with suppress(AssertionError):
-                eventually(lambda: self.running(name) is None, GRACE_SECONDS, pause=0.05)
-            pid = self.running(name)
+                os.kill(pid, signal.SIGKILL)
+            eventually(lambda: self.running(name) is None, KILL_SECONDS, lambda: f"{name} ({pid})", pause=0.02)
         (self._pids / name).unlink(missing_ok=True)
 
     def tail(self, name: str, lines: int = 15) -> str:

@@ -8,12 +8,11 @@ import contextlib
 import json
 import os
 import shutil
-import signal
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
-from cluster.kit import pins
+from cluster.kit import pins, remains
 from cluster.kit.credentials import Credentials
 from cluster.kit.daemons import Daemons
 from cluster.kit.node_files import ADDRESS, API, ETCD, NETWORK_PLUGINS, PODS, SERVICES, write_node_files
@@ -22,7 +21,6 @@ from cluster.kit.volumes import volumes
 from deadline import eventually
 
 LINK = "consilia-node"
-ORDER = ("etcd", "apiserver", "controller-manager", "scheduler", "containerd", "kubelet", "proxy")
 NEEDED = ("etcd", "containerd", "ctr", "runc", "buildah", "ip", "nft", "conntrack")
 NAME = "node1"
 
@@ -78,16 +76,18 @@ class Node:
         if not self.state.exists():
             return
         for name in ("proxy", "kubelet", "scheduler", "controller-manager", "apiserver", "etcd"):
-            self.daemons.stop(name)
-        self._end_pods()
-        self.daemons.stop("containerd")
-        self._unmount()
+            self.daemons.kill(name)
+        networks = remains.network_namespaces(self.state)
+        remains.end_pods(self.socket)
+        self.daemons.kill("containerd")
+        remains.unmount(self.state)
+        for network in networks:
+            remains.quietly("ip", "netns", "delete", network)
         for family in ("ip", "ip6"):
-            _quietly("nft", "delete", "table", family, "kube-proxy")
-        _quietly("ip", "link", "delete", LINK)
-        for link in Path("/var/log/containers").glob("*.log"):
-            if link.is_symlink() and link.readlink().is_relative_to(self.state):
-                link.unlink()
+            remains.quietly("nft", "delete", "table", family, "kube-proxy")
+        remains.quietly("ip", "link", "delete", LINK)
+        remains.unlink_logs(self.state)
+        remains.remove_control_groups()
         with contextlib.suppress(OSError, ValueError):
             Path("/proc/sys/net/ipv4/ip_forward").write_text(json.loads(self._began.read_text())["forwarding"])
         shutil.rmtree(self.state)
@@ -194,24 +194,6 @@ class Node:
         except AssertionError as late:
             raise CannotStart(f"{name} does not answer:\n{self.daemons.tail(name)}") from late
 
-    def _end_pods(self) -> None:
-        """What containers ran, and the shims that watched over them: their command line has the socket's path."""
-        marks = [f"-address\0{self.socket}\0".encode(), f"-address\0{self.socket}.ttrpc".encode()]
-        shims = [pid for pid, line in _command_lines() if b"containerd-shim" in line and any(m in line for m in marks)]
-        for shim in shims:
-            children = Path(f"/proc/{shim}/task/{shim}/children")
-            with contextlib.suppress(OSError):
-                for child in children.read_text().split():
-                    _kill(int(child))
-        for shim in shims:
-            _kill(shim)
-        eventually(lambda: not any(Path(f"/proc/{shim}/exe").exists() for shim in shims), 10, lambda: f"shims {shims}")
-
-    def _unmount(self) -> None:
-        targets = [line.split()[1].replace("\\040", " ") for line in Path("/proc/mounts").read_text().splitlines()]
-        for target in sorted((each for each in targets if Path(each).is_relative_to(self.state)), reverse=True):
-            _quietly("umount", "--lazy", target)
-
 
 def unmet() -> str | None:
     """Why this machine cannot have such a cluster, or nothing."""
@@ -227,25 +209,8 @@ def unmet() -> str | None:
     return None
 
 
-def _command_lines() -> list[tuple[int, bytes]]:
-    found = []
-    for folder in Path("/proc").glob("[0-9]*"):
-        with contextlib.suppress(OSError):
-            found.append((int(folder.name), (folder / "cmdline").read_bytes()))
-    return found
-
-
-def _kill(pid: int) -> None:
-    with contextlib.suppress(ProcessLookupError):
-        os.kill(pid, signal.SIGKILL)
-
-
 def _run(*command: str | Path, stdin: str | None = None) -> str:
     done = subprocess.run(command, input=stdin, capture_output=True, text=True, check=False, timeout=120)
     if done.returncode:
         raise CannotStart(f"{Path(command[0]).name} {' '.join(map(str, command[1:]))}: {done.stderr.strip()}")
     return done.stdout
-
-
-def _quietly(*command: str) -> None:
-    subprocess.run(command, capture_output=True, check=False)

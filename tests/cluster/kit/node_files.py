@@ -69,6 +69,7 @@ clusterDomain: cluster.local
 clusterDNS: [$dns]
 resolvConf: $state/resolv.conf
 podLogsDir: $state/pods
+makeIPTablesUtilChains: false
 syncFrequency: 10s
 imageGCHighThresholdPercent: 100
 evictionHard: {nodefs.available: 1Gi, memory.available: 200Mi}
