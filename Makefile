@@ -1,6 +1,6 @@
 # A few words each; `make` alone lists them. .venv is made on demand and follows the committed locks.
 .DEFAULT_GOAL := help
-.PHONY: help demo test check lint bench images cluster kind locks clean debian
+.PHONY: help demo test check lint bench images cluster kind locks crds clean debian
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
 
@@ -39,6 +39,9 @@ kind: .venv/dev .venv/project ## the same in Docker, with kind
 
 locks: .venv/dev ## compile the locks from pyproject.toml; UPGRADE=--upgrade takes newer versions
 	setup/locks $(UPGRADE)
+
+crds: .venv/dev .venv/project ## write the resources' definitions from core/consilia/spec.py, for crds/ and the chart
+	setup/crds
 
 clean: ## remove .venv and all that was generated
 	rm -rf .venv dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

@@ -21,7 +21,7 @@ class Rule:
     field: str | None = None
 
 
-_COHORTS = "self.hospitals.map(h, (has(h.cohort.__namespace__) ? h.cohort.__namespace__ : '') + '/' + h.cohort.name)"
+_COHORTS = "self.hospitals.map(h, (has(h.cohort.__namespace__) ? h.cohort.__namespace__ + '/' : '') + h.cohort.name)"
 _NO_BOUNDS = "!has(f.min) || !has(f.max)"
 
 RULES: dict[str, tuple[Rule, ...]] = {
@@ -51,7 +51,7 @@ RULES: dict[str, tuple[Rule, ...]] = {
         Rule(
             f"[{_COHORTS}].all(l, l.all(c, l.indexOf(c) == l.lastIndexOf(c)))",
             "'cohort \"%s\" is brought by two hospitals: one hospital a cohort'"
-            f".format([[{_COHORTS}].map(l, l.filter(c, l.indexOf(c) != l.lastIndexOf(c))[0])[0].split('/')[1]])",
+            f".format([[{_COHORTS}].map(l, l.filter(c, l.indexOf(c) != l.lastIndexOf(c))[0])[0]])",
             "a cohort is brought by two hospitals: one hospital a cohort",
             ".hospitals",
         ),

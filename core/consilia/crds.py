@@ -32,8 +32,7 @@ _ALIKE = (
     "maxItems",
     "pattern",
 )
-_IGNORED = frozenset({"title", "additionalProperties", "description", "type", "default"})
-_LEAVES = frozenset({"string", "integer", "number", "boolean"})
+_TOLD_ELSEWHERE = frozenset({"title", "description", "type", "default", "items"})
 
 
 @dataclass(frozen=True)
@@ -146,7 +145,7 @@ def definition(resource: Resource) -> Schema:
 
 def schema_of(resource: Resource) -> Schema:
     """The structural schema of ``resource``: metadata's name, spec and status."""
-    name = _model_schema(Metadata, defaults=False)["properties"]["name"]
+    name = structural(Metadata, defaults=False)["properties"]["name"]
     whole: Schema = {
         "description": _prose(resource.document),
         "type": "object",
@@ -155,8 +154,8 @@ def schema_of(resource: Resource) -> Schema:
             "apiVersion": {"description": f"{API_VERSION}.", "type": "string", "maxLength": 64},
             "kind": {"description": f"{resource.kind}.", "type": "string", "maxLength": 64},
             "metadata": {"type": "object", "properties": {"name": name}},
-            "spec": _model_schema(resource.spec, defaults=True),
-            "status": _model_schema(resource.status, defaults=False),
+            "spec": structural(resource.spec, defaults=True),
+            "status": structural(resource.status, defaults=False),
         },
     }
     return whole | _rules(resource.kind)
@@ -175,17 +174,19 @@ class _Dumper(yaml.SafeDumper):
         return True
 
 
-def _model_schema(model: type[Document], *, defaults: bool) -> Schema:
+def structural(model: type[Document], *, defaults: bool) -> Schema:
+    """The structural schema of ``model``, with its admission rules.
+
+    ``defaults``: what people leave out is filled in (a spec), or absent is absent (a status). Raises ValueError for a
+    field without a description, or one that a structural schema cannot tell.
+    """
     whole = model.model_json_schema(by_alias=True)
     return _Structure(whole.get("$defs", {}), defaults).object(whole, model.__name__, whole["description"])
 
 
 @dataclass(frozen=True)
 class _Structure:
-    """Turns pydantic's JSON schema into a structural one.
-
-    ``defaults``: what people leave out is filled in (a spec), or absent is absent (a status).
-    """
+    """Turns pydantic's JSON schema into a structural one."""
 
     definitions: Mapping[str, Schema]
     defaults: bool
@@ -203,7 +204,7 @@ class _Structure:
 
     def _property(self, node: Schema, model: str, name: str, required: bool) -> Schema:
         optional = "anyOf" in node
-        made = self._value(_without_null(node), model, name)
+        made = self._value(_without_null(node, f"{model}.{name}"), model, name)
         if not made.get("description"):
             raise ValueError(f"{model}.{name} has no description: write one in its Field")
         if self.defaults and not required and not optional:
@@ -223,12 +224,9 @@ class _Structure:
             referred = self.definitions[target]
             return self.object(referred, target, node.get("description") or referred["description"])
         made: Schema = {"description": _one_line(node["description"])} if "description" in node else {}
+        made["type"] = node["type"]
         if node["type"] == "array":
-            made |= {"type": "array", "items": self._value(node["items"], model, name)}
-        elif node["type"] in _LEAVES:
-            made["type"] = node["type"]
-        else:
-            raise ValueError(f"{model}.{name} is of type {node['type']}, which a structural schema cannot tell")
+            made["items"] = self._value(node["items"], model, name)
         return made | _bounds(node, f"{model}.{name}")
 
 
@@ -241,19 +239,20 @@ def _bounds(node: Schema, where: str) -> Schema:
     for word, bound in (("exclusiveMinimum", "minimum"), ("exclusiveMaximum", "maximum")):
         if word in node:
             made |= {bound: node[word], word: True}
-    unknown = set(node) - set(_ALIKE) - _IGNORED - {"items", "const", "exclusiveMinimum", "exclusiveMaximum"}
+    unknown = set(node) - set(_ALIKE) - _TOLD_ELSEWHERE - {"const", "exclusiveMinimum", "exclusiveMaximum"}
     if unknown:
         raise ValueError(f"{where} says {', '.join(sorted(unknown))}, which a structural schema cannot tell")
     return made
 
 
-def _without_null(node: Schema) -> Schema:
+def _without_null(node: Schema, where: str) -> Schema:
     """An optional field's only other branch, with what is said about the field."""
     if "anyOf" not in node:
         return node
-    branch: Schema
-    (branch,) = [each for each in node["anyOf"] if each != {"type": "null"}]
-    return branch | {word: said for word, said in node.items() if word not in ("anyOf", "default")}
+    branches: list[Schema] = [each for each in node["anyOf"] if each != {"type": "null"}]
+    if len(branches) != 1:
+        raise ValueError(f"{where} is one of several types, which a structural schema cannot tell")
+    return branches[0] | {word: said for word, said in node.items() if word not in ("anyOf", "default")}
 
 
 def _rules(model: str) -> Schema:

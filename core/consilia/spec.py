@@ -7,6 +7,7 @@ Field names are snake_case here and camelCase in documents, as Kubernetes' API c
 """
 
 import re
+from collections import Counter
 from datetime import timedelta
 from typing import Annotated, Any, Literal, Self
 
@@ -175,6 +176,9 @@ class CohortRef(Document):
     name: Name = Field(description="The Cohort's name.")
     namespace: Name | None = Field(None, description="Its namespace. Default: the federation's own.")
 
+    def __str__(self) -> str:
+        return f"{self.namespace}/{self.name}" if self.namespace else self.name
+
 
 class HospitalRef(Document):
     """A hospital that takes part, and the cohort it brings."""
@@ -213,11 +217,10 @@ class FederationSpec(Document):
             raise ValueError(
                 'a hospital cannot be called "coordinator", which is the coordinator\'s own account: rename it'
             )
-        cohorts: set[tuple[str | None, str]] = set()
-        for key in [(hospital.cohort.namespace, hospital.cohort.name) for hospital in self.hospitals]:
-            if key in cohorts:
-                raise ValueError(f'cohort "{key[1]}" is brought by two hospitals: one hospital a cohort')
-            cohorts.add(key)
+        cohorts = Counter(str(hospital.cohort) for hospital in self.hospitals)
+        repeated = next((cohort for cohort, count in cohorts.items() if count > 1), None)
+        if repeated is not None:
+            raise ValueError(f'cohort "{repeated}" is brought by two hospitals: one hospital a cohort')
         if self.quorum is not None and self.quorum > len(names):
             raise ValueError(
                 f"quorum {self.quorum} is more than the {counted(len(names), 'hospital')}: "

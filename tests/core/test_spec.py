@@ -88,6 +88,13 @@ def refusal(document: dict[str, Any]) -> str:
         pytest.param("spec.features.scaling", "best", 'spec.features.scaling is "best"', id="unknown scaling"),
         pytest.param("metadata.name", "a_b", 'metadata.name is "a_b"', id="underscore in the name"),
         pytest.param("metadata", {}, "metadata.name is missing: add it", id="no name"),
+        pytest.param("metadata.name", "2024-study", '"2024-study" starts with a digit', id="no name of a Service"),
+        pytest.param(
+            "spec.hospitals.1.cohort",
+            {"name": "north-2024"},
+            'cohort "north-2024" is brought by two hospitals: one hospital a cohort',
+            id="a cohort twice",
+        ),
     ],
 )
 def test_a_wrong_federation_gets_one_sentence_with_field_and_value(path: str, value: Any, sentence: str) -> None:
@@ -107,6 +114,21 @@ def test_a_wrong_federation_gets_one_sentence_with_field_and_value(path: str, va
         pytest.param("spec.engine", "spark", "spec.engine is \"spark\"; it must be 'sklearn'", id="engine"),
         pytest.param("spec.holdout", {"fraction": 1}, "spec.holdout.fraction is 1; it must be below 1", id="holdout"),
         pytest.param("spec.budget", {"epsilon": 4}, "spec.budget is not a known field", id="a field not built yet"),
+        pytest.param("spec.grants", [{"federations": ["*"]}], "grants[0].namespace is missing", id="grant to nowhere"),
+        pytest.param(
+            "spec.grants", [{"namespace": "a", "federations": []}], "must not be empty", id="grant to no federation"
+        ),
+        pytest.param("spec.grants", [{"namespace": "a", "federations": ["b*"]}], 'is "b*"', id="grant to a pattern"),
+        pytest.param("spec.grants", [{"namespace": "*"}], 'spec.grants[0].namespace is "*"', id="grant to everybody"),
+        pytest.param(
+            "spec.grants", [{"namespace": "a"}] * 2, 'grants: namespace "a" is there twice', id="namespace twice"
+        ),
+        pytest.param(
+            "spec.grants",
+            [{"namespace": "a", "federations": ["b", "b"]}],
+            'federations: federation "b" is there twice',
+            id="federation twice",
+        ),
     ],
 )
 def test_a_wrong_cohort_gets_one_sentence_with_field_and_value(path: str, value: Any, sentence: str) -> None:
@@ -138,6 +160,25 @@ def test_a_cohort_is_looked_for_in_the_federations_namespace_unless_another_is_n
     read = Federation.model_validate(document)
     keys = [read.cohort_key(hospital) for hospital in read.spec.hospitals]
     assert keys == [("consortium", "north-2024"), ("south-clinic", "south-2024")]
+
+
+@pytest.mark.parametrize(
+    ("grants", "namespace", "allowed"),
+    [
+        pytest.param(None, "default", True, id="its own namespace, where nothing is said"),
+        pytest.param(None, "consortium", False, id="another namespace, where nothing is said"),
+        pytest.param([], "default", False, id="an empty list is nobody"),
+        pytest.param([{"namespace": "consortium"}], "consortium", True, id="all of a namespace"),
+        pytest.param([{"namespace": "consortium"}], "default", False, id="its own namespace, where another is said"),
+        pytest.param([{"namespace": "consortium", "federations": ["breast-cancer"]}], "consortium", True, id="by name"),
+        pytest.param([{"namespace": "consortium", "federations": ["other"]}], "consortium", False, id="another name"),
+    ],
+)
+def test_a_cohort_is_used_by_whom_its_hospital_lets(
+    grants: list[dict[str, Any]] | None, namespace: str, allowed: bool
+) -> None:
+    asking = Federation.model_validate(changed(federation_document(), "metadata.namespace", namespace))
+    assert cohort(grants=grants).may_be_used_by(asking) is allowed
 
 
 def test_the_bounds_may_be_absent_where_the_scaling_is_federated() -> None:
