@@ -20,6 +20,7 @@ class Daemons:
         self._pids = state / "pids"
         self.logs = state / "logs"
         self.state = state
+        self._children: dict[str, subprocess.Popen[bytes]] = {}
 
     def start(self, name: str, command: Sequence[str | Path]) -> None:
         """Start one in a session of its own, so that a Ctrl-C for the caller is not for it."""
@@ -34,6 +35,7 @@ class Daemons:
                 stderr=log,
                 start_new_session=True,
             )
+        self._children[name] = process
         program = Path(shutil.which(command[0]) or command[0]).resolve()
         (self._pids / name).write_text(f"{process.pid} {program}")
 
@@ -51,7 +53,9 @@ class Daemons:
         if (pid := self.running(name)) is not None:
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
-            eventually(lambda: self.running(name) is None, KILL_SECONDS, lambda: f"{name} ({pid})", pause=0.02)
+        if (child := self._children.pop(name, None)) is not None:
+            child.wait(KILL_SECONDS)
+        eventually(lambda: self.running(name) is None, KILL_SECONDS, lambda: f"{name} ({pid})", pause=0.02)
         (self._pids / name).unlink(missing_ok=True)
 
     def tail(self, name: str, lines: int = 15) -> str:
