@@ -106,6 +106,23 @@ RULES: dict[str, tuple[Rule, ...]] = {
 }
 """The rules of each kind of document, by the name of its model."""
 
+
+def described(pattern: str) -> str:
+    """What a text that matches ``pattern`` is, for people."""
+    if "ms|s|m|h" in pattern:
+        return "a duration such as 30s, 2m or 1h"
+    label = "an RFC 1123 label: small letters, digits and hyphens between them"
+    return f'{label}; or "*"' if "*|" in pattern else label
+
+
+def matching(pattern: str) -> Rule:
+    """The rule of a text that matches ``pattern``, which says it in words; a schema's own pattern shows itself."""
+    words = described(pattern)
+    return Rule(
+        f"self.matches(r'{pattern}')", f"'it is \"%s\"; it must be {words}'.format([self])", f"it must be {words}"
+    )
+
+
 LIST_KEYS: dict[tuple[str, str], str] = {
     ("FederationSpec", "hospitals"): "name",
     ("Features", "codebook"): "name",

@@ -11,7 +11,7 @@ from typing import Any
 
 import yaml
 
-from consilia.admission import LIST_KEYS, RULES, SETS, Rule
+from consilia.admission import LIST_KEYS, RULES, SETS, Rule, matching
 from consilia.object_paths import API_VERSION
 from consilia.spec import Cohort, CohortSpec, Document, Federation, FederationSpec, Metadata
 from consilia.status import CohortStatus, FederationStatus
@@ -30,7 +30,6 @@ _ALIKE = (
     "maxLength",
     "minItems",
     "maxItems",
-    "pattern",
 )
 _TOLD_ELSEWHERE = frozenset({"title", "description", "type", "default", "items"})
 
@@ -67,6 +66,7 @@ class Resource:
         return self.document.__name__
 
 
+_NAME: Schema = Metadata.model_json_schema()["properties"]["name"]
 _AGE = Column("Age", ".metadata.creationTimestamp", "date")
 
 RESOURCES = (
@@ -145,7 +145,8 @@ def definition(resource: Resource) -> Schema:
 
 def schema_of(resource: Resource) -> Schema:
     """The structural schema of ``resource``: metadata's name, spec and status."""
-    name = structural(Metadata, defaults=False)["properties"]["name"]
+    # Of metadata a schema may bound the name, by no rule.
+    name = {"type": "string", **{word: _NAME[word] for word in ("description", "maxLength", "pattern")}}
     whole: Schema = {
         "description": _prose(resource.document),
         "type": "object",
@@ -234,12 +235,14 @@ def _bounds(node: Schema, where: str) -> Schema:
     made = {word: node[word] for word in _ALIKE if word in node}
     if node["type"] == "integer":
         made["format"] = "int64"
+    if "pattern" in node:
+        made["x-kubernetes-validations"] = [_written(matching(node["pattern"]))]
     if "const" in node:
         made["enum"] = [node["const"]]
     for word, bound in (("exclusiveMinimum", "minimum"), ("exclusiveMaximum", "maximum")):
         if word in node:
             made |= {bound: node[word], word: True}
-    unknown = set(node) - set(_ALIKE) - _TOLD_ELSEWHERE - {"const", "exclusiveMinimum", "exclusiveMaximum"}
+    unknown = set(node) - set(_ALIKE) - _TOLD_ELSEWHERE - {"const", "pattern", "exclusiveMinimum", "exclusiveMaximum"}
     if unknown:
         raise ValueError(f"{where} says {', '.join(sorted(unknown))}, which a structural schema cannot tell")
     return made

@@ -10,6 +10,7 @@ from typing import Any
 import yaml
 from pydantic import ValidationError
 
+from consilia.admission import described
 from consilia.errors import InvalidManifest
 from consilia.object_paths import API_VERSION
 from consilia.spec import Cohort, Federation
@@ -150,9 +151,7 @@ def _reason(kind: str, context: dict[str, Any], value: object, path: Path) -> st
     if kind == "literal_error":
         return f"is {shown}; it must be {context['expected']}"
     if kind == "string_pattern_mismatch":
-        if "ms|s|m|h" in context["pattern"]:
-            return f"is {shown}; it must be a duration such as 30s, 2m or 1h"
-        return f"is {shown}; it must be an RFC 1123 label: small letters, digits and hyphens between them"
+        return f"is {shown}; it must be {described(context['pattern'])}"
     if kind in ("too_short", "string_too_short"):
         return f"is {shown}; it must not be empty"
     if kind in ("too_long", "string_too_long"):
