@@ -1,6 +1,7 @@
 """What an API server refuses though every single field is well: the validators of :mod:`consilia.spec` again, in CEL.
 
-A rule and its validator say the same sentence. Cost decides how both are written: an API server gives one rule a
+A rule and its validator say the same sentence; what a rule leaves out (cohorts of more than :data:`MOST_COMPARED`
+hospitals are not compared) is told in the status. Cost decides how both are written: an API server gives one rule a
 million steps, which two nested loops over 500 hospitals would exceed, and it cannot tell how long the text of a number
 is, so that sentences are formatted (Kubernetes 1.29 and later), not put together.
 """
@@ -20,6 +21,9 @@ class Rule:
     otherwise: str
     field: str | None = None
 
+
+MOST_COMPARED = 150
+"""Hospitals of a federation whose cohorts are still compared at admission."""
 
 _COHORTS = "self.hospitals.map(h, (has(h.cohort.__namespace__) ? h.cohort.__namespace__ + '/' : '') + h.cohort.name)"
 _NO_BOUNDS = "!has(f.min) || !has(f.max)"
@@ -47,8 +51,10 @@ RULES: dict[str, tuple[Rule, ...]] = {
             "a hospital cannot be called coordinator, which is the coordinator's own account: rename it",
             ".hospitals",
         ),
-        # A list of one list stands for a variable: the inner list is made once, and each look-up is one step a cohort.
+        # A list of one list stands for a variable: the inner list is made once. Looking for each cohort in it costs the
+        # square of their number, which the longest names of more than 150 would raise over the budget.
         Rule(
+            f"size(self.hospitals) > {MOST_COMPARED} || "
             f"[{_COHORTS}].all(l, l.all(c, l.indexOf(c) == l.lastIndexOf(c)))",
             "'cohort \"%s\" is brought by two hospitals: one hospital a cohort'"
             f".format([[{_COHORTS}].map(l, l.filter(c, l.indexOf(c) != l.lastIndexOf(c))[0])[0]])",

@@ -1,0 +1,179 @@
+"""What a real API server says to our resources: accepted, shown, explained, or refused with a sentence."""
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from builders import changed, cohort_document, federation_document
+from cluster.api_server import ApiServer, api_server, apply_definitions
+from consilia.admission import MOST_COMPARED
+from consilia.manifest import parse
+from consilia.spec import Cohort, Federation
+from consilia.status import Condition, FederationStatus, HospitalStatus, Metrics
+from deadline import eventually
+from invalid_manifests import CORPUS, InvalidManifest
+
+pytestmark = pytest.mark.cluster
+
+ROOT = Path(__file__).resolve().parents[2]
+EXAMPLE = ROOT / "examples" / "breast-cancer.yaml"
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApiServer]:
+    """An API server that knows our resources."""
+    with api_server(tmp_path_factory.mktemp("api-server")) as started:
+        apply_definitions(started, ROOT / "crds")
+        yield started
+
+
+def create(server: ApiServer, document: dict[str, Any], *flags: str) -> dict[str, Any]:
+    """Create an object, and give it back as the server has it."""
+    made = server.kubectl("create", "--filename=-", "--output=json", *flags, stdin=json.dumps(document))
+    stored: dict[str, Any] = json.loads(made)
+    return stored
+
+
+def rows(table: str) -> list[list[str]]:
+    """The cells of what ``kubectl get`` prints."""
+    return [re.split(r"\s{2,}", line.strip()) for line in table.splitlines()]
+
+
+@pytest.mark.parametrize("manifest", CORPUS, ids=str)
+def test_an_invalid_manifest_is_refused_with_its_sentence(server: ApiServer, manifest: InvalidManifest) -> None:
+    answer = server.run("kubectl", "create", "--dry-run=server", "--filename", manifest.path)
+    assert answer.returncode != 0
+    assert manifest.on_a_cluster in answer.stderr
+
+
+def test_the_example_is_accepted_and_is_the_same_document_as_here(server: ApiServer) -> None:
+    manifest = parse(EXAMPLE.read_text(), EXAMPLE.name)
+    created = json.loads(server.kubectl("apply", "--dry-run=server", "--output=json", "--filename", EXAMPLE))["items"]
+    documents = {(each["kind"], each["metadata"]["name"]): each for each in created}
+    for ours in (*manifest.federations, *manifest.cohorts.values()):
+        theirs = type(ours).model_validate(documents.pop((ours.kind, ours.metadata.name)))
+        assert theirs.spec == ours.spec
+    assert not documents
+
+
+@pytest.mark.parametrize(
+    ("kind", "document"),
+    [(Federation, federation_document()), (Cohort, cohort_document())],
+    ids=["federation", "cohort"],
+)
+def test_the_server_fills_in_what_our_models_fill_in(
+    server: ApiServer, kind: type[Federation] | type[Cohort], document: dict[str, Any]
+) -> None:
+    stored = create(server, document, "--dry-run=server")
+    assert stored["spec"] == kind.model_validate(document).spec.to_json()
+
+
+def large(hospitals: int) -> dict[str, Any]:
+    """A federation whose every list but the hospitals' is full, and every name as long as it may be."""
+    names = tuple(f"h{number:03}-{'x' * 49}" for number in range(hospitals))
+    columns = [{"name": f"{number:04}-{'z' * 123}", "min": -1.5, "max": 1.5} for number in range(2000)]
+    document = federation_document(names, quorum=hospitals, features={"label": "l" * 128, "codebook": columns})
+    for number, hospital in enumerate(document["spec"]["hospitals"]):
+        hospital["cohort"] = {"name": f"c{number:03}-{'y' * 58}", "namespace": "n" * 63}
+    Federation.model_validate(document)
+    return document
+
+
+@pytest.mark.parametrize("hospitals", [MOST_COMPARED, 500])
+def test_the_largest_federation_is_within_the_servers_budget(server: ApiServer, hospitals: int) -> None:
+    assert len(create(server, large(hospitals), "--dry-run=server")["spec"]["hospitals"]) == hospitals
+
+
+def test_a_cohort_is_told_from_others_in_the_largest_federation_that_is_compared(server: ApiServer) -> None:
+    document = large(MOST_COMPARED)
+    first = document["spec"]["hospitals"][0]["cohort"]
+    repeated = changed(document, f"spec.hospitals.{MOST_COMPARED - 1}.cohort", first)
+    answer = server.run("kubectl", "create", "--dry-run=server", "--filename=-", stdin=json.dumps(repeated))
+    assert f'cohort "{first["namespace"]}/{first["name"]}" is brought by two hospitals' in answer.stderr
+
+
+def test_every_field_is_explained(server: ApiServer) -> None:
+    said = server.kubectl("explain", "fed.spec")
+    assert "Fewest hospitals of a round. Default: all of them." in said
+    assert re.search(r"features\s+<Object> -required-", said)
+    everything = server.kubectl("explain", "federation", "--recursive=false")
+    assert "Hospitals that learn one model together." in everything
+    assert "Their names" in server.kubectl("explain", "cohort.spec.grants.federations")
+
+
+def test_kubectl_shows_a_federation_and_its_status(server: ApiServer) -> None:
+    create(server, changed(federation_document(), "metadata.name", "shown"))
+    heads, cells = rows(server.kubectl("get", "fed", "shown"))
+    assert heads == ["NAME", "PHASE", "ROUND", "ROUNDS", "HOSPITALS", "ACCURACY", "LOSS", "EPSILON", "AGE"]
+    status = FederationStatus(
+        phase="Training",
+        round=2,
+        rounds=3,
+        hospitals_ready="2/2",
+        metrics=Metrics(accuracy=0.947, loss=0.141),
+        started_at="2026-11-24T12:00:00.000Z",
+        hospitals=[
+            HospitalStatus(name="north", phase="Sent", accuracy=0.9, loss=0.2, last_seen="2026-11-24T12:00:01Z")
+        ],
+        conditions=[Condition(type="Complete", status="True", reason="TargetReached", message="")],
+    ).to_json()
+    server.kubectl(
+        "patch", "fed", "shown", "--subresource=status", "--type=merge", "--patch", json.dumps({"status": status})
+    )
+    _, cells = rows(server.kubectl("get", "fed", "shown"))
+    assert cells[:-1] == ["shown", "Training", "2", "3", "2/2", "0.947", "0.141", "0"]
+    assert json.loads(server.kubectl("get", "fed", "shown", "--output=json"))["status"] == status
+    server.kubectl("wait", "--for=condition=Complete", "--timeout=5s", "fed/shown")
+
+
+def test_kubectl_shows_a_cohort_and_the_category_shows_both(server: ApiServer) -> None:
+    create(server, changed(cohort_document(), "metadata.name", "shown"))
+    heads, cells = rows(server.kubectl("get", "cohorts", "shown"))
+    assert heads == ["NAME", "HOSPITAL", "ENGINE", "IN-USE-BY", "READY", "AGE"]
+    assert cells[:3] == ["shown", "north", "sklearn"]
+    assert "cohort.consilia.health/shown" in server.kubectl("get", "consilia", "--output=name")
+
+
+def test_a_status_is_no_part_of_what_people_apply(server: ApiServer) -> None:
+    document = changed(federation_document(), "metadata.name", "claims") | {"status": {"phase": "Complete"}}
+    assert "status" not in create(server, document)
+
+
+@pytest.mark.parametrize(
+    ("patch", "sentence"),
+    [
+        pytest.param({"quorum": 3}, "quorum 3 is more than the 2 hospitals", id="quorum"),
+        pytest.param({"rounds": 0}, "should be greater than or equal to 1", id="rounds"),
+        pytest.param({"privacy": {"epsilon": 2}}, "epsilon 2 asks for noise", id="epsilon"),
+    ],
+)
+def test_an_edit_is_held_to_the_same_rules(server: ApiServer, patch: dict[str, Any], sentence: str) -> None:
+    name = f"edited-{next(iter(patch))}"
+    create(server, changed(federation_document(), "metadata.name", name))
+    answer = server.run("kubectl", "patch", "fed", name, "--type=merge", "--patch", json.dumps({"spec": patch}))
+    assert answer.returncode != 0
+    assert sentence in answer.stderr
+
+
+def test_what_start_stop_and_a_new_target_edit_is_accepted(server: ApiServer) -> None:
+    create(server, changed(federation_document(), "metadata.name", "started"))
+    for patch in ({"suspend": True}, {"rounds": 15}, {"suspend": False, "run": 2}):
+        server.kubectl("patch", "fed", "started", "--type=merge", "--patch", json.dumps({"spec": patch}))
+    stored = json.loads(server.kubectl("get", "fed", "started", "--output=json"))
+    assert {name: stored["spec"][name] for name in ("suspend", "rounds", "run")} == {
+        "suspend": False,
+        "rounds": 15,
+        "run": 2,
+    }
+
+
+def test_a_definition_that_is_applied_again_changes_nothing(server: ApiServer) -> None:
+    assert set(server.kubectl("apply", "--filename", ROOT / "crds").split()[1::2]) == {"unchanged"}
+    definition = yaml.safe_load((ROOT / "crds" / "federations.yaml").read_text())["metadata"]["name"]
+    # Structural, or the server would say so here.
+    eventually(lambda: "NonStructuralSchema" not in server.kubectl("get", "crd", definition, "--output=json"))
