@@ -1,0 +1,32 @@
+"""Sets of values with which the chart is tried: as text, and on an API server."""
+
+from typing import Any
+
+VALUES: dict[str, dict[str, Any]] = {
+    "defaults": {},
+    "another registry": {"image": {"registry": "registry.example/team", "tag": "1.2.3", "pullPolicy": "Always"}},
+    "an mlflow that exists": {"mlflow": {"uri": "https://mlflow.example:8443"}},
+    "neither mlflow nor dashboard": {"mlflow": {"enabled": False}, "dashboard": {"enabled": False}},
+    "a login of one's own": {"dashboard": {"loginSecret": "ours"}},
+    "published": {
+        "dashboard": {
+            "ingress": {
+                "enabled": True,
+                "className": "nginx",
+                "host": "consilia.example",
+                "tlsSecret": "consilia-tls",
+                "annotations": {"example.com/timeout": "3600"},
+            }
+        },
+        "mlflow": {"allowedHosts": ["runs.example"], "ingress": {"enabled": True, "host": "mlflow.example"}},
+    },
+    "placed": {
+        "storageClass": "fast",
+        "mlflow": {"storage": "20Gi", "nodeSelector": {"disk": "ssd"}},
+        "operator": {"tolerations": [{"key": "control", "operator": "Exists"}]},
+        "dashboard": {"affinity": {"nodeAffinity": {}}},
+    },
+    "monitored": {"serviceMonitor": {"enabled": True, "interval": "15s", "labels": {"release": "prometheus"}}},
+    "without policies": {"networkPolicies": {"enabled": False}},
+    "definitions elsewhere": {"crds": {"install": False}},
+}
