@@ -5,7 +5,7 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -25,11 +25,29 @@ logger = logging.getLogger(__name__)
 RESYNC_SECONDS = 600.0
 
 
+Watch = Callable[[kopf.OperatorRegistry, int], Awaitable[None]]
+
+
+async def watch_until_stopped(registry: kopf.OperatorRegistry, port: int) -> None:
+    """Let kopf watch the whole cluster until SIGTERM; it answers /healthz on ``port``."""
+    settings = kopf.OperatorSettings()
+    settings.posting.enabled = False
+    settings.persistence.finalizer = "consilia.health/unused"
+    await kopf.operator(
+        registry=registry,
+        settings=settings,
+        standalone=True,
+        clusterwide=True,
+        liveness_endpoint=f"http://0.0.0.0:{port}/healthz",
+    )
+
+
 class Operator:
     """All federations of a cluster."""
 
-    def __init__(self, cluster: Cluster, settings: Settings) -> None:
+    def __init__(self, cluster: Cluster, settings: Settings, watch: Watch | None = None) -> None:
         self._cluster = cluster
+        self._watch_until_stopped = watch or watch_until_stopped
         self._lease = Lease(cluster, settings, _now)
         self._reconciler = Reconciler(cluster, settings, signing_key(cluster, settings), _now)
         self._turn = asyncio.Lock()
@@ -44,28 +62,15 @@ class Operator:
         logger.info("holding the Lease")
         registry = kopf.OperatorRegistry()
         self._watch(registry)
-        settings = kopf.OperatorSettings()
-        settings.posting.enabled = False
-        settings.persistence.finalizer = "consilia.health/unused"
         try:
             async with asyncio.TaskGroup() as group:
-                group.create_task(self._keep_the_lease())
-                group.create_task(self._resync())
-                group.create_task(self._watch_until_stopped(registry, settings, port))
+                others = [group.create_task(self._keep_the_lease()), group.create_task(self._resync())]
+                # kopf takes SIGTERM while it runs: its end is the end of all, or the Lease would be kept for nothing.
+                await self._watch_until_stopped(registry, port)
+                for task in others:
+                    task.cancel()
         finally:
             await asyncio.to_thread(self._lease.release)
-
-    @staticmethod
-    async def _watch_until_stopped(registry: kopf.OperatorRegistry, settings: kopf.OperatorSettings, port: int) -> None:
-        """kopf takes SIGTERM while it runs; its end is then the end of all."""
-        await kopf.operator(
-            registry=registry,
-            settings=settings,
-            standalone=True,
-            clusterwide=True,
-            liveness_endpoint=f"http://0.0.0.0:{port}/healthz",
-        )
-        raise asyncio.CancelledError
 
     def _watch(self, registry: kopf.OperatorRegistry) -> None:
         async def on_federation(*, type: str, namespace: str | None, name: str, meta: kopf.Meta, **_: Any) -> None:  # noqa: A002

@@ -37,6 +37,7 @@ def status_of(
         "endpoints": Endpoints(coordinator=_coordinator_url(reconciled)),
         "observed_generation": reconciled.observed["metadata"].get("generation"),
         "told": told,
+        "hospitals_ready": f"{base.connected}/{len(hospitals)}",
     }
     quorum = reconciled.federation.spec.effective_quorum()
     if len(reconciled.admission.cohorts) < quorum:

@@ -226,4 +226,5 @@ def test_a_sign_of_life_alone_is_no_reason_to_write_the_status() -> None:
         north = HospitalStatus(name="north", phase="Ready", last_seen=seen)
         return status_of(outcome, FederationStatus(phase="Idle", hospitals=[north]), None, 3, START)
 
+    assert written("2026-11-24T00:00:01Z")["hospitalsReady"] == "0/5"
     assert written("2026-11-24T00:00:01Z") == written("2026-11-24T00:00:06Z")
