@@ -20,6 +20,7 @@ from consilia.manifest import parse
 from consilia.object_paths import MERGE_PATCH, path_of
 from consilia.protocol import pack
 from consilia.spec import Federation
+from consilia.vectors import FloatArray
 from consilia_agents.engine import Answer, CohortEngine
 from consilia_coordinator.objective import SpecObjective
 from deadline import eventually
@@ -185,7 +186,12 @@ def example(**spec: object) -> str:
 
 
 def computed_model(text: str) -> str:
-    """The digest of the model that a file gives, computed in this process without any of the machinery."""
+    """The digest of the model that a file gives: of :func:`computed_parameters`."""
+    return pack(computed_parameters(text)).sha256
+
+
+def computed_parameters(text: str) -> FloatArray:
+    """The model that a file gives, computed in this process without any of the machinery; shape (features + 1,)."""
     manifest = parse(text, "federation.yaml")
     federation: Federation = manifest.federations[0]
     engines = {name: CohortEngine(cohort) for name, cohort in manifest.cohorts_of(federation).items()}
@@ -208,4 +214,4 @@ def computed_model(text: str) -> str:
     for _ in range(federation.spec.rounds):
         answers = {name: engine.answer("train", settings, parameters) for name, engine in engines.items()}
         parameters = objective.combine("train", updates(answers))
-    return pack(parameters).sha256
+    return parameters

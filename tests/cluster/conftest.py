@@ -1,5 +1,6 @@
 """One cluster for all tests that want one, with the product's images in it, and its story where one of them fails."""
 
+import os
 import subprocess
 import tomllib
 from collections.abc import Generator, Iterator
@@ -9,6 +10,7 @@ import pytest
 
 from cluster.kit.cluster import Cluster
 from cluster.kit.provision import NoCluster, provide
+from cluster.release import Release
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -23,15 +25,46 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
         pytest.skip(str(reason))
 
 
-@pytest.fixture(scope="session")
-def images(cluster: Cluster) -> dict[str, str]:
-    """The images by component, built from this tree and loaded; ``IfNotPresent`` finds them."""
-    version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
+VERSION = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
+
+
+def built(cluster: Cluster, tag: str) -> dict[str, str]:
+    """The images by component, built from this tree under a tag and loaded; ``IfNotPresent`` finds them."""
     components = sorted(path.parent.name for path in (ROOT / "images").glob("*/Dockerfile"))
-    subprocess.run([ROOT / "setup" / "images", *components], check=True, stdin=subprocess.DEVNULL)
-    found = {component: f"localhost/consilia-{component}:{version}" for component in components}
+    environment = os.environ | {"TAG": tag}
+    subprocess.run([ROOT / "setup" / "images", *components], check=True, stdin=subprocess.DEVNULL, env=environment)
+    found = {component: f"localhost/consilia-{component}:{tag}" for component in components}
     cluster.load(list(found.values()))
     return found
+
+
+@pytest.fixture(scope="session")
+def images(cluster: Cluster) -> dict[str, str]:
+    """The images of this version."""
+    return built(cluster, VERSION)
+
+
+@pytest.fixture(scope="session")
+def next_images(cluster: Cluster, images: dict[str, str]) -> dict[str, str]:
+    """The same by another name: what the next version's would be."""
+    assert images
+    return built(cluster, "next")
+
+
+@pytest.fixture(scope="session")
+def release(cluster: Cluster, images: dict[str, str]) -> Release:
+    """The chart, installed with its default values; a test that changes it puts it back."""
+    assert images
+    installed = Release(cluster)
+    installed.install()
+    return installed
+
+
+@pytest.fixture
+def namespace(cluster: Cluster) -> Iterator[str]:
+    """A namespace of the test's own, which enforces restricted pods."""
+    with cluster.namespace() as name:
+        yield name
 
 
 @pytest.hookimpl(wrapper=True)

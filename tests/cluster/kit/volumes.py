@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-COUNT = 100
+COUNT = 400
 
 
 def volumes(folder: Path) -> dict[str, object]:
