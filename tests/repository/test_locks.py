@@ -16,7 +16,7 @@ LOCKS = {
     "agent": "agent",
     "dashboard": "dashboard",
     "operator": "operator",
-    "tracking": "tracking",
+    "mlflow": "mlflow",
 }
 WITH_BUILD = ["dev", "demo", "build"]
 
