@@ -20,7 +20,8 @@ class ProsodySettings:
     interfaces: Sequence[str]
     """Addresses to listen on: ``["127.0.0.1"]``, or ``["*", "::"]`` in a pod."""
     accounts: str
-    """Folder with a file for each account, named after it, that holds its password; read at each login."""
+    """Folder with a file for each account, named after it, that holds its password, or two lines with two that are
+    both right; read at each login. Files whose names begin with a dot are no accounts."""
     certificate: str
     key: str
     modules: str
@@ -87,39 +88,49 @@ def _quote(text: str) -> str:
 
 
 ACCOUNTS_MODULE = r"""-- Accounts from a folder: a file for each, named after it, holds the password.
--- The file is read at each login, so a mounted Kubernetes Secret rotates without a restart.
+-- During a rotation it holds two, a line each, and both are right. The file is read at each login, so a mounted
+-- Kubernetes Secret rotates without a restart.
 
-local new_sasl = require "util.sasl".new;
-local saslprep = require "util.encodings".stringprep.saslprep;
+local sasl = require "util.sasl";
+local scram = require "util.sasl.scram";
+local encodings = require "util.encodings";
 local equals = require "util.hashes".equals;
 
+local saslprep = encodings.stringprep.saslprep;
+local base64 = encodings.base64;
 local folder = assert(module:get_option_string("accounts_folder"), "accounts_folder is not set");
 local provider = {};
 
-local function password_of(username)
+local function passwords_of(username)
 	-- A name is part of a path: letters, digits, dot, hyphen, underscore; no leading dot.
-	if not username or not username:match("^[%w_][%w_.-]*$") then return nil; end
+	if not username or not username:match("^[%w_][%w_.-]*$") then return {}; end
 	local file = io.open(folder.."/"..username, "r");
-	if not file then return nil; end
+	if not file then return {}; end
 	local text = file:read("*a");
 	file:close();
-	local password = text and text:gsub("%s+$", "");
-	if not password or password == "" then return nil; end
-	return saslprep(password);
+	local passwords = {};
+	for line in (text or ""):gmatch("[^\r\n]+") do
+		local password = saslprep((line:gsub("%s+$", "")));
+		if password and password ~= "" and #passwords < 2 then passwords[#passwords + 1] = password; end
+	end
+	return passwords;
 end
 
 function provider.get_password(username)
-	return password_of(username);
+	return passwords_of(username)[1];
 end
 
 function provider.test_password(username, password)
-	local right, given = password_of(username), saslprep(password);
-	if right and given and equals(right, given) then return true; end
+	local given, right = saslprep(password), false;
+	for _, expected in ipairs(passwords_of(username)) do
+		if given and equals(expected, given) then right = true; end
+	end
+	if right then return true; end
 	return nil, "not authorized";
 end
 
 function provider.user_exists(username)
-	return password_of(username) ~= nil;
+	return passwords_of(username)[1] ~= nil;
 end
 
 function provider.set_password()
@@ -129,14 +140,50 @@ end
 provider.create_user = provider.set_password;
 provider.delete_user = provider.set_password;
 
+-- The keys that the other password has under the salt and the count that this exchange began with (RFC 5802).
+local function other_keys(handler)
+	local hash = handler.selected:match("^SCRAM%-(SHA%-%d+)");
+	local salt, count = handler.state.server_first_message:match(",s=([^,]+),i=(%d+)$");
+	local derive = hash and scram.hashers[hash];
+	if not derive or not salt then return nil; end
+	local derived, stored_key, server_key = derive(handler.other_password, base64.decode(salt), tonumber(count));
+	if derived then return stored_key, server_key; end
+end
+
+-- A proof that the first password does not explain is checked once more, by the same code, with the other's keys.
+local function process(handler, message)
+	local check = getmetatable(handler).__index.process;
+	local state = handler.state;
+	local status, answer, words = check(handler, message);
+	if status == "success" or answer ~= "not-authorized" or not state or not handler.other_password then
+		return status, answer, words;
+	end
+	local stored_key, server_key = other_keys(handler);
+	if not stored_key then return status, answer, words; end
+	local first_stored_key, first_server_key = state.stored_key, state.server_key;
+	state.stored_key, state.server_key = stored_key, server_key;
+	local again, answer_again, words_again = check(handler, message);
+	state.stored_key, state.server_key = first_stored_key, first_server_key;
+	if again == "success" then return again, answer_again, words_again; end
+	return status, answer, words;
+end
+
+local function with_both(handler)
+	handler.process = process;
+	-- After a failure Prosody goes on with a clone.
+	handler.clean_clone = function(self) return with_both(sasl.new(self.realm, self.profile)); end
+	return handler;
+end
+
 function provider.get_sasl_handler()
-	return new_sasl(module.host, {
-		plain = function(_, username)
-			local password = password_of(username);
-			if not password then return "", nil; end
-			return password, true;
+	return with_both(sasl.new(module.host, {
+		plain = function(handler, username)
+			local passwords = passwords_of(username);
+			handler.other_password = passwords[2];
+			if not passwords[1] then return "", nil; end
+			return passwords[1], true;
 		end;
-	});
+	}));
 end
 
 module:provides("auth", provider);
