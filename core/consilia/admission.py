@@ -8,6 +8,8 @@ is, so that sentences are formatted (Kubernetes 1.29 and later), not put togethe
 
 from dataclasses import dataclass
 
+from consilia.patterns import LABEL_KEY, WORDS
+
 
 @dataclass(frozen=True)
 class Rule:
@@ -27,6 +29,30 @@ MOST_COMPARED = 150
 
 _COHORTS = "self.hospitals.map(h, (has(h.cohort.__namespace__) ? h.cohort.__namespace__ + '/' : '') + h.cohort.name)"
 _NO_BOUNDS = "!has(f.min) || !has(f.max)"
+
+_POD = (
+    Rule(
+        f"!has(self.nodeSelector) || self.nodeSelector.all(k, k.matches(r'{LABEL_KEY}'))",
+        f"'nodeSelector has \"%s\"; it must be {WORDS[LABEL_KEY]}'"
+        f".format([self.nodeSelector.filter(k, !k.matches(r'{LABEL_KEY}'))[0]])",
+        f"a key of nodeSelector must be {WORDS[LABEL_KEY]}",
+        ".nodeSelector",
+    ),
+)
+
+
+def _fits(name: str) -> Rule:
+    """No request above its limit; what is no quantity at all is its pattern's to tell."""
+    asked, limit = f"self.requests.{name}", f"self.limits.{name}"
+    given = " || ".join(f"!has({each}) || !isQuantity({each})" for each in (asked, limit))
+    return Rule(
+        f"{given} || quantity({asked}).compareTo(quantity({limit})) <= 0",
+        f"'requests.{name} %s is more than limits.{name} %s: lower the request or raise the limit'"
+        f".format([{asked}, {limit}])",
+        f"requests.{name} is more than limits.{name}: lower the request or raise the limit",
+        ".requests",
+    )
+
 
 RULES: dict[str, tuple[Rule, ...]] = {
     "Federation": (
@@ -109,16 +135,28 @@ RULES: dict[str, tuple[Rule, ...]] = {
             ".shard",
         ),
     ),
+    "Resources": (_fits("cpu"), _fits("memory")),
+    "Toleration": (
+        Rule(
+            "self.operator != 'Exists' || !has(self.value)",
+            "'value \"%s\" is never compared with operator Exists: leave it out, or use Equal'.format([self.value])",
+            "a value is never compared with operator Exists: leave it out, or use Equal",
+            ".value",
+        ),
+        Rule(
+            "self.operator != 'Equal' || has(self.key)",
+            "'a toleration without a key tolerates every taint: write operator Exists, or give the key'",
+            "a toleration without a key tolerates every taint: write operator Exists, or give the key",
+        ),
+    ),
+    **dict.fromkeys(("Broker", "Coordinator", "Tracking", "Agent"), _POD),
 }
 """The rules of each kind of document, by the name of its model."""
 
 
 def described(pattern: str) -> str:
     """What a text that matches ``pattern`` is, for people."""
-    if "ms|s|m|h" in pattern:
-        return "a duration such as 30s, 2m or 1h"
-    label = "an RFC 1123 label: small letters, digits and hyphens between them"
-    return f'{label}; or "*"' if "*|" in pattern else label
+    return WORDS[pattern]
 
 
 def matching(pattern: str) -> Rule:

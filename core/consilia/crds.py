@@ -30,8 +30,9 @@ _ALIKE = (
     "maxLength",
     "minItems",
     "maxItems",
+    "maxProperties",
 )
-_TOLD_ELSEWHERE = frozenset({"title", "description", "type", "default", "items"})
+_TOLD_ELSEWHERE = frozenset({"title", "description", "type", "default", "items", "additionalProperties"})
 
 
 @dataclass(frozen=True)
@@ -228,6 +229,9 @@ class _Structure:
         made["type"] = node["type"]
         if node["type"] == "array":
             made["items"] = self._value(node["items"], model, name)
+        if node["type"] == "object":
+            # Words by word: known fields are another matter, and have a model.
+            made["additionalProperties"] = self._value(_texts(node, f"{model}.{name}"), model, name)
         return made | _bounds(node, f"{model}.{name}")
 
 
@@ -246,6 +250,14 @@ def _bounds(node: Schema, where: str) -> Schema:
     if unknown:
         raise ValueError(f"{where} says {', '.join(sorted(unknown))}, which a structural schema cannot tell")
     return made
+
+
+def _texts(node: Schema, where: str) -> Schema:
+    """The values of a mapping from any text to texts."""
+    values = node.get("additionalProperties")
+    if not isinstance(values, dict) or values.get("type") != "string":
+        raise ValueError(f"{where} is a mapping of something else than texts, which nobody here writes")
+    return values
 
 
 def _without_null(node: Schema, where: str) -> Schema:

@@ -12,8 +12,9 @@ Patch = dict[str, Any]
 COMMANDED = ("suspend", "rounds", "run")
 """All that Start, Stop and a new target touch."""
 
-EDITABLE = ("rounds", "suspend", "quorum", "round_timeout", "hospitals")
-"""Fields of the spec that hold at once in a run that is under way, or that was interrupted.
+EDITABLE = ("rounds", "suspend", "quorum", "round_timeout", "hospitals", "broker", "coordinator", "tracking")
+"""Fields of the spec that hold at once in a run that is under way, or that was interrupted; the last three are about
+pods and no part of what is learned.
 
 A change of any other makes another experiment: it holds from the next run on.
 """

@@ -9,12 +9,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from consilia.pod import Agent
 from consilia.spec import Cohort, Federation
 from consilia.threads import ONE_THREAD
 
 Kind = Literal["broker", "coordinator", "hospital", "tracking", "mlflow", "dashboard"]
 
 BROKER, COORDINATOR, TRACKING, MLFLOW, DASHBOARD = "broker", "coordinator", "tracking", "mlflow", "dashboard"
+LEDGER = "ledger"
+"""The volume of a hospital's component that belongs to its cohort."""
 XMPP_PORT, HTTPS_PORT, MLFLOW_PORT, DASHBOARD_PORT = 5222, 8443, 5000, 8081
 
 
@@ -71,7 +74,8 @@ Setting = str | SecretFile | ConfigFile | VolumeFolder | HostOf | PortOf | UrlOf
 class Component:
     """One thing that runs.
 
-    ``secrets`` are the names of the secrets it may read; ``volumes`` maps a volume's name to why it is there.
+    ``secrets`` are the names of the secrets it may read; ``volumes`` maps a volume's name to why it is there;
+    ``hospital`` is the hospital that it is of, if it is one.
     """
 
     name: str
@@ -82,6 +86,7 @@ class Component:
     secrets: tuple[str, ...] = ()
     ports: Mapping[str, int] = field(default_factory=dict)
     volumes: Mapping[str, str] = field(default_factory=dict)
+    hospital: str | None = None
 
 
 @dataclass(frozen=True)
@@ -222,10 +227,20 @@ def _hospital(federation: Federation, hospital: str, cohort: Cohort, defaults: M
             "CONSILIA_COORDINATOR_URL": UrlOf(COORDINATOR, "https", "https"),
             **ONE_THREAD,
         },
-        files={"cohort.json": json.dumps(cohort.to_json(), indent=1)},
+        files={"cohort.json": _cohort_file(cohort)},
         secrets=(account_secret(hospital), "authority"),
-        volumes={"outbox": "answers already given, to be given again"},
+        volumes={
+            "outbox": "answers already given, to be given again",
+            LEDGER: "the cohort's own record, which outlives every federation",
+        },
+        hospital=hospital,
     )
+
+
+def _cohort_file(cohort: Cohort) -> str:
+    """What the agent has to know of its cohort: not who else may use it, nor how its own pod is made."""
+    spec = cohort.spec.model_copy(update={"grants": None, "agent": Agent()})
+    return json.dumps(cohort.model_copy(update={"spec": spec, "status": None}).to_json(), indent=1)
 
 
 def _tracking(federation: Federation) -> Component:

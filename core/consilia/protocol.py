@@ -19,6 +19,7 @@ from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 from consilia.errors import InvalidMessage
 from consilia.features import FeatureMap
 from consilia.manifest import explain
+from consilia.patterns import DIGEST
 from consilia.spec import Algorithm, Document, Features, Model
 from consilia.status import Metrics
 from consilia.vectors import LARGEST, all_usable
@@ -33,7 +34,7 @@ MOST_ROWS = 2**40
 """A weight is multiplied with float64 values: this one is exact, and no hospital has more patients."""
 
 Task = Literal["moments", "train", "evaluate"]
-Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+Digest = Annotated[str, Field(pattern=DIGEST)]
 Account = Annotated[str, Field(min_length=1, max_length=63)]
 Vector = NDArray[np.float64]
 

@@ -11,10 +11,12 @@ from collections import Counter
 from datetime import timedelta
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
-from pydantic.alias_generators import to_camel
+from pydantic import ConfigDict, Field, model_validator
 
+from consilia import patterns
+from consilia.document import Document as Document  # noqa: PLC0414 - whoever has the documents has their base
 from consilia.object_paths import API_VERSION
+from consilia.pod import Agent, Broker, Coordinator, Tracking
 from consilia.wording import NON_PRIVATE, counted, privacy_of
 
 DEFAULT_NAMESPACE = "default"
@@ -23,29 +25,14 @@ DURATION_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h)")
 
 # An RFC 1123 label: the names of objects become host names, XMPP accounts and folders.
-Name = Annotated[str, Field(pattern=r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$", max_length=63)]
+Name = Annotated[str, Field(pattern=patterns.LABEL, max_length=63)]
 # Shorter: `hospital-<name>` is the name of its component.
-HospitalName = Annotated[str, Field(pattern=r"^[a-z0-9]([-a-z0-9]{0,52}[a-z0-9])?$", max_length=54)]
+HospitalName = Annotated[str, Field(pattern=patterns.HOSPITAL, max_length=54)]
 FeatureName = Annotated[str, Field(min_length=1, max_length=128)]
 # Bounded so that every reader (Python, Go, CEL) counts the same: up to 114 years, to the microsecond.
-Duration = Annotated[str, Field(pattern=r"^[0-9]{1,6}(\.[0-9]{1,3})?(ms|s|m|h)$", max_length=16)]
+Duration = Annotated[str, Field(pattern=patterns.DURATION, max_length=16)]
 # The name of a federation, or all of them.
-FederationName = Annotated[str, Field(pattern=r"^(\*|[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?)$", max_length=63)]
-
-
-class Document(BaseModel):
-    """Base of every part of a document: camelCase aliases, frozen, unknown fields refused, no type bent to fit.
-
-    Strict as an API server is: neither ``"10"`` nor ``true`` is a number.
-    """
-
-    model_config = ConfigDict(
-        alias_generator=to_camel, populate_by_name=True, extra="forbid", frozen=True, allow_inf_nan=False, strict=True
-    )
-
-    def to_json(self) -> dict[str, Any]:
-        """The document as people write it: camelCase, without the fields that are not set."""
-        return self.model_dump(mode="json", by_alias=True, exclude_none=True)
+FederationName = Annotated[str, Field(pattern=patterns.FEDERATION, max_length=63)]
 
 
 def parse_duration(text: str) -> timedelta:
@@ -208,6 +195,16 @@ class FederationSpec(Document):
     hospitals: list[HospitalRef] = Field(
         min_length=1, max_length=500, description="The hospitals that take part, and the cohort that each brings."
     )
+    broker: Broker = Field(
+        default_factory=Broker, description="The pod of the message broker. `consilia run` needs none of it."
+    )
+    coordinator: Coordinator = Field(
+        default_factory=Coordinator, description="The pod of the coordinator. `consilia run` needs none of it."
+    )
+    tracking: Tracking = Field(
+        default_factory=Tracking,
+        description="The pod that records runs in MLflow. `consilia run` needs none of it: it starts its own server.",
+    )
 
     @model_validator(mode="after")
     def _can_ever_work(self) -> Self:
@@ -329,6 +326,11 @@ class CohortSpec(Document):
         max_length=100,
         description="The federations that may use this cohort, and no others; an empty list: none. Default: any of the "
         "cohort's own namespace.",
+    )
+    agent: Agent = Field(
+        default_factory=Agent,
+        description="How the hospital's pod is made wherever a federation uses this cohort. `consilia run` needs none "
+        "of it.",
     )
 
     @model_validator(mode="after")

@@ -1,11 +1,16 @@
-"""What the operator's objects are called, how they are labelled, and whose they are."""
+"""What the operator's objects are called, how they are labelled, and whose they are.
 
+A name is made from a federation and a part and never taken apart again: what an object is for is in its labels.
+"""
+
+import hashlib
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from consilia.object_paths import API_VERSION
-from consilia.plan import Component
+from consilia.plan import Component, hospital_component
 from consilia.spec import Cohort, Federation
 
 FIELD_MANAGER = "consilia-operator"
@@ -13,6 +18,14 @@ FEDERATION_LABEL = "consilia.health/federation"
 UID_LABEL = "consilia.health/federation-uid"
 HOSPITAL_LABEL = "consilia.health/hospital"
 COMPONENT_LABEL = "app.kubernetes.io/component"
+
+LONGEST_NAME = 52
+"""Of an object: a StatefulSet labels its pods with its name and a hash of eleven characters, and a label has 63."""
+LONGEST_LABEL = 63
+"""Of a label's value, and of the name of a volume or of a container (RFC 1123)."""
+_DIGEST = 10
+_PARTS_OF_PEOPLE = re.compile(r"-(hospital|account)(-|$)")
+_HASHED = re.compile(rf"-[0-9a-f]{{{_DIGEST}}}$")
 
 Manifest = dict[str, Any]
 
@@ -43,22 +56,49 @@ class Owner:
         }
 
 
-def object_name(federation: Federation, part: str) -> str:
-    """The name of a federation's object: ``<federation>-<part>``."""
-    return f"{federation.metadata.name}-{part}"
+def object_name(federation: Federation, part: str, namespace: str | None = None) -> str:
+    """The name of a federation's object: ``<federation>-<part>``, at most 52 characters.
+
+    ``namespace`` is where the object is; by default the federation's own. Two objects of one kind in one namespace
+    never share a name: a hash of the whole ends it where it would be too long, where it could be another federation's
+    (``a-hospital-b`` with its coordinator, ``a`` with its hospital ``b-coordinator``), and in a cohort's namespace,
+    where federations of one name may meet. A name that merely looks hashed is hashed.
+    """
+    own = federation.metadata
+    plain = f"{own.name}-{part}"
+    at_home = namespace in (None, own.namespace)
+    if at_home and len(plain) <= LONGEST_NAME and not _PARTS_OF_PEOPLE.search(own.name) and not _HASHED.search(plain):
+        return plain
+    return _hashed(plain, LONGEST_NAME, f"{'' if at_home else own.namespace}/{own.name}/{part}")
+
+
+def volume_name(wanted: str) -> str:
+    """The name of a pod's volume: ``wanted``, or what fits of it and a hash."""
+    return wanted if len(wanted) <= LONGEST_LABEL else _hashed(wanted, LONGEST_LABEL, wanted)
+
+
+def _hashed(text: str, length: int, whole: str) -> str:
+    digest = hashlib.sha256(whole.encode()).hexdigest()[:_DIGEST]
+    return f"{text[: length - _DIGEST - 1].rstrip('-')}-{digest}"
 
 
 def host_of(federation: Federation, component: str) -> str:
-    """The host name of a component's Service."""
+    """The host name of a component's Service, in the federation's namespace: at most 120 characters."""
     return f"{object_name(federation, component)}.{federation.metadata.namespace}.svc"
 
 
 def selector(federation: Federation, component: Component) -> dict[str, str]:
     """The labels that select a component's pods."""
     labels = {UID_LABEL: federation.metadata.uid or "", COMPONENT_LABEL: component.kind}
-    if component.kind == "hospital":
-        labels[HOSPITAL_LABEL] = component.name.removeprefix("hospital-")
+    if component.hospital is not None:
+        labels[HOSPITAL_LABEL] = component.hospital
     return labels
+
+
+def component_of(labels: Mapping[str, str]) -> str | None:
+    """The name of the component that an object with these labels is of; None for what belongs to none."""
+    hospital = labels.get(HOSPITAL_LABEL)
+    return hospital_component(hospital) if hospital is not None else labels.get(COMPONENT_LABEL)
 
 
 def metadata(

@@ -27,6 +27,8 @@ def nodes(schema: Node, path: str = "") -> Iterator[tuple[str, Node]]:
         yield from nodes(part, f"{path}.{name}")
     if "items" in schema:
         yield from nodes(schema["items"], f"{path}[]")
+    if "additionalProperties" in schema:
+        yield from nodes(schema["additionalProperties"], f"{path}[]")
 
 
 def at(resource: Resource, path: str) -> Node:
@@ -60,12 +62,17 @@ def test_every_field_is_described(resource: Resource) -> None:
 def test_the_schema_is_structural(resource: Resource) -> None:
     for path, node in nodes(schema_of(resource)):
         assert "type" in node, path
-        assert not {"$ref", "anyOf", "allOf", "oneOf", "const", "title", "additionalProperties"} & set(node), path
+        assert not {"$ref", "anyOf", "allOf", "oneOf", "const", "title"} & set(node), path
+        assert not {"properties", "additionalProperties"} <= set(node), path
 
 
 @EITHER
-def test_every_text_and_list_is_bounded(resource: Resource) -> None:
-    bounds = {"string": ("maxLength", "enum", "format"), "array": ("maxItems",)}
+def test_every_text_list_and_mapping_is_bounded(resource: Resource) -> None:
+    bounds = {
+        "string": ("maxLength", "enum", "format"),
+        "array": ("maxItems",),
+        "object": ("properties", "maxProperties"),
+    }
     unbounded = [
         path
         for path, node in nodes(schema_of(resource))
@@ -111,6 +118,13 @@ def test_every_text_and_list_is_bounded(resource: Resource) -> None:
             },
             id="a pattern, in words",
         ),
+        pytest.param(
+            COHORT,
+            ".spec.agent.nodeSelector",
+            {"type": "object", "maxProperties": 32, "default": None},
+            id="a mapping from texts to texts",
+        ),
+        pytest.param(COHORT, ".spec.agent.nodeSelector[]", {"type": "string", "maxLength": 63}, id="its values"),
         pytest.param(COHORT, ".spec.grants[].federations", {"x-kubernetes-list-type": "set"}, id="a set"),
     ],
 )
@@ -152,7 +166,8 @@ def test_a_field_without_a_description_is_refused() -> None:
 @pytest.mark.parametrize(
     ("kind", "why"),
     [
-        pytest.param(dict[str, int], "says additionalProperties", id="a mapping of anything"),
+        pytest.param(dict[str, int], "is a mapping of something else than texts", id="a mapping of numbers"),
+        pytest.param(dict[str, Any], "is a mapping of something else than texts", id="a mapping of anything"),
         pytest.param(int | str, "is one of several types", id="a union"),
     ],
 )

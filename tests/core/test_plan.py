@@ -172,6 +172,19 @@ def test_a_hospital_gets_its_own_cohort_as_a_file_that_reads_back() -> None:
     assert Cohort.model_validate_json(file) == cohort("south", 1)
 
 
+def test_a_grant_or_another_image_changes_nothing_of_what_a_hospital_reads() -> None:
+    cohorts = {"north": cohort("north"), "south": cohort("south", 1)}
+    edited = cohorts | {"south": cohort("south", 1, grants=[{"namespace": "default"}], agent={"image": "other:1"})}
+    assert plan(federation(), edited) == plan(federation(), cohorts)
+
+
+def test_a_hospitals_component_says_whose_it_is_and_the_others_are_nobodys() -> None:
+    assert {component.name: component.hospital for component in planned().components if component.hospital} == {
+        "hospital-north": "north",
+        "hospital-south": "south",
+    }
+
+
 @pytest.mark.parametrize(
     ("quorum", "expected"),
     [pytest.param(None, "4", id="the default where the spec is silent"), pytest.param(2, None, id="else the spec")],
