@@ -3,7 +3,8 @@
 ``mlflow server`` imports all of MLflow twice, in a parent that creates the database and in the uvicorn child that
 serves, and holds both in memory. Here the same application runs in one process: half the time and memory, and a
 process that one signal stops. It refuses a port that is taken before the seconds of import, names its host headers,
-sends no telemetry and starts no job workers, and it gives way to training wherever both want the processor.
+sends no telemetry and starts no job workers, and it gives way to training wherever both want the processor. Artifacts
+always pass through it, wherever it keeps them, so that nobody else needs a key to that place.
 """
 
 import argparse
@@ -16,8 +17,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 
-from consilia.errors import InvalidSetting
+from consilia.errors import InvalidSetting, Unavailable
 from consilia.threads import ONE_THREAD
+from consilia_local.mlflow_stores import Stores
 from consilia_local.ports import CannotListen, claim
 
 NICENESS = 10
@@ -69,16 +71,22 @@ def mlflow_server(folder: Path, port: int, host: str = "127.0.0.1") -> MlflowSer
     return MlflowServer(command, dict(ENVIRONMENT), url, f"{url}/health")
 
 
-def serve(folder: Path, host: str, port: int) -> None:
-    """Serve until SIGTERM or SIGINT. Raises :class:`InvalidSetting` at once when the port is taken."""
+def serve(folder: Path, host: str, port: int, database_file: Path | None = None, artifacts: str | None = None) -> None:
+    """Serve until SIGTERM or SIGINT.
+
+    Raises :class:`InvalidSetting` at once when the port is taken or a store is none, and
+    :class:`consilia.errors.Unavailable` when the database lets nobody in.
+    """
     listener = _claim(host, port)
+    stores = Stores.of(folder, database_file, artifacts)
+    stores.require()
     folder.mkdir(parents=True, exist_ok=True)
     os.nice(NICENESS)
     os.environ.update(ENVIRONMENT)
     os.environ.setdefault("MLFLOW_SERVER_ALLOWED_HOSTS", _allowed_hosts(host, port))
     # Collections during the import of some thousand modules find nothing and cost a tenth of the start.
     gc.disable()
-    application = _application(f"sqlite:///{folder.resolve() / 'mlflow.db'}", folder.resolve() / "artifacts")
+    application = _application(stores)
     gc.freeze()
     gc.enable()
     _run(application, listener)
@@ -98,22 +106,22 @@ def _allowed_hosts(host: str, port: int) -> str:
     return ",".join(f"{name}:{port}" for name in names)
 
 
-def _application(database: str, artifacts: Path) -> object:
-    """MLflow's ASGI application over ``database``, whose tables are made or migrated first."""
+def _application(stores: Stores) -> object:
+    """MLflow's ASGI application over its stores; the database's tables are made or migrated first."""
     # MLflow decides at import whether it is a server, by this module's presence.
     import uvicorn  # noqa: F401, PLC0415
     from mlflow.server import constants, handlers  # noqa: PLC0415
 
     os.environ.update(
         {
-            constants.BACKEND_STORE_URI_ENV_VAR: database,
-            constants.REGISTRY_STORE_URI_ENV_VAR: database,
+            constants.BACKEND_STORE_URI_ENV_VAR: stores.database,
+            constants.REGISTRY_STORE_URI_ENV_VAR: stores.database,
             constants.ARTIFACT_ROOT_ENV_VAR: "mlflow-artifacts:/",
             constants.SERVE_ARTIFACTS_ENV_VAR: "true",
-            constants.ARTIFACTS_DESTINATION_ENV_VAR: str(artifacts),
+            constants.ARTIFACTS_DESTINATION_ENV_VAR: stores.artifacts,
         }
     )
-    handlers.initialize_backend_stores(database, database, "mlflow-artifacts:/")
+    handlers.initialize_backend_stores(stores.database, stores.database, "mlflow-artifacts:/")
     from mlflow.server.fastapi_app import app  # noqa: PLC0415
 
     return app
@@ -137,19 +145,21 @@ def _leave(_number: int, _frame: FrameType | None) -> None:
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Run the server; exit code 2 and one sentence when what was asked cannot be."""
+    """Run the server; exit code 2 and one sentence when what was asked cannot be, 1 when its database is not there."""
     parser = argparse.ArgumentParser(prog="consilia-mlflow", description=__doc__)
     parser.add_argument("--folder", type=Path, required=True)
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=5000)
+    parser.add_argument("--database-file", type=Path, help="holds a PostgreSQL's address; default: SQLite in --folder")
+    parser.add_argument("--artifacts", help="s3://BUCKET/FOLDER; default: in --folder")
     options = parser.parse_args(arguments)
     signal.signal(signal.SIGTERM, _leave)
     signal.signal(signal.SIGINT, _leave)
     try:
-        serve(options.folder, options.host, options.port)
-    except InvalidSetting as error:
+        serve(options.folder, options.host, options.port, options.database_file, options.artifacts)
+    except (InvalidSetting, Unavailable) as error:
         sys.stderr.write(f"{error}\n")
-        sys.exit(2)
+        sys.exit(2 if isinstance(error, InvalidSetting) else 1)
 
 
 if __name__ == "__main__":

@@ -59,7 +59,7 @@ def test_a_python_without_venv_gets_one_sentence(root: Path, tmp_path: Path) -> 
 
 
 def test_missing_programs_are_named_where_they_cannot_be_installed(root: Path, tmp_path: Path) -> None:
-    for name, says in {"id": "1000", "prosody": "", "chromedriver": ""}.items():
+    for name, says in {"id": "1000", "prosody": "", "pg_ctlcluster": "", "chromedriver": ""}.items():
         (tmp_path / name).write_text(f"#!/bin/sh\necho {says}\n")
         (tmp_path / name).chmod(0o755)
     answer = run_script(root / "setup" / "debian", tmp_path, PATH=str(tmp_path))

@@ -1,0 +1,103 @@
+"""A PostgreSQL and an S3 API on loopback, each in a process of its own, for what keeps things in them."""
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.error import HTTPError
+from urllib.request import Request, urlopen
+
+import pytest
+
+from deadline import eventually
+from ports import free_port
+
+USER = "mlflow"
+PASSWORD = "a password/of:its@own"
+QUOTED_PASSWORD = "a%20password%2Fof%3Aits%40own"
+START_SECONDS = 60.0
+
+
+def _program(name: str) -> str:
+    """One of PostgreSQL's: Debian keeps them off the path, by version."""
+    debian = sorted(Path("/usr/lib/postgresql").glob(f"*/bin/{name}"))
+    found = str(debian[-1]) if debian else shutil.which(name)
+    if found is None:
+        pytest.skip(f"there is no {name} of PostgreSQL on this machine: make test installs it on Debian")
+    return found
+
+
+@contextmanager
+def postgresql() -> Iterator[tuple[str, int]]:
+    """An address with user and password, and the port; the database is empty, and gone afterwards."""
+    initdb, postgres = _program("initdb"), _program("postgres")
+    # PostgreSQL refuses to run as root; its account, which the package made, has to reach the folder.
+    user = "postgres" if os.getuid() == 0 else None
+    port = free_port()
+    with tempfile.TemporaryDirectory(prefix="consilia-postgresql-", ignore_cleanup_errors=True) as folder:
+        secret = Path(folder, "password")
+        secret.write_text(PASSWORD)
+        if user is not None:
+            for path in (Path(folder), secret):
+                shutil.chown(path, user)
+        data = f"{folder}/data"
+        make = [
+            initdb,
+            f"--pgdata={data}",
+            f"--username={USER}",
+            f"--pwfile={secret}",
+            "--auth=scram-sha-256",
+            "--no-sync",
+        ]
+        subprocess.run(make, check=True, capture_output=True, user=user, cwd=folder)
+        flags = [f"-D{data}", f"-p{port}", f"-k{folder}", "-hlocalhost", "-F"]
+        log = Path(folder, "log")
+        with log.open("wb") as output:
+            process = subprocess.Popen([postgres, *flags], user=user, cwd=folder, stdout=output, stderr=output)
+        try:
+            ready = "ready to accept connections"
+            eventually(lambda: _says(process, log, ready), START_SECONDS, log.read_text, pause=0.05)
+            yield f"postgresql://{USER}:{QUOTED_PASSWORD}@localhost:{port}/postgres", port
+        finally:
+            process.terminate()
+            process.wait(START_SECONDS)
+
+
+def _says(process: "subprocess.Popen[bytes]", log: Path, words: str) -> bool:
+    assert process.poll() is None, log.read_text()
+    return words in log.read_text()
+
+
+@contextmanager
+def s3(bucket: str) -> Iterator[str]:
+    """The address of an S3 API that has one empty bucket."""
+    port = free_port()
+    address = f"http://127.0.0.1:{port}"
+    process = subprocess.Popen(
+        [sys.executable, "-m", "moto.server", "-H127.0.0.1", f"-p{port}"],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        eventually(lambda: _made(process, f"{address}/{bucket}"), START_SECONDS, lambda: address, pause=0.1)
+        yield address
+    finally:
+        process.kill()
+        process.wait()
+
+
+def _made(process: "subprocess.Popen[bytes]", bucket: str) -> bool:
+    assert process.poll() is None, "the S3 API ended at its start"
+    try:
+        with urlopen(Request(bucket, method="PUT"), timeout=10) as answer:
+            return int(answer.status) == 200
+    except HTTPError as error:
+        error.close()
+        raise
+    except OSError:
+        return False
