@@ -22,6 +22,7 @@ from consilia.spec import Cohort, FederationSpec
 from consilia_local.coordinator_client import CoordinatorClient
 
 COORDINATOR = "coordinator"
+FEDERATION = "bench/vectors"  # its UID too, as a coordinator takes it that is given none
 DEADLINE = 600.0  # seconds for one run, start to end
 RETRY = 0.1  # seconds between attempts to reach a coordinator that is starting
 
@@ -92,7 +93,7 @@ class _Parts:
     def coordinator(self) -> subprocess.Popen[bytes]:
         """Start the coordinator."""
         settings = {
-            "CONSILIA_FEDERATION": "bench/vectors",
+            "CONSILIA_FEDERATION": FEDERATION,
             "CONSILIA_HTTP_PORT": str(self.port),
             "CONSILIA_TLS_CERTIFICATE": str(self._scratch / "tls.pem"),
             "CONSILIA_TLS_KEY": str(self._scratch / "tls.key"),
@@ -134,7 +135,8 @@ class _Parts:
             process.wait()
 
     def _token(self) -> str:
-        return tokens.sign(self._signing_key, "operator", "bench", datetime.now(UTC), timedelta(hours=1))
+        hour = timedelta(hours=1)
+        return tokens.sign(self._signing_key, "operator", "bench", datetime.now(UTC), hour, federation=FEDERATION)
 
     def _start(self, role: str, account: str, settings: dict[str, str]) -> subprocess.Popen[bytes]:
         own = {

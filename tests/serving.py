@@ -31,6 +31,7 @@ from consilia_coordinator.objective import Objective, SpecObjective
 from consilia_coordinator.settings import Settings
 
 PRIVATE, PUBLIC = generate_keypair()
+UID = "uid-1"
 DIGEST = "0" * 64
 
 
@@ -69,12 +70,12 @@ class Coordinator:
         self.journal = JournalFile(folder / "journal")
         self.blobs = BlobStore(folder / "blobs")
         self.learning = Learning(self.blobs, self.journal.history, objective_of)
-        self.access = Access.of(PUBLIC)
+        self.access = Access.of(PUBLIC, UID)
         self.conductor = Conductor(self.journal, self.learning, self.clock)
 
-    def token(self, role: str, minutes: float = 5) -> str:
+    def token(self, role: str, minutes: float = 5, federation: str = UID) -> str:
         """A token that the operator signed."""
-        return sign(PRIVATE, role, "ada", self.clock.now(), timedelta(minutes=minutes))
+        return sign(PRIVATE, role, "ada", self.clock.now(), timedelta(minutes=minutes), federation=federation)
 
     def ticket(self, hospital: str = "north") -> str:
         """A ticket for blobs."""
@@ -111,7 +112,7 @@ def settings_in(folder: Path, **more: str) -> Settings:
     """The settings of a coordinator whose state and certificates are in ``folder``."""
     environment = {
         "CONSILIA_FEDERATION": "consortium/breast-cancer",
-        "CONSILIA_FEDERATION_UID": "uid-1",
+        "CONSILIA_FEDERATION_UID": UID,
         "CONSILIA_STATE": str(folder),
         "CONSILIA_TLS_CERTIFICATE": str(folder / "server.pem"),
         "CONSILIA_TLS_KEY": str(folder / "server.pem"),
@@ -150,7 +151,7 @@ async def serve(
         coordinator.learning,
         coordinator.access,
         coordinator.clock,
-        Identity("consortium/breast-cancer", "uid"),
+        Identity("consortium/breast-cancer", UID),
         long_poll_seconds,
     )
     try:

@@ -1,8 +1,8 @@
 """Who may call the coordinator's API: tokens of people and processes, and tickets of hospitals.
 
-Tokens are signed by the operator's key, of which only the public half is here. Tickets are minted here, for one
-hospital, and travel to it over the broker, which knows who it is; they die with the process, and a new order brings a
-new one.
+Tokens are signed by the operator's key, of which only the public half is here, for one federation. Tickets are minted
+here, for one hospital, and travel to it over the broker, which knows who it is; they die with the process, and a new
+order brings a new one.
 """
 
 import secrets
@@ -19,15 +19,16 @@ TICKET_AUDIENCE = "consilia-blobs"
 
 @dataclass(frozen=True)
 class Access:
-    """Verifies who calls."""
+    """Verifies who calls the coordinator of ``federation`` (its UID)."""
 
     public_key: bytes
+    federation: str
     secret: str
 
     @classmethod
-    def of(cls, public_key: bytes) -> "Access":
+    def of(cls, public_key: bytes, federation: str) -> "Access":
         """With a fresh secret for tickets."""
-        return cls(public_key, secrets.token_urlsafe(32))
+        return cls(public_key, federation, secrets.token_urlsafe(32))
 
     def ticket(self, hospital: str, now: datetime) -> str:
         """A ticket with which ``hospital`` may read and write blobs for :data:`TICKET_TTL`."""
@@ -46,7 +47,7 @@ class Access:
         except jwt.PyJWTError as error:
             raise InvalidToken(f"token refused: {error}") from error
         if algorithm != "HS256":
-            return verify(token, self.public_key, now)
+            return verify(token, self.public_key, now, federation=self.federation)
         return self._hospital(token, now)
 
     def _hospital(self, token: str, now: datetime) -> Claims:

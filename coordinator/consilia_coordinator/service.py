@@ -41,7 +41,7 @@ class Service:
         self._bus = bus
         self.journal = JournalFile(settings.state / "journal")
         learning = Learning(BlobStore(settings.state / "blobs"), self.journal.history, objective_of)
-        access = Access.of(settings.token_key())
+        access = Access.of(settings.token_key(), settings.federation_uid)
         self.conductor = Conductor(self.journal, learning, clock, settings.min_agents)
         self.hospitals = Hospitals(
             self.conductor,

@@ -16,7 +16,8 @@ class Settings:
     federation: str
     """CONSILIA_FEDERATION: namespace/name."""
     federation_uid: str
-    """CONSILIA_FEDERATION_UID, default the federation's name: tells it from one made anew under the same name."""
+    """CONSILIA_FEDERATION_UID, default the federation's name: for whom tokens are, and what tells it from one made
+    anew under the same name."""
     state: Path
     """CONSILIA_STATE: the folder of the journal and the blobs."""
     http_host: str

@@ -3,6 +3,7 @@
 from flask import Flask
 
 from consilia_dashboard.actions import actions
+from consilia_dashboard.chooser import Chooser
 from consilia_dashboard.coordinator import OpenStream, opener
 from consilia_dashboard.csrf import csrf
 from consilia_dashboard.errors import errors
@@ -26,7 +27,7 @@ def create_app(
     app.jinja_options = {"trim_blocks": True, "lstrip_blocks": True}
     store = store or ApiStore(settings.api_url, settings.api_token_file, settings.api_ca_file)
     live = Live(store, open_stream or opener(settings.signing_key_file, settings.ca_file))
-    app.extensions["store"], app.extensions["live"] = store, live
+    app.extensions.update(store=store, live=live, chooser=Chooser(store))
     guard(app, settings.trusted_hosts)
     set_up_sessions(app, settings)
     # In this order: who is it, may a page of ours have asked this, then what is asked.

@@ -1,8 +1,12 @@
-"""Follows one federation while somebody looks: its object from the API, its details from its coordinator."""
+"""Follows one federation while somebody looks: its object from the API, its details from its coordinator.
+
+The object is watched: a request a minute while nothing happens, however many look, and none while nobody does.
+"""
 
 import json
 import logging
 import threading
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 
@@ -12,13 +16,13 @@ from consilia.server_sent import Message
 from consilia_dashboard.coordinator import OpenStream, Stream
 from consilia_dashboard.feed import Feed
 from consilia_dashboard.seen import Document, Loss, Seen
-from consilia_dashboard.store import FederationStore, Key, NoSuchFederation
+from consilia_dashboard.store import FederationStore, Key, Look, VersionGone, Watch
 
 log = logging.getLogger(__name__)
 
-OBJECT_SECONDS = 2.0  # between two looks at the object: edits by others show this late
 FIRST_RETRY_SECONDS = 0.25
 LAST_RETRY_SECONDS = 2.0
+WAKE_SECONDS = 60.0  # a thread that waits for a coordinator's address looks this often whether it is still needed
 
 
 class Follower:
@@ -31,16 +35,15 @@ class Follower:
         store: FederationStore,
         open_stream: OpenStream,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
-        object_seconds: float = OBJECT_SECONDS,
     ) -> None:
         self.feed = Feed(Seen(federation), now)
         self._key = key
         self._store = store
         self._open_stream = open_stream
         self._now = now
-        self._object_seconds = object_seconds
         self._closed = threading.Event()
         self._stream: Stream | None = None
+        self._watch: Watch | None = None
         self._sequence = 0
         self._takes = 0
         for target, name in ((self._watch_object, "object"), (self._follow_coordinator, "coordinator")):
@@ -50,9 +53,9 @@ class Follower:
         """End both threads and every viewer's stream."""
         self._closed.set()
         self.feed.close()
-        stream = self._stream
-        if stream is not None:
-            stream.close()
+        for reading in (self._stream, self._watch):
+            if reading is not None:
+                reading.close()
 
     def take_object(self, federation: Document) -> None:
         """The object as the API has it now; another UID is another federation of the same name."""
@@ -70,20 +73,62 @@ class Follower:
             self._stream.close()
 
     def _watch_object(self) -> None:
-        while not self._closed.wait(self._object_seconds):
-            takes = self._takes
+        with self.feed.look() as seen:
+            version: str | None = seen.version
+        retries = delays(FIRST_RETRY_SECONDS, LAST_RETRY_SECONDS)
+        while not self._closed.is_set():
+            began = time.monotonic()
             try:
-                federation = self._store.get(self._key)
-                if takes == self._takes:  # else an edit overtook this answer
-                    self.take_object(federation)
-            except NoSuchFederation:
-                with self.feed.change() as change:
-                    change.view |= not change.seen.gone
-                    change.seen.gone = True
+                version = self._watch_from(version or self._look())
+            except VersionGone:
+                version = None
             except (ConsiliaError, OSError) as error:
                 self._miss_api(str(error))
+                version = None
+            if time.monotonic() - began > LAST_RETRY_SECONDS:
+                retries = delays(FIRST_RETRY_SECONDS, LAST_RETRY_SECONDS)
+            self._closed.wait(next(retries))
+
+    def _look(self) -> str:
+        """Take the object as it is; the version from which to watch it."""
+        takes = self._takes
+        look = self._store.look(self._key)
+        if takes == self._takes:  # else an edit overtook this answer
+            self._take_look(look)
+        return look.version
+
+    def _watch_from(self, version: str) -> str:
+        """Take each change after ``version``; the last one's version, once the API has ended the watch."""
+        watch = self._watch = self._store.watch(self._key, version)
+        try:
+            for look in watch.looks():
+                if self._closed.is_set():
+                    break
+                version = look.version
+                if not self._is_older(look):
+                    self._take_look(look)
+        finally:
+            watch.close()
+            self._watch = None
+        return version
+
+    def _is_older(self, look: Look) -> bool:
+        """Whether an edit from here, noted already, came after this change."""
+        with self.feed.look() as seen:
+            known = seen.version
+        return known.isdigit() and look.version.isdigit() and int(look.version) < int(known)
+
+    def _take_look(self, look: Look) -> None:
+        if look.federation is not None:
+            self.take_object(look.federation)
+            return
+        with self.feed.change() as change:
+            change.view |= not change.seen.gone
+            change.seen.gone = True
 
     def _miss_api(self, reason: str) -> None:
+        if self._closed.is_set():
+            return
         with self.feed.change() as change:
             if change.seen.unreachable is None:
                 change.seen.unreachable = Loss(self._now(), reason)
@@ -92,9 +137,7 @@ class Follower:
     def _follow_coordinator(self) -> None:
         retries = delays(FIRST_RETRY_SECONDS, LAST_RETRY_SECONDS)
         while not self._closed.is_set():
-            if not self.feed.wait_for(
-                lambda seen: seen.coordinator_url is not None and not seen.gone, self._object_seconds
-            ):
+            if not self.feed.wait_for(lambda seen: seen.coordinator is not None and not seen.gone, WAKE_SECONDS):
                 continue
             before = self._sequence
             try:
@@ -108,8 +151,10 @@ class Follower:
 
     def _read_stream(self) -> None:
         with self.feed.look() as seen:
-            url = seen.coordinator_url or ""
-        stream = self._stream = self._open_stream(url, self._sequence)
+            address = seen.coordinator
+        if address is None:
+            return
+        stream = self._stream = self._open_stream(address, self._sequence)
         self._find()
         try:
             for message in stream.messages():

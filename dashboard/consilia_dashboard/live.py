@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from consilia.errors import Unavailable
 from consilia_dashboard.coordinator import OpenStream
 from consilia_dashboard.feed import Feed
-from consilia_dashboard.follower import OBJECT_SECONDS, Follower
+from consilia_dashboard.follower import Follower
 from consilia_dashboard.seen import Document, Seen
 from consilia_dashboard.store import FederationStore, Key
 
@@ -38,13 +38,11 @@ class Live:
         open_stream: OpenStream,
         max_viewers: int = MAX_VIEWERS,
         linger_seconds: float = LINGER_SECONDS,
-        object_seconds: float = OBJECT_SECONDS,
     ) -> None:
         self._store = store
         self._open_stream = open_stream
         self._max_viewers = max_viewers
         self._linger_seconds = linger_seconds
-        self._object_seconds = object_seconds
         self._lock = threading.Lock()
         self._watched: dict[Key, _Watched] = {}
         self._timer: threading.Timer | None = None
@@ -65,15 +63,13 @@ class Live:
     @contextmanager
     def watch(self, key: Key) -> Iterator[Feed]:
         """The feed of a federation for one viewer; the first starts its follower, the last lets it go."""
-        federation = self._store.get(key)
+        federation = self._object(key)
         with self._lock:
             if self._closed or sum(watched.viewers for watched in self._watched.values()) >= self._max_viewers:
                 raise TooManyViewers(f"{self._max_viewers} live pages are open already: close one")
             watched = self._watched.get(key)
             if watched is None:
-                follower = Follower(
-                    key, federation, self._store, self._open_stream, object_seconds=self._object_seconds
-                )
+                follower = Follower(key, federation, self._store, self._open_stream)
                 watched = self._watched[key] = _Watched(follower)
             watched.viewers += 1
         try:
@@ -110,6 +106,14 @@ class Live:
                 self._timer.cancel()
         for follower in followers:
             follower.close()
+
+    def _object(self, key: Key) -> Document:
+        """The object as its follower has it, or as the API says."""
+        follower = self._follower(key)
+        if follower is None:
+            return self._store.get(key)
+        with follower.feed.look() as seen:
+            return seen.federation
 
     def _follower(self, key: Key) -> Follower | None:
         with self._lock:

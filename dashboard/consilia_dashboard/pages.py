@@ -5,8 +5,9 @@ from datetime import UTC, datetime
 from flask import Blueprint, current_app, render_template, request
 from flask.typing import ResponseReturnValue
 
+from consilia_dashboard.chooser import Chooser
 from consilia_dashboard.live import Live
-from consilia_dashboard.store import Document, FederationStore, Key
+from consilia_dashboard.store import Key
 from consilia_dashboard.view import view
 
 pages = Blueprint("pages", __name__)
@@ -28,7 +29,7 @@ def agents() -> ResponseReturnValue:
 @pages.get("/federations")
 def federations() -> ResponseReturnValue:
     """Names of the federations, for the page that waits for the first."""
-    return {"federations": [str(key) for key in _keys(_store().list())]}
+    return {"federations": [str(key) for key in _chooser().federations()]}
 
 
 @health.get("/healthz")
@@ -38,7 +39,7 @@ def healthz() -> ResponseReturnValue:
 
 
 def _page(template: str, here: str) -> ResponseReturnValue:
-    keys = _keys(_store().list())
+    keys = _chooser().federations()
     asked = request.args.get("federation")
     if not keys and asked is None:
         return render_template("none.html", here=here)
@@ -47,18 +48,14 @@ def _page(template: str, here: str) -> ResponseReturnValue:
     return render_template(template, here=here, view=first, key=key, keys=keys if key in keys else [key, *keys])
 
 
-def _keys(items: list[Document]) -> list[Key]:
-    return sorted(Key(str(item["metadata"]["namespace"]), str(item["metadata"]["name"])) for item in items)
-
-
 def _parse(text: str) -> Key:
     namespace, _, name = text.partition("/")
     return Key(namespace, name)
 
 
-def _store() -> FederationStore:
-    store: FederationStore = current_app.extensions["store"]
-    return store
+def _chooser() -> Chooser:
+    chooser: Chooser = current_app.extensions["chooser"]
+    return chooser
 
 
 def _live() -> Live:

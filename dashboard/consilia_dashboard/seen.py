@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from consilia_dashboard.address import Address, address_of
+
 Document = dict[str, Any]
 
 MAX_ROUNDS = 2000
@@ -48,9 +50,12 @@ class Seen:
         return str(_mapping(self.federation.get("metadata")).get("uid", ""))
 
     @property
-    def coordinator_url(self) -> str | None:
-        url = _mapping(self._object_status.get("endpoints")).get("coordinator")
-        return url if isinstance(url, str) else None
+    def coordinator(self) -> Address | None:
+        return address_of(self.federation)
+
+    @property
+    def version(self) -> str:
+        return str(_mapping(self.federation.get("metadata")).get("resourceVersion", ""))
 
     @property
     def current(self) -> Document:

@@ -25,7 +25,7 @@ class Settings:
     login_token: str
     """CONSILIA_LOGIN_TOKEN_FILE: holds what ``/?token=`` must carry."""
     ca_file: Path | None = None
-    """CONSILIA_CA_FILE: the authority of the coordinators' certificates; None trusts the system's."""
+    """CONSILIA_CA_FILE: the authority of a coordinator whose federation's status names none: that of one machine."""
     api_ca_file: Path | None = None
     """CONSILIA_API_CA_FILE: the authority of the API server's certificate; None trusts the system's."""
     host: str = "127.0.0.1"

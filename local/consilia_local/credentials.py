@@ -23,8 +23,12 @@ Secrets = Mapping[str, Mapping[str, bytes]]
 
 @dataclass(frozen=True)
 class Credentials:
-    """What the command itself uses of the secrets. ``accounts``: broker passwords by account."""
+    """What the command itself uses of the secrets.
 
+    ``federation``: the UID for which tokens are; ``accounts``: broker passwords by account.
+    """
+
+    federation: str
     signing_key: bytes
     ca_pem: bytes
     accounts: Mapping[str, str]
@@ -34,15 +38,15 @@ class Credentials:
 
     def token(self, role: str, now: datetime) -> str:
         """A token for the coordinator's HTTP API, valid for an hour."""
-        return tokens.sign(self.signing_key, role, "consilia-run", now, TOKEN_LIFE)
+        return tokens.sign(self.signing_key, role, "consilia-run", now, TOKEN_LIFE, federation=self.federation)
 
 
 def make_credentials(
-    federation: Federation, plan: Plan, domain: str, now: datetime, login_token: str | None = None
+    federation: Federation, uid: str, plan: Plan, domain: str, now: datetime, login_token: str | None = None
 ) -> tuple[Credentials, Secrets]:
     """Make all secrets that ``plan`` names: what the command keeps, and the files by secret and key.
 
-    ``domain`` is the host name under which the broker is reached.
+    ``uid`` is the federation's here; ``domain`` is the host name under which the broker is reached.
     """
     authority = make_authority(f"{federation.metadata.namespace}/{federation.metadata.name}", now, VALIDITY_DAYS)
     broker = authority.issue(_names(domain), now, VALIDITY_DAYS)
@@ -50,6 +54,7 @@ def make_credentials(
     private, public = tokens.generate_keypair()
     accounts = {account: secrets.token_urlsafe(TOKEN_BYTES) for account in _accounts(plan)}
     made = Credentials(
+        federation=uid,
         signing_key=private,
         ca_pem=authority.cert_pem,
         accounts=accounts,

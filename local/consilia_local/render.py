@@ -39,11 +39,13 @@ QUIET = {"PYTHONUNBUFFERED": "1"}
 class Site:
     """Where the processes of a plan find one another on this machine.
 
-    ``ports`` by (component, port name); ``domain``, the broker's host name; ``api_url``, the object API's address;
-    ``environment``, what every process inherits; ``broker``, which one: ``embedded`` or ``prosody``.
+    ``uid``, the federation's, which a file does not have; ``ports`` by (component, port name); ``domain``, the
+    broker's host name; ``api_url``, the object API's address; ``environment``, what every process inherits;
+    ``broker``, which one: ``embedded`` or ``prosody``.
     """
 
     folder: StateFolder
+    uid: str
     ports: Mapping[tuple[str, str], int]
     domain: str
     api_url: str
@@ -92,7 +94,7 @@ def _process(component: Component, site: Site) -> ProcessSpec:
 
 def _local_settings(component: Component, site: Site) -> dict[str, str]:
     if component.kind == "coordinator":
-        return {"CONSILIA_HTTP_HOST": LOOPBACK}
+        return {"CONSILIA_HTTP_HOST": LOOPBACK, "CONSILIA_FEDERATION_UID": site.uid}
     if component.kind == "dashboard":
         return {"CONSILIA_HTTP_HOST": LOOPBACK, "CONSILIA_API_URL": site.api_url}
     return {}

@@ -98,7 +98,7 @@ class Session:
         login = self.folder.secret("login-token", "token")
         token = login.read_text() if login.exists() else None
         credentials, files = make_credentials(
-            self.federation, self.plan, self.surroundings.domain, datetime.now(UTC), token
+            self.federation, self._held.uid, self.plan, self.surroundings.domain, datetime.now(UTC), token
         )
         write_secrets(self.folder, files)
         return credentials
@@ -118,7 +118,15 @@ class Session:
         control = Control(url, credentials.api_token, self._held.namespace, self._held.name, os.getpid())
         control.write(self.folder.control)
         stack.callback(self.folder.control.unlink, missing_ok=True)
-        return Site(self.folder, self.ports, self.surroundings.domain, url, self.surroundings.rest, self.broker)
+        return Site(
+            folder=self.folder,
+            uid=self._held.uid,
+            ports=self.ports,
+            domain=self.surroundings.domain,
+            api_url=url,
+            environment=self.surroundings.rest,
+            broker=self.broker,
+        )
 
     def _write_files(self, site: Site, credentials: Credentials) -> None:
         write_broker_folder(

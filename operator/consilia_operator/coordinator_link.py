@@ -17,13 +17,16 @@ TOKEN_LIFE = timedelta(minutes=5)
 
 
 class CoordinatorLink:
-    """One coordinator, by URL, trusted by its federation's authority alone."""
+    """The coordinator of the ``federation`` of this UID, by URL, trusted by the federation's authority alone."""
 
-    def __init__(self, url: str, authority: bytes, private_key: bytes, now: Callable[[], datetime]) -> None:
+    def __init__(
+        self, url: str, authority: bytes, private_key: bytes, now: Callable[[], datetime], *, federation: str
+    ) -> None:
         self._url = url
         self._tls = ssl.create_default_context(cadata=authority.decode())
         self._private_key = private_key
         self._now = now
+        self._federation = federation
 
     async def desire(self, run: int, spec: FederationSpec) -> None:
         """Say what is wished. Raises :class:`Unavailable`, or :class:`Refusal` with the coordinator's sentence."""
@@ -62,5 +65,7 @@ class CoordinatorLink:
         return aiohttp.ClientSession(timeout=timeout, connector=connector, read_bufsize=MAX_LINE)
 
     def _headers(self) -> dict[str, str]:
-        token = tokens.sign(self._private_key, "operator", "consilia-operator", self._now(), TOKEN_LIFE)
+        token = tokens.sign(
+            self._private_key, "operator", "consilia-operator", self._now(), TOKEN_LIFE, federation=self._federation
+        )
         return {"Authorization": f"Bearer {token}"}

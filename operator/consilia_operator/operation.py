@@ -114,7 +114,13 @@ class Operation:
         while True:
             current = self._reconciled or first
             url = f"https://{current.federation.metadata.name}-coordinator.{self._key[0]}.svc:8443"
-            link = CoordinatorLink(url, current.authority, self._reconciler.key.private, self._now)
+            link = CoordinatorLink(
+                url,
+                current.authority,
+                self._reconciler.key.private,
+                self._now,
+                federation=current.federation.metadata.uid or "",
+            )
             wishing = asyncio.create_task(self._wish(link))
             try:
                 async for message in link.events(self._told):

@@ -10,9 +10,11 @@ from consilia.tokens import Claims, InvalidToken, generate_keypair, sign
 from consilia_coordinator.access import TICKET_AUDIENCE, TICKET_TTL, Access
 
 PRIVATE, PUBLIC = generate_keypair()
-ACCESS = Access.of(PUBLIC)
-VIEWER = sign(PRIVATE, "viewer", "ada", START, timedelta(minutes=5))
-STRANGER = sign(generate_keypair()[0], "viewer", "eve", START, timedelta(minutes=5))
+ACCESS, RESTARTED = Access.of(PUBLIC, "uid-1"), Access.of(PUBLIC, "uid-1")
+LIFE = timedelta(minutes=5)
+VIEWER = sign(PRIVATE, "viewer", "ada", START, LIFE, federation="uid-1")
+STRANGER = sign(generate_keypair()[0], "viewer", "eve", START, LIFE, federation="uid-1")
+NEIGHBOUR = sign(PRIVATE, "operator", "consilia-operator", START, LIFE, federation="uid-2")
 
 
 def refusal(authorization: str | None, later: timedelta = timedelta()) -> str:
@@ -46,8 +48,9 @@ def forged(secret: str, audience: str = TICKET_AUDIENCE) -> str:
         pytest.param("Bearer é", "token refused: it is not in ASCII", id="not ASCII"),
         pytest.param("Bearer \udcff", "token refused: it is not in ASCII", id="not even text"),
         pytest.param(f"Bearer {STRANGER}", "token refused", id="another operator's token"),
+        pytest.param(f"Bearer {NEIGHBOUR}", 'not for the federation with UID "uid-1"', id="another federation's"),
         pytest.param(f"Bearer {VIEWER[:-4]}AAAA", "token refused", id="changed signature"),
-        pytest.param(f"Bearer {Access.of(PUBLIC).ticket('north', START)}", "ticket refused", id="another process's"),
+        pytest.param(f"Bearer {RESTARTED.ticket('north', START)}", "ticket refused", id="another process's"),
         pytest.param(f"Bearer {forged('x' * 43)}", "ticket refused", id="a guessed secret"),
         pytest.param(f"Bearer {forged(ACCESS.secret, 'elsewhere')}", "ticket refused", id="for something else"),
     ],

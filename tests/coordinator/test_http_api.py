@@ -270,7 +270,7 @@ async def test_the_same_wish_twice_is_one_run(served: Served) -> None:
 async def test_what_was_asked_of_a_run_reads_back(served: Served) -> None:
     assert (await put(served, "/v1/run", run_body(SPEC)))[0] == 200
     asked = await get(served, "/v1/run")
-    assert (asked["run"], asked["quorum"], asked["uid"]) == (1, 2, "uid")
+    assert (asked["run"], asked["quorum"], asked["uid"]) == (1, 2, "uid-1")
     assert FederationSpec.model_validate(asked["spec"]) == SPEC
     assert asked == await get(served, "/v1/run?run=1", "tracking")
 

@@ -22,7 +22,7 @@ from consilia_coordinator.journal_file import JournalFile
 from consilia_coordinator.service import Service
 from deadline import until
 from ports import free_port
-from serving import PRIVATE, LongObjective, certificate_in, client_session, settings_in
+from serving import PRIVATE, UID, LongObjective, certificate_in, client_session, settings_in
 
 LIMIT_SECONDS = 20
 TESTS = Path(__file__).parents[1]
@@ -50,7 +50,7 @@ def tls(tmp_path: Path) -> ssl.SSLContext:
 
 async def ask_for_a_run(url: str, tls: ssl.SSLContext) -> None:
     """Ask as soon as the coordinator listens; it may end before it answers."""
-    token = sign(PRIVATE, "operator", "ada", datetime.now(UTC), timedelta(minutes=5))
+    token = sign(PRIVATE, "operator", "ada", datetime.now(UTC), timedelta(minutes=5), federation=UID)
     body = {"run": 1, "spec": federation_spec().to_json()}
     async with client_session(tls) as session:
         while True:

@@ -22,10 +22,10 @@ KEY = Key("default", "breast-cancer")
 
 @pytest.fixture
 def live(app: Flask, upstream, tmp_path: Path) -> Iterator[Live]:
-    """What the application has, but that looks at the object twenty times a second and lets go of it soon."""
+    """What the application has, but that lets go of a federation soon."""
     settings = Settings.of(write_settings(upstream, tmp_path, 8081, "a-login-token-of-some-length"))
     stream_of = opener(settings.signing_key_file, settings.ca_file)
-    made = Live(app.extensions["store"], stream_of, linger_seconds=0.2, object_seconds=0.05)
+    made = Live(app.extensions["store"], stream_of, linger_seconds=0.2)
     yield made
     made.close()
 

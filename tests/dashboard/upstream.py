@@ -1,22 +1,29 @@
 """A fake of everything the dashboard talks to: a federation of five hospitals, its API and its coordinator.
 
-``Upstream`` is told what happens (``begin``, ``commit``, ``lose`` ...) and serves it over real HTTP.
+``Upstream`` is told what happens (``begin``, ``commit``, ``lose`` ...) and serves it over real HTTPS.
 """
 
+import functools
 import json
 import math
+import ssl
+import tempfile
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from upstream_server import Server, handler
+from fake_kubernetes import FakeKubernetes, StatusError
+from upstream_server import Server, place_of
 
 from consilia import tokens
+from consilia.pki import make_authority
 
 Document = dict[str, Any]
+STATUS_SECONDS = 1.0  # the object's status is written this often at most, as the operator does
 NAMES = ("harbour", "hillcrest", "lakeside", "north", "riverside")
 
 
@@ -44,12 +51,17 @@ class Upstream:
         }
         self.status = idle_status()
         self.uid = "uid-1"
-        self.server = Server(("127.0.0.1", 0), handler(self))
-        self.url = f"http://127.0.0.1:{self.server.server_address[1]}"
+        self.api = FakeKubernetes()
+        self.closed = False
+        self.written_at = 0.0
+        self.endpoints: Document = {}
+        self.server = Server(self, tls())
+        self.url = f"https://localhost:{self.server.server_address[1]}"
         self.thread = threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
         self.thread.start()
 
     def close(self) -> None:
+        self.closed = True
         self.hang_up()
         self.server.shutdown()
         self.server.server_close()
@@ -175,13 +187,61 @@ class Upstream:
             "kind": "Federation",
             "metadata": {"name": self.name, "namespace": "default", "uid": self.uid, "resourceVersion": "1"},
             "spec": dict(self.spec),
-            "status": {**self.status, "endpoints": {"coordinator": self.url, "mlflow": "http://localhost:5000"}},
+            "status": {**self.status, "endpoints": {"coordinator": self.url, **MLFLOW, **self.endpoints}},
         }
+
+    def sync(self, at_once: bool = False) -> None:
+        """Let the API know the federation as it is now; of its status alone, once a second."""
+        with self.changed:
+            if not self.present:
+                self.api.delete("default", self.name)
+                return
+            now = time.monotonic()
+            federation = json.loads(json.dumps(self.federation()))
+            if at_once or now - self.written_at > STATUS_SECONDS or self._said(federation) != self._written:
+                self.written_at, self._written = now, self._said(federation)
+                self.api.put(federation)
+
+    _written: object = None
+
+    def _said(self, federation: Document) -> object:
+        return federation["spec"], federation["metadata"]["uid"], federation["status"]["phase"], self.endpoints
 
     def patch(self, spec: Document) -> Document:
         self.patches.append(spec)
         self.spec.update(spec)
-        return self.federation()
+        self.sync(at_once=True)
+        return self.api.get("default", self.name)
+
+    def patch_of(self, path: str, spec: Document) -> Document:
+        """A patch of the federation by its path; refused while ``refusal`` says so."""
+        self.api.allow_patch()
+        if place_of(path) != ("default", self.name):
+            raise StatusError(404, "NotFound", "not found")
+        if self.refusal:
+            raise StatusError(self.refusal[0], "Invalid", self.refusal[1])
+        return self.patch(spec)
+
+
+MLFLOW = {"mlflow": "http://localhost:5000"}
+
+
+@functools.cache
+def authority() -> Any:
+    """The authority of every fake upstream of this process."""
+    return make_authority("default/breast-cancer", datetime.now(UTC), days=1)
+
+
+@functools.cache
+def tls() -> ssl.SSLContext:
+    """The server's side, under :func:`authority`."""
+    certificate = authority().issue(["localhost", "127.0.0.1"], datetime.now(UTC), days=1)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    with tempfile.NamedTemporaryFile() as both:
+        both.write(certificate.cert_pem + certificate.key_pem)
+        both.flush()
+        context.load_cert_chain(both.name)
+    return context
 
 
 def idle_status() -> Document:
@@ -226,12 +286,15 @@ def write_settings(upstream: Upstream, folder: Path, port: int, login_token: str
     """The environment of a dashboard before ``upstream``; its files go to ``folder``."""
     private, upstream.public_key = tokens.generate_keypair()
     (folder / "signing.pem").write_bytes(private)
+    (folder / "ca.crt").write_bytes(authority().cert_pem)
     (folder / "api-token").write_text(upstream.api_token + "\n")
     (folder / "login-token").write_text(login_token + "\n")
     return {
         "CONSILIA_API_URL": upstream.url,
         "CONSILIA_API_TOKEN_FILE": str(folder / "api-token"),
+        "CONSILIA_API_CA_FILE": str(folder / "ca.crt"),
         "CONSILIA_SIGNING_KEY_FILE": str(folder / "signing.pem"),
+        "CONSILIA_CA_FILE": str(folder / "ca.crt"),
         "CONSILIA_LOGIN_TOKEN_FILE": str(folder / "login-token"),
         "CONSILIA_HTTP_PORT": str(port),
     }

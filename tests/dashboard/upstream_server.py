@@ -1,21 +1,29 @@
-"""The fake upstream's two faces over HTTP: the federations' API, and a coordinator's stream of events."""
+"""The fake upstream's two faces over HTTPS: the federations' API, and a coordinator's stream of events."""
 
+import itertools
 import json
+import ssl
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qsl, urlsplit
+
+from fake_kubernetes import API, StatusError
 
 from consilia import tokens
 
 Document = dict[str, Any]
-API = "/apis/consilia.health/v1alpha1"
 
 
 class Server(ThreadingHTTPServer):
     daemon_threads = True
     block_on_close = False
     request_queue_size = 64
+
+    def __init__(self, upstream: Any, context: ssl.SSLContext) -> None:
+        super().__init__(("127.0.0.1", 0), handler(upstream))
+        # The handshake is the request's thread's: a client that is slow with it holds up nobody.
+        self.socket = context.wrap_socket(self.socket, server_side=True, do_handshake_on_connect=False)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """A dashboard that hangs up is no error of the fake's."""
@@ -25,33 +33,41 @@ def handler(upstream: Any) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             upstream.requests.append(f"GET {self.path}")
-            if self.path.startswith("/v1/events"):
-                self._events()
-            elif self.path == f"{API}/federations":
-                items = [upstream.federation()] if upstream.present else []
-                self._api({"kind": "FederationList", "items": items})
-            elif self.path == self._mine() and upstream.present:
-                self._api(upstream.federation())
+            parts = urlsplit(self.path)
+            query = dict(parse_qsl(parts.query))
+            if parts.path == "/v1/events":
+                self._events(int(query.get("after", "0")))
             else:
-                self._answer(404, {"kind": "Status", "code": 404, "message": "not found"})
+                self._api(lambda: self._found(parts.path, query))
 
         def do_PATCH(self) -> None:
+            upstream.requests.append(f"PATCH {self.path}")
             body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
             assert self.headers["Content-Type"] == "application/merge-patch+json"
-            if upstream.refusal:
-                code, sentence = upstream.refusal
-                self._answer(code, {"kind": "Status", "code": code, "message": sentence})
-            else:
-                self._api(upstream.patch(body["spec"]))
+            self._api(lambda: upstream.patch_of(urlsplit(self.path).path, body["spec"]))
 
-        def _mine(self) -> str:
-            return f"{API}/namespaces/default/federations/{upstream.name}"
+        def _found(self, path: str, query: dict[str, str]) -> Document | None:
+            """The answer; None where it was a watch, which is over then."""
+            upstream.sync()
+            namespace, name = place_of(path)
+            if name is not None:
+                return upstream.api.get(namespace, name)  # type: ignore[no-any-return]
+            if query.get("watch") == "true":
+                self._watch(namespace, query)
+                return None
+            return upstream.api.list(namespace, query, self.headers.get("Accept", ""))  # type: ignore[no-any-return]
 
-        def _api(self, document: Document) -> None:
-            if self.headers["Authorization"] == f"Bearer {upstream.api_token}":
-                self._answer(200, document)
+        def _api(self, answer: Any) -> None:
+            if self.headers["Authorization"] != f"Bearer {upstream.api_token}":
+                self._answer(401, StatusError(401, "Unauthorized", "the bearer token is not valid").document)
+                return
+            try:
+                found = answer()
+            except StatusError as error:
+                self._answer(error.code, error.document)
             else:
-                self._answer(401, {"kind": "Status", "code": 401, "message": "the bearer token is not valid"})
+                if found is not None:
+                    self._answer(200, found)
 
         def _answer(self, code: int, document: Document) -> None:
             raw = json.dumps(document).encode()
@@ -61,14 +77,44 @@ def handler(upstream: Any) -> type[BaseHTTPRequestHandler]:
             self.end_headers()
             self.wfile.write(raw)
 
-        def _events(self) -> None:
+        def _watch(self, namespace: str | None, query: dict[str, str]) -> None:
+            """Lines of events; in chunks, as an API server sends them."""
+            token = upstream.api_token
+
+            def ended() -> bool:
+                upstream.sync()
+                return bool(upstream.closed) or upstream.api_token != token
+
+            events = upstream.api.watch(namespace, query, ended)
+            first = next(events, None)  # a watch that is not allowed is refused before it begins
+            self.protocol_version = "HTTP/1.1"
+            self.close_connection = True
+            self.send_response(200)
+            self.send_header("Transfer-Encoding", "chunked")
+            self.end_headers()
+            upstream.api.watches += 1
+            try:
+                for event in itertools.chain([first], events):
+                    self._chunk(event)
+                self.wfile.write(b"0\r\n\r\n")
+            finally:
+                upstream.api.watches -= 1
+
+        def _chunk(self, event: Document | None) -> None:
+            if event is not None:
+                line = json.dumps(event).encode() + b"\n"
+                self.wfile.write(b"%x\r\n%s\r\n" % (len(line), line))
+            elif hung_up(self.connection):
+                raise ConnectionResetError
+
+        def _events(self, sent: int) -> None:
             token = self.headers["Authorization"].removeprefix("Bearer ")
             if upstream.public_key is not None:
-                assert tokens.verify(token, upstream.public_key, datetime.now(UTC)).role == "viewer"
+                claims = tokens.verify(token, upstream.public_key, datetime.now(UTC), federation=upstream.uid)
+                assert claims.role == "viewer"
             if not upstream.answers:
                 self._answer(503, {"error": "down"})
                 return
-            sent = int(parse_qs(urlsplit(self.path).query).get("after", ["0"])[0])
             self.send_response(200)
             self.send_header("Content-Type", "text/event-stream")
             self.end_headers()
@@ -104,3 +150,28 @@ def handler(upstream: Any) -> type[BaseHTTPRequestHandler]:
             pass
 
     return Handler
+
+
+def place_of(path: str) -> tuple[str | None, str | None]:
+    """The namespace and the name in a path of the API; None where it has none."""
+    match path.removeprefix(f"{API}/").split("/"):
+        case ["federations"]:
+            return None, None
+        case ["namespaces", namespace, "federations"]:
+            return namespace, None
+        case ["namespaces", namespace, "federations", name]:
+            return namespace, name
+    raise StatusError(404, "NotFound", "the server could not find the requested resource")
+
+
+def hung_up(link: ssl.SSLSocket) -> bool:
+    """Whether the client left; a watch sends nothing by which to notice."""
+    link.setblocking(False)
+    try:
+        return link.recv(1) == b""
+    except ssl.SSLWantReadError:
+        return False
+    except OSError:
+        return True
+    finally:
+        link.setblocking(True)

@@ -28,7 +28,7 @@ def planned(manifest: Manifest) -> Plan:
 @pytest.fixture
 def site(folder: StateFolder) -> Site:
     """A machine."""
-    return Site(folder, PORTS, "localhost", "http://127.0.0.1:5005", {"PATH": "/bin"}, "embedded")
+    return Site(folder, "uid-1", PORTS, "localhost", "http://127.0.0.1:5005", {"PATH": "/bin"}, "embedded")
 
 
 @pytest.fixture
@@ -67,6 +67,7 @@ def test_servers_listen_on_loopback_and_the_quorum_of_the_environment_reaches_th
 ) -> None:
     assert processes["coordinator"].environment["CONSILIA_HTTP_HOST"] == "127.0.0.1"
     assert processes["coordinator"].environment["MIN_AGENTS"] == "2"
+    assert processes["coordinator"].environment["CONSILIA_FEDERATION_UID"] == "uid-1"
     assert processes["dashboard"].environment["CONSILIA_HTTP_HOST"] == "127.0.0.1"
     assert processes["dashboard"].environment["CONSILIA_API_URL"] == "http://127.0.0.1:5005"
     assert processes["tracking"].environment["MLFLOW_TRACKING_URI"] == "http://localhost:5003"

@@ -91,7 +91,7 @@ def _material(
         "broker-certificate": _certificate(site, authority, BROKER, kept("broker-certificate"), now),
         "coordinator-certificate": _certificate(site, authority, COORDINATOR, kept("coordinator-certificate"), now),
         "token-public-key": {"public.pem": key.public},
-        "tracking-token": {"token": _tracking_token(kept("tracking-token").get("token"), key, now)},
+        "tracking-token": {"token": _tracking_token(site, kept("tracking-token").get("token"), key, now)},
     }
     for account, password in accounts.items():
         material[account_secret(account)] = {"password": password}
@@ -121,13 +121,14 @@ def _certificate(site: Site, authority: Authority, component: str, kept: Data, n
     return {"tls.crt": issued.cert_pem, "tls.key": issued.key_pem}
 
 
-def _tracking_token(kept: bytes | None, key: SigningKey, now: datetime) -> bytes:
+def _tracking_token(site: Site, kept: bytes | None, key: SigningKey, now: datetime) -> bytes:
     """A token that outlives the next reconciles; the process reads it anew at each use."""
+    federation = site.federation.metadata.uid or ""
     if kept is not None:
         try:
-            tokens.verify(kept.decode(), key.public, now + TOKEN_RENEWAL)
+            tokens.verify(kept.decode(), key.public, now + TOKEN_RENEWAL, federation=federation)
         except tokens.InvalidToken:
             pass
         else:
             return kept
-    return tokens.sign(key.private, "tracking", "tracking", now, TOKEN_LIFE).encode()
+    return tokens.sign(key.private, "tracking", "tracking", now, TOKEN_LIFE, federation=federation).encode()

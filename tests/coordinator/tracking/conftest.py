@@ -209,7 +209,7 @@ async def _serve(federation: FakeFederation, folder: Path, runners: list[web.App
     authority = make_authority("consortium/breast-cancer", datetime.now(UTC), days=1)
     certificate = authority.issue(["localhost"], datetime.now(UTC))
     private, public = generate_keypair()
-    token = sign(private, "tracking", "tracking", datetime.now(UTC), timedelta(hours=1))
+    token = sign(private, "tracking", "tracking", datetime.now(UTC), timedelta(hours=1), federation="uid-1")
     files = {"ca.crt": authority.cert_pem, "tls.crt": certificate.cert_pem, "tls.key": certificate.key_pem}
     for name, content in {**files, "token": token.encode()}.items():
         (folder / name).write_bytes(content)
@@ -230,7 +230,7 @@ def _application(federation: FakeFederation, public: bytes) -> web.Application:
     @web.middleware
     async def authorised(request: web.Request, handler: Callable[..., Any]) -> web.StreamResponse:
         bearer = request.headers.get("Authorization", "").removeprefix("Bearer ")
-        if verify(bearer, public, datetime.now(UTC)).role != "tracking":
+        if verify(bearer, public, datetime.now(UTC), federation="uid-1").role != "tracking":
             raise web.HTTPForbidden
         try:
             return await handler(request)
