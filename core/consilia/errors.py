@@ -8,9 +8,12 @@
     │   ├── InvalidSetting   an environment variable or a flag of a process       (exit code 2)
     │   ├── InvalidData      a hospital's own table: column, type, label
     │   ├── InvalidMessage   bytes from another process that are not our protocol
-    │   └── IllegalEvent     an event that the state of a run does not admit
+    │   ├── IllegalEvent     an event that the state of a run does not admit
+    │   ├── InvalidPrivacy   numbers with which no promise of privacy can be kept
+    │   └── BudgetExceeded   a run or a release that would spend more than patients have left
     └── Unavailable          a part that ought to answer does not: broker, coordinator, port
         └── DamagedState     a file of ours that does not read back as it was written
+            └── DamagedLedger  a ledger that is torn, edited, missing or rolled back
 
 A message is one sentence: what, where, the value (never a patient's), what to do.
 """
@@ -44,9 +47,21 @@ class IllegalEvent(Refusal):
     """A run in this state does not admit this event."""
 
 
+class InvalidPrivacy(Refusal):
+    """Numbers with which no promise of privacy can be kept."""
+
+
+class BudgetExceeded(Refusal):
+    """A run or a release would spend more than its run, or its cohort's budget, has left; nothing was sent."""
+
+
 class Unavailable(ConsiliaError):
     """A part that ought to answer does not."""
 
 
 class DamagedState(Unavailable):
     """A file of ours does not read back as it was written."""
+
+
+class DamagedLedger(DamagedState):
+    """A cohort's ledger is torn, edited, missing or rolled back: what was spent is not known, so nothing is sent."""
