@@ -1,0 +1,109 @@
+"""DP-FedSGD: what is made of the hospitals' noisy sums. All of it is post-processing, and costs no privacy.
+
+Noise on sums of clipped record gradients, and steps at the coordinator (Abadi et al. 2016, with all records in every
+step); the model that is released is the mean of the last half of the iterates, in which the steps' noise averages out
+(Polyak & Juditsky 1992). No number here comes from patients but through those sums.
+
+Where the run released a centre, training sees ``1.5 (z - centre)``: what all patients have in common no longer uses up
+the norm to which gradients are clipped. The centre is subtracted as often as the row has an intercept (a clipped row
+has less than 1 of it), which makes it a linear map of rows: it folds into the weights, and the exported model is one of
+plain design rows.
+"""
+
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict
+
+from consilia.errors import InvalidData
+from consilia.features import STRETCH, FeatureMap
+from consilia.privacy.clipping import Flags
+from consilia.privacy.noise_plan import NoisePlan
+from consilia.vectors import FloatArray
+from consilia.wording import counted
+
+CENTRED_SCALE = 1.5
+"""How much longer rows are made once their centre is taken away."""
+
+
+class Centre(BaseModel):
+    """A public centre of design rows, ``d`` values without the intercept. It travels as JSON, bit by bit."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    centre: tuple[float, ...]
+
+    @classmethod
+    def of(cls, total: FloatArray, nominal_rows: int) -> Self:
+        """From the hospitals' summed noisy rows (d + 1), the last of which counts them.
+
+        That count is noisy too: it is taken for at least half of the nominal rows. No column's centre is outside of
+        +-2, where no column is.
+        """
+        rows = max(float(total[-1]), nominal_rows / 2)
+        return cls(centre=tuple(np.clip(total[:-1] / rows, -STRETCH, STRETCH).tolist()))
+
+    def rows(self, z: FloatArray) -> FloatArray:
+        """Design rows (n, d + 1) as training sees them; the intercept stays."""
+        centred = z.copy()
+        centred[:, :-1] -= z[:, -1:] * np.asarray(self.centre)
+        centred[:, :-1] *= CENTRED_SCALE
+        return centred
+
+    def weights(self, w: FloatArray) -> FloatArray:
+        """Weights (d + 1) of plain design rows, which give the log-odds that ``w`` gives of the centred ones."""
+        plain = w * CENTRED_SCALE
+        plain[-1] = w[-1] - plain[:-1] @ np.asarray(self.centre)
+        return plain
+
+
+@dataclass(frozen=True)
+class LastHalf:
+    """The mean of the iterates after the first ``skipped``, so far; ``mean`` is None before there is any."""
+
+    skipped: int
+    seen: int = 0
+    mean: FloatArray | None = None
+
+    @classmethod
+    def of(cls, rounds: int) -> Self:
+        """Of a run of ``rounds`` (>= 1): the last half, and the last iterate at least."""
+        return cls(skipped=rounds // 2)
+
+    def after(self, w: FloatArray) -> "LastHalf":
+        """With one more iterate (d + 1), in the order of rounds."""
+        taken = self.seen + 1 - self.skipped
+        if taken < 1:
+            return LastHalf(self.skipped, self.seen + 1)
+        mean = w.copy() if self.mean is None else self.mean + (w - self.mean) / taken
+        return LastHalf(self.skipped, self.seen + 1, mean)
+
+
+def step(w: FloatArray, total: FloatArray, plan: NoisePlan, l2: float) -> FloatArray:
+    """The next iterate (d + 1): ``w - eta (total / n0 + l2 w)``, the intercept without penalty; ``w`` stays as it is.
+
+    ``total`` (d + 1): the sum of the hospitals' noisy gradient sums. The number of rows behind it is not known to
+    anybody, so it is divided by the nominal one.
+    """
+    direction = total / plan.ask.nominal_rows
+    direction[:-1] += l2 * w[:-1]
+    next_w: FloatArray = w - plan.learning_rate * direction
+    return next_w
+
+
+def private_rows(feature_map: FeatureMap, x: FloatArray) -> FloatArray:
+    """Map clinical rows (n, d) to design rows (n, d + 1), whatever they hold; a row with NaN or infinity is all NaN.
+
+    Such a row counts as zeros in every sum (:mod:`consilia.privacy.clipping`). :meth:`FeatureMap.apply` refuses it,
+    and a refusal that others see would tell of one patient. Raises :class:`InvalidData` for another number of columns.
+    """
+    if x.ndim != 2 or x.shape[1] != len(feature_map.names):
+        raise InvalidData(
+            f"the table has shape {x.shape}: the feature map needs {counted(len(feature_map.names), 'column')}"
+        )
+    usable: Flags = np.logical_and.reduce(np.isfinite(x), axis=1)
+    with np.errstate(over="ignore"):
+        z = feature_map.apply(np.where(usable[:, None], x, 0.0))
+    z[~usable] = np.nan
+    return z
