@@ -164,11 +164,10 @@ class Ledger:
         planned = run.opened.terms.planned.get(kind)
         what = f"run {answer.run} of federation {run.opened.name}"
         if planned is None or run.made[kind] >= planned.times:
-            made = counted(planned.times if planned else 0, f"release of kind {kind}").replace(
-                "release of", "releases of"
-            )
+            times = planned.times if planned else 0
             raise BudgetExceeded(
-                f"{what} has made all of its {made}, for which its noise was calibrated: start a new run"
+                f"{what} has made {counted(times, f'{kind} release')} and its noise was calibrated for no more: "
+                "start a new run"
             )
         one = Loss.of(planned.event)
         in_training = kind != "evaluate"

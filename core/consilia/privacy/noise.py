@@ -12,9 +12,9 @@ numbers is the geometric mechanism (Ghosh, Roughgarden & Sundararajan 2009), pri
 How: rejection from steps (Devroye 1986, chapter II.3). Magnitudes below ``CELLS`` cells of ``CELL`` multiples are
 proposed by a table of 2^16 slots, of which a cell has a whole number; beyond, cells get half the chance of the one
 before. A multiple is uniform in its cell, and stays with probability ``f(k)`` over its proposal's. All of it is integer
-arithmetic but that last comparison, so each probability is right to 2^-46 of itself within 8 scales, and no multiple is
-ever impossible: over v values and t releases, that is less than ``v t 2^-45`` of epsilon. The time that a draw takes
-depends on what is rejected, and not on what is kept.
+arithmetic but that last comparison, so each probability is right to 2^-44 of itself within 8 sigma or 30 Laplace scales
+(beyond them lies less than 2^-43 of all), and no multiple there is impossible: v values in t releases cost less than
+``v t 2^-43`` of epsilon more. The time that a draw takes depends on what is rejected, and not on what is kept.
 """
 
 from dataclasses import dataclass

@@ -1,0 +1,132 @@
+"""Clipped sums: one record changes them by at most its bound, whatever it holds, and to the last bit."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from consilia.errors import InvalidPrivacy
+from consilia.features import FeatureMap
+from consilia.model import sigmoid
+from consilia.privacy.clipping import MARGIN, Norm, gradient_sum, row_sum
+from consilia.privacy.dp_fedsgd import Centre, private_rows
+from consilia.spec import Feature, Features
+
+GRID = 2.0**-26
+"""Of noise with sigma 17, for a bound of 1."""
+FINEST = 2.0**-36
+"""The finest for a bound of 1: here a last bit that moves is most likely to be seen."""
+WIDTH = 4
+
+anything = st.floats(allow_nan=True, allow_infinity=True, width=64)
+extreme = st.sampled_from([0.0, -0.0, 1.0, 5e-324, 2.7e-162, 1e-160, 1e154, 1.4e154, 1e300, -1.7e308, np.nan, np.inf])
+values = st.one_of(anything, extreme, st.floats(-3, 3))
+tables = st.integers(0, 6).flatmap(
+    lambda n: st.tuples(arrays(np.float64, (n, WIDTH), elements=values), arrays(np.float64, n, elements=values))
+)
+records = st.tuples(arrays(np.float64, (1, WIDTH), elements=values), arrays(np.float64, 1, elements=values))
+weights = arrays(np.float64, WIDTH, elements=st.one_of(st.floats(-1e100, 1e100), st.floats(-5, 5)))
+norms = st.sampled_from(["L1", "L2"])
+bounds = st.sampled_from([0.25, 1.0, 1.0000000001, 3.7, 64.0])
+
+
+def length(multiples: Any, norm: Norm) -> float:
+    """The norm of whole multiples of the grid, in Python's integers and one root: nothing is rounded on the way."""
+    whole = [int(value) for value in multiples]
+    return (sum(abs(v) for v in whole) if norm == "L1" else sum(v * v for v in whole) ** 0.5) * GRID
+
+
+@given(tables, records, weights, bounds, norms)
+def test_adding_any_record_changes_the_gradient_sum_by_at_most_the_bound(
+    table: Any, record: Any, w: Any, bound: float, norm: Norm
+) -> None:
+    before = gradient_sum(*table, w, bound, GRID, norm)
+    after = gradient_sum(np.vstack([table[0], record[0]]), np.append(table[1], record[1]), w, bound, GRID, norm)
+    assert length(after - before, norm) <= bound
+    np.testing.assert_array_equal(after - before, gradient_sum(*record, w, bound, GRID, norm))
+
+
+@given(tables, records, bounds, norms)
+def test_adding_any_record_changes_the_row_sum_by_at_most_the_bound(
+    table: Any, record: Any, bound: float, norm: Norm
+) -> None:
+    before = row_sum(table[0], bound, GRID, norm)
+    after = row_sum(np.vstack([record[0], table[0]]), bound, GRID, norm)
+    assert length(after - before, norm) <= bound
+
+
+@pytest.mark.parametrize("width", [1, 2, 7, 8, 9, 31, 129, 2001], ids="{} values".format)
+def test_a_table_gives_exactly_the_sum_of_what_its_records_give_alone(width: int) -> None:
+    """Were it only nearly so, as with a product of matrices, one record could move the last bits of all others'."""
+    draw = np.random.default_rng(width)
+    rows = max(70, min(3 * 65536 // width + 5, 4000))
+    z, w = draw.normal(size=(rows, width)), draw.normal(size=width)
+    y = (draw.random(rows) < 0.5).astype(float)
+    alone = sum(gradient_sum(z[i : i + 1].copy(), y[i : i + 1], w, 1.0, FINEST) for i in range(rows))
+    np.testing.assert_array_equal(gradient_sum(z, y, w, 1.0, FINEST), alone)
+    np.testing.assert_array_equal(gradient_sum(z[::-1], y[::-1], w, 1.0, FINEST), alone)
+
+
+def test_the_way_from_a_clinical_row_to_its_part_knows_no_other_row() -> None:
+    draw = np.random.default_rng(3)
+    columns = [Feature(name=f"c{i}", min=0, max=1, scale="sqrt" if i % 2 else "linear") for i in range(30)]
+    feature_map = FeatureMap.from_codebook(Features(label="ill", codebook=columns))
+    x, y, w = draw.random((500, 30)), (draw.random(500) < 0.5).astype(float), draw.normal(size=31)
+    centre = Centre(centre=tuple(draw.normal(size=30).tolist()))
+
+    def part(rows: slice) -> Any:
+        return gradient_sum(centre.rows(private_rows(feature_map, x[rows])), y[rows], w, 1.0, FINEST)
+
+    np.testing.assert_array_equal(part(slice(None)), sum(part(slice(i, i + 1)) for i in range(500)))
+
+
+def test_the_sum_is_that_of_the_formula() -> None:
+    draw = np.random.default_rng(5)
+    z, w, y = draw.normal(size=(200, 5)), draw.normal(size=5), (draw.random(200) < 0.5).astype(float)
+    gradients = (sigmoid(z @ w) - y)[:, None] * z
+    clipped = gradients * np.minimum(1.0, 0.5 / np.linalg.norm(gradients, axis=1))[:, None]
+    ours = gradient_sum(z, y, w, 0.5, GRID) * GRID
+    np.testing.assert_allclose(ours, clipped.sum(axis=0), atol=200 * (GRID + MARGIN))
+
+
+def test_a_long_gradient_reaches_the_bound_and_a_short_one_is_left_alone() -> None:
+    z, w = np.array([[30.0, 40.0]]), np.zeros(2)
+    long = gradient_sum(z, np.ones(1), w, 1.0, GRID) * GRID
+    short = gradient_sum(z / 100, np.ones(1), w, 1.0, GRID) * GRID
+    np.testing.assert_allclose(long, [-0.6, -0.8], atol=2 * GRID)
+    np.testing.assert_allclose(short, [-0.15, -0.2], atol=GRID)
+
+
+@pytest.mark.parametrize(
+    ("row", "label"),
+    [
+        pytest.param([np.nan, 1.0], 1.0, id="a value that is NaN"),
+        pytest.param([np.inf, 1.0], 1.0, id="an infinite value"),
+        pytest.param([1e200, 1.0], 1.0, id="a norm beyond float64"),
+        pytest.param([1.0, 1.0], np.nan, id="a label that is NaN"),
+        pytest.param([1.0, 1.0], 2.0, id="a label of 2"),
+        pytest.param([2.7e-162, 0.0], 1e162, id="a label that would undo the clipping"),
+    ],
+)
+def test_a_record_that_cannot_be_used_counts_as_zeros_and_spoils_nothing(row: list[float], label: float) -> None:
+    z, y, w = np.array([[0.5, 1.0], row]), np.array([1.0, label]), np.array([0.1, 0.2])
+    np.testing.assert_array_equal(gradient_sum(z, y, w, 1.0, GRID), gradient_sum(z[:1], y[:1], w, 1.0, GRID))
+
+
+def test_no_rows_sum_to_zeros() -> None:
+    assert gradient_sum(np.empty((0, 3)), np.empty(0), np.zeros(3), 1.0, GRID).tolist() == [0, 0, 0]
+
+
+def test_the_rows_given_stay_as_they_are() -> None:
+    z, y = np.array([[3.0, np.nan]]), np.array([1.0])
+    gradient_sum(z, y, np.ones(2), 1.0, GRID)
+    np.testing.assert_array_equal(z, [[3.0, np.nan]])
+
+
+@pytest.mark.parametrize("bound", [0.0, -1.0, float("nan"), 2.0**37 * GRID])
+def test_a_bound_that_sums_cannot_keep_exactly_is_refused(bound: float) -> None:
+    with pytest.raises(InvalidPrivacy, match="raise the noise, or give a clip norm above 0"):
+        gradient_sum(np.ones((1, 2)), np.ones(1), np.zeros(2), bound, GRID)
