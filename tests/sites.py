@@ -41,7 +41,7 @@ def site(
 ) -> Site:
     """A federation of ``hospitals``, each in the federation's namespace or its own of ``namespaces``.
 
-    ``agents``: the cohorts' ``spec.agent`` by hospital. ``spec`` sets fields of the federation's spec, ``more`` the site's.
+    ``agents``: the cohorts' ``spec.agent`` by hospital. ``spec`` sets fields of the federation's spec, ``more`` others.
     """
     document = federation_document(hospitals, **spec or {})
     document["metadata"] = {"name": name, "namespace": namespace, "uid": uid}

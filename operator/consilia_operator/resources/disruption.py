@@ -1,7 +1,7 @@
 """One PodDisruptionBudget over the hospitals of each namespace: a drain takes one at a time.
 
-A budget counts the pods of its own namespace alone. It is there only where a hospital is; in a hospital's namespace it is
-owned by a cohort there and goes with it.
+A budget counts the pods of its own namespace alone. It is there only where a hospital is; in a hospital's namespace it
+is owned by a cohort there and goes with it.
 """
 
 from consilia_operator.naming import COMPONENT_LABEL, UID_LABEL, Manifest, Owner, metadata, object_name

@@ -1,8 +1,8 @@
 """Claims: objects of their own, for a StatefulSet's templates can never be changed.
 
 A claim's size grows with the spec and never shrinks, and its class stays: what the API server could only refuse is told
-and not sent. A cohort's ledger is nobody's: no owner takes it along, no label of a federation has it pruned. So a cohort
-that is deleted and made again finds it.
+and not sent. A cohort's ledger is nobody's: no owner takes it along, no label of a federation has it pruned. So a
+cohort that is deleted and made again finds it.
 """
 
 from consilia.plan import BROKER, LEDGER, Component
