@@ -1,0 +1,387 @@
+"""What pods, their StatefulSets and their Events tell of a component: what is wrong, with which object, what to do."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from consilia_operator.pods import Problem, is_ready, pod_problems, settled, stuck_pods
+
+START = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
+NAME = "f-hospital-north-0"
+SET = {
+    "kind": "StatefulSet",
+    "metadata": {
+        "namespace": "north",
+        "name": "f-hospital-north",
+        "uid": "set-1",
+        "labels": {"app.kubernetes.io/component": "hospital", "consilia.health/hospital": "north"},
+    },
+}
+READY = [{"type": "Ready", "status": "True"}]
+
+
+def pod(hospital: str | None = "north", component: str = "hospital", **status: Any) -> dict[str, Any]:
+    labels = {"app.kubernetes.io/component": component, "controller-revision-hash": "old"}
+    name = f"f-{component}-0"
+    if hospital is not None:
+        labels["consilia.health/hospital"] = hospital
+        name = f"f-hospital-{hospital}-0"
+    return {
+        "kind": "Pod",
+        "metadata": {"namespace": "north", "name": name, "uid": "pod-1", "labels": labels},
+        "spec": {
+            "containers": [{"name": component, "resources": {"limits": {"memory": "1Gi"}}}],
+            "volumes": [
+                {"name": "tmp", "emptyDir": {}},
+                {"name": "outbox", "persistentVolumeClaim": {"claimName": "f-hospital-north-outbox"}},
+            ],
+        },
+        "status": status,
+    }
+
+
+def unscheduled(message: str, **more: Any) -> dict[str, Any]:
+    return pod(conditions=[{"type": "PodScheduled", "status": "False", "message": message, **more}])
+
+
+def waiting(reason: str, message: str = "", **container: Any) -> dict[str, Any]:
+    state = {"waiting": {"reason": reason, "message": message}}
+    return pod(containerStatuses=[{"name": "hospital", "image": "reg/x:1", "state": state, **container}])
+
+
+def crashing(**ended: Any) -> dict[str, Any]:
+    return waiting("CrashLoopBackOff", "back-off 20s", restartCount=4, lastState={"terminated": ended})
+
+
+def again(
+    component: str = "hospital", hospital: str | None = "north", restarts: int = 1, ready: bool = True, **ended: Any
+) -> dict[str, Any]:
+    """A container that ended and runs again."""
+    status = {
+        "name": component,
+        "image": "reg/x:1",
+        "restartCount": restarts,
+        "state": {"running": {"startedAt": "2026-11-24T12:00:00Z"}},
+        "lastState": {"terminated": {"finishedAt": "2026-11-24T11:59:59Z"} | ended},
+    }
+    return pod(hospital, component, containerStatuses=[status], conditions=READY if ready else [])
+
+
+def event(reason: str, message: str, uid: str = "pod-1", count: int = 1) -> dict[str, Any]:
+    return {"reason": reason, "message": message, "count": count, "involvedObject": {"uid": uid}}
+
+
+OOM = {"reason": "OOMKilled", "exitCode": 137}
+POD = f"Pod north/{NAME}"
+LOG = f"kubectl -n north logs {NAME} --previous says why"
+
+
+@pytest.mark.parametrize(
+    ("found", "reason", "message"),
+    [
+        pytest.param(
+            unscheduled("0/1 nodes are available: 1 Insufficient memory. preemption: 0/1 nodes are available."),
+            "Unschedulable",
+            f"{POD} cannot be scheduled: 0/1 nodes are available: 1 Insufficient memory. preemption: 0/1 nodes "
+            "are available: free memory on a node, add a node, or lower what it requests",
+            id="no memory",
+        ),
+        pytest.param(
+            unscheduled("0/2 nodes are available: 1 Insufficient cpu, 1 Insufficient memory."),
+            "Unschedulable",
+            f"{POD} cannot be scheduled: 0/2 nodes are available: 1 Insufficient cpu, 1 Insufficient memory: "
+            "free cpu and memory on a node, add a node, or lower what it requests",
+            id="neither cpu nor memory",
+        ),
+        pytest.param(
+            unscheduled("0/1 nodes are available: 1 node(s) had untolerated taint {a: b}."),
+            "Unschedulable",
+            f"{POD} cannot be scheduled: 0/1 nodes are available: 1 node(s) had untolerated taint {{a: b}}: add "
+            "a node without that taint, or take the taint away",
+            id="a taint",
+        ),
+        pytest.param(
+            unscheduled("0/1 nodes are available: 1 node(s) had volume node affinity conflict."),
+            "Unschedulable",
+            f"{POD} cannot be scheduled: 0/1 nodes are available: 1 node(s) had volume node affinity conflict: "
+            "bring the node that holds its volume back",
+            id="its volume's node is away",
+        ),
+        pytest.param(
+            unscheduled("0/1 nodes are available: 1 node(s) didn't match Pod's node affinity/selector."),
+            "Unschedulable",
+            f"{POD} cannot be scheduled: 0/1 nodes are available: 1 node(s) didn't match Pod's node "
+            "affinity/selector: add a node that fits, or mend what the scheduler names",
+            id="no node that is asked for",
+        ),
+        pytest.param(
+            pod(conditions=[{"type": "PodScheduled", "status": "False"}]),
+            "Unschedulable",
+            f"{POD} cannot be scheduled: the scheduler gives no reason: add a node that fits, or mend what the "
+            "scheduler names",
+            id="a silent scheduler",
+        ),
+        pytest.param(
+            unscheduled('0/1 nodes are available: persistentvolumeclaim "rows" not found. preemption: none'),
+            "ClaimMissing",
+            f"{POD} needs PersistentVolumeClaim north/rows, which does not exist: create it, or correct the name "
+            "that was given",
+            id="a missing claim",
+        ),
+        pytest.param(
+            unscheduled("0/1 nodes are available: pod has unbound immediate PersistentVolumeClaims."),
+            "ClaimPending",
+            f"{POD} waits for storage, PersistentVolumeClaim north/f-hospital-north-outbox stays Pending: let a "
+            "StorageClass provide it (kubectl describe it says why), or name one that can",
+            id="a claim without a volume",
+        ),
+        pytest.param(
+            waiting("ErrImagePull", "rpc error: not found"),
+            "ImageUnavailable",
+            f'{POD}: image "reg/x:1" cannot be pulled (rpc error: not found): correct its name, or see that the '
+            "node can reach its registry and may read it",
+            id="an image that cannot be pulled",
+        ),
+        pytest.param(
+            waiting("ImagePullBackOff", 'Back-off pulling image "reg/x:1": ErrImagePull: rpc error: not found'),
+            "ImageUnavailable",
+            f'{POD}: image "reg/x:1" cannot be pulled (rpc error: not found): correct its name, or see that the '
+            "node can reach its registry and may read it",
+            id="still not, for the same reason",
+        ),
+        pytest.param(
+            waiting("InvalidImageName"),
+            "ImageUnavailable",
+            f'{POD}: "reg/x:1" is not the name of an image: correct it',
+            id="no name of an image",
+        ),
+        pytest.param(
+            waiting("ErrImageNeverPull"),
+            "ImageUnavailable",
+            f'{POD}: image "reg/x:1" is not on the node and may not be pulled: load it, or correct its name',
+            id="an image that is not there",
+        ),
+        pytest.param(
+            waiting("CreateContainerConfigError", 'secret "database" not found'),
+            "SecretMissing",
+            f"{POD} needs Secret north/database, which does not exist: create it, or correct the name that was given",
+            id="a missing Secret",
+        ),
+        pytest.param(
+            waiting("CreateContainerConfigError", "couldn't find key password in Secret north/database"),
+            "SecretMissing",
+            f'{POD} needs the key "password" of Secret north/database: add it',
+            id="a missing key of a Secret",
+        ),
+        pytest.param(
+            waiting("CreateContainerConfigError", "container has runAsNonRoot and image will run as root"),
+            "ContainerRefused",
+            f"{POD} cannot start its container (CreateContainerConfigError): container has runAsNonRoot and "
+            "image will run as root: mend what is named",
+            id="a container that is refused",
+        ),
+        pytest.param(
+            waiting("RunContainerError"),
+            "ContainerRefused",
+            f"{POD} cannot start its container (RunContainerError): no reason is given: mend what is named",
+            id="refused without a word",
+        ),
+        pytest.param(
+            crashing(**OOM),
+            "OutOfMemory",
+            f"{POD} ends again and again: OOMKilled at its memory limit of 1Gi: raise the limit",
+            id="out of memory",
+        ),
+        pytest.param(
+            crashing(reason="Error", exitCode=2),
+            "Crashing",
+            f"{POD} ends again and again: Error, exit code 2: {LOG}",
+            id="crashing",
+        ),
+        pytest.param(
+            crashing(reason="Error", exitCode=2, message="starting\nCONSILIA_STATE is missing: set it.\n"),
+            "Crashing",
+            f"{POD} ends again and again: Error, exit code 2: CONSILIA_STATE is missing: set it: {LOG}",
+            id="with its own last word",
+        ),
+        pytest.param(crashing(), "Crashing", f"{POD} ends again and again: {LOG}", id="nobody knows how"),
+        pytest.param(
+            again(**OOM),
+            "PodRestarted",
+            f"{POD} restarted (OOMKilled at its memory limit of 1Gi: raise the limit)",
+            id="restarted once",
+        ),
+        pytest.param(
+            again(restarts=3, **OOM),
+            "OutOfMemory",
+            f"{POD} ends again and again: OOMKilled at its memory limit of 1Gi: raise the limit",
+            id="restarted again, running",
+        ),
+        pytest.param(
+            pod(containerStatuses=[{"name": "hospital", "state": {"terminated": {"reason": "Error", "exitCode": 1}}}]),
+            "PodRestarted",
+            f"{POD} restarted (Error, exit code 1)",
+            id="ended just now",
+        ),
+    ],
+)
+def test_a_pod_that_cannot_run_says_why_with_the_object_and_the_remedy(
+    found: dict[str, Any], reason: str, message: str
+) -> None:
+    (problem,) = pod_problems([found])
+    assert (problem.component, problem.hospital, problem.reason) == ("hospital-north", "north", reason)
+    assert problem.message == message
+    assert problem.sentence == f"north: {message}"
+
+
+@pytest.mark.parametrize(
+    "found",
+    [
+        pytest.param(pod(phase="Running", conditions=READY), id="ready"),
+        pytest.param(pod(), id="just made"),
+        pytest.param(waiting("ContainerCreating"), id="starting"),
+        pytest.param(again(exitCode=0), id="ended well and was started again"),
+        pytest.param(again("broker", None, exitCode=1), id="a broker that is ready again"),
+        pytest.param(
+            {"metadata": waiting("ErrImagePull")["metadata"] | {"deletionTimestamp": "now"}, "status": {}}, id="going"
+        ),
+    ],
+)
+def test_a_pod_that_runs_or_is_on_its_way_has_no_problem(found: dict[str, Any]) -> None:
+    assert pod_problems([found]) == []
+
+
+@pytest.mark.parametrize(
+    ("found", "seconds", "told"),
+    [
+        pytest.param(again("broker", None, exitCode=1), 59, True, id="running for a moment"),
+        pytest.param(again("broker", None, exitCode=1), 60, False, id="running for long"),
+        pytest.param(again("broker", None, ready=False, exitCode=1), 600, True, id="running and not ready"),
+        pytest.param(again(exitCode=1), 600, True, id="a hospital, of which only the coordinator knows"),
+    ],
+)
+def test_a_part_that_ended_is_well_once_it_has_run_for_a_while(found: dict[str, Any], seconds: int, told: bool) -> None:
+    assert bool(pod_problems([found], now=START + timedelta(seconds=seconds))) is told
+
+
+def test_a_problem_of_a_container_that_runs_again_says_when_it_ended() -> None:
+    (problem,) = pod_problems([again(exitCode=1)])
+    assert problem.at == datetime(2026, 11, 24, 11, 59, 59, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "told"), [pytest.param(9, False, id="looking"), pytest.param(10, True, id="looked long enough")]
+)
+def test_a_pod_may_look_for_its_node_for_ten_seconds(seconds: int, told: bool) -> None:
+    found = unscheduled("no node", lastTransitionTime="2026-11-24T12:00:00Z")
+    assert bool(pod_problems([found], now=START + timedelta(seconds=seconds))) is told
+
+
+def test_a_part_of_the_federation_itself_has_no_hospital() -> None:
+    (problem,) = pod_problems([again("broker", None, ready=False, exitCode=1)])
+    assert (problem.component, problem.hospital) == ("broker", None)
+    assert problem.sentence == "broker: Pod north/f-broker-0 restarted (Error, exit code 1)"
+
+
+@pytest.mark.parametrize(
+    ("told", "reason", "message"),
+    [
+        pytest.param(
+            event("FailedMount", 'MountVolume.SetUp failed for volume "s" : secret "keys" not found'),
+            "SecretMissing",
+            f"{POD} needs Secret north/keys, which does not exist: create it, or correct the name that was given",
+            id="a missing Secret",
+        ),
+        pytest.param(
+            event("FailedMount", 'MountVolume.SetUp failed for volume "c" : configmap "columns" not found'),
+            "ConfigMapMissing",
+            f"{POD} needs ConfigMap north/columns, which does not exist: create it, or correct the name that was given",
+            id="a missing ConfigMap",
+        ),
+        pytest.param(
+            event("FailedMount", "references non-existent secret key: ca.crt"),
+            "SecretMissing",
+            f'{POD} needs the key "ca.crt" of a Secret that it mounts: add it',
+            id="a missing key of a Secret",
+        ),
+        pytest.param(
+            event("FailedMount", "references non-existent config key: cohort.json"),
+            "ConfigMapMissing",
+            f'{POD} needs the key "cohort.json" of a ConfigMap that it mounts: add it',
+            id="a missing key of a ConfigMap",
+        ),
+        pytest.param(
+            event("FailedMount", "timed out waiting for the condition", count=3),
+            "MountFailed",
+            f"{POD} cannot mount a volume: timed out waiting for the condition: mend what is named",
+            id="whatever keeps failing",
+        ),
+    ],
+)
+def test_a_pod_that_only_says_that_it_is_starting_is_explained_by_its_events(
+    told: dict[str, Any], reason: str, message: str
+) -> None:
+    (problem,) = pod_problems([waiting("ContainerCreating")], [told])
+    assert (problem.reason, problem.message) == (reason, message)
+
+
+@pytest.mark.parametrize(
+    ("found", "told"),
+    [
+        pytest.param(pod(), event("FailedMount", 'secret "keys" not found', uid="pod-0"), id="of its predecessor"),
+        pytest.param(pod(conditions=READY), event("FailedMount", 'secret "keys" not found'), id="of one that is ready"),
+        pytest.param(pod(), event("FailedMount", "failed to sync secret cache", count=2), id="a hiccup"),
+        pytest.param(pod(), event("Pulled", 'secret "keys" not found'), id="of something else"),
+    ],
+)
+def test_events_that_are_over_or_of_another_pod_say_nothing(found: dict[str, Any], told: dict[str, Any]) -> None:
+    assert pod_problems([found], [told]) == []
+
+
+@pytest.mark.parametrize(
+    ("said", "message"),
+    [
+        pytest.param(
+            'create Pod p in StatefulSet s failed error: pods "p" is forbidden: exceeded quota: q',
+            'pods "p" is forbidden: exceeded quota: q: raise the ResourceQuota of namespace north, or lower what '
+            "the pod requests",
+            id="a quota",
+        ),
+        pytest.param(
+            'create Pod p in StatefulSet s failed error: pods "p" is forbidden: violates PodSecurity "restricted:v1"',
+            'pods "p" is forbidden: violates PodSecurity "restricted:v1": let the pod security level of namespace '
+            "north allow it",
+            id="pod security",
+        ),
+        pytest.param("admission webhook says no", "admission webhook says no: mend what the API server names", id="no"),
+    ],
+)
+def test_a_statefulset_whose_pod_the_api_server_refuses_says_so(said: str, message: str) -> None:
+    told = [event("FailedCreate", said, uid="set-1")]
+    expected = Problem(
+        "hospital-north", "north", "PodRefused", f"StatefulSet north/f-hospital-north may not make its pod: {message}"
+    )
+    assert pod_problems([], told, [SET]) == [expected]
+    assert pod_problems([pod()], told, [SET]) == [], "the pod is there by now"
+    assert pod_problems([], [], [SET]) == [], "it is about to be made"
+
+
+def test_a_pod_that_never_became_ready_on_an_old_revision_is_replaced() -> None:
+    found: dict[str, Any] = SET | {"status": {"updateRevision": "new"}}
+    assert stuck_pods([pod()], [found]) == [("north", NAME)]
+    assert stuck_pods([pod(conditions=READY)], [found]) == []
+    assert stuck_pods([pod()], [SET | {"status": {"updateRevision": "old"}}]) == []
+
+
+@pytest.mark.parametrize(
+    ("pods", "all_ready"),
+    [
+        pytest.param([pod(conditions=READY)], True, id="ready"),
+        pytest.param([pod(conditions=READY), pod()], False, id="one is not"),
+        pytest.param([pod(conditions=[{"type": "Ready", "status": "False"}])], False, id="not any more"),
+    ],
+)
+def test_pods_are_settled_once_all_are_ready(pods: list[dict[str, Any]], all_ready: bool) -> None:
+    assert settled(pods) is all_ready
+    assert all(is_ready(each) for each in pods) is all_ready
