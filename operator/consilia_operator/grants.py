@@ -9,7 +9,7 @@ from consilia.manifest import explain
 from consilia.plan import hospital_component
 from consilia.spec import Cohort, Federation, HospitalRef
 from consilia_operator.naming import Manifest
-from consilia_operator.pods import Problem
+from consilia_operator.problems import Problem
 from consilia_operator.reasons import Reason
 
 Key = tuple[str, str]

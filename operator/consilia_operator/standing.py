@@ -17,7 +17,7 @@ from consilia.status import FederationStatus, HospitalCounts, HospitalStatus, Ph
 from consilia.wording import counted, first_of
 from consilia_operator.naming import Manifest
 from consilia_operator.outcome import Reconciled
-from consilia_operator.pods import Problem, time_of
+from consilia_operator.problems import Problem, time_of
 from consilia_operator.reasons import Reason
 
 MOST_TOLD = 5

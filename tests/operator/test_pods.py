@@ -74,6 +74,7 @@ def event(reason: str, message: str, uid: str = "pod-1", count: int = 1) -> dict
 
 OOM = {"reason": "OOMKilled", "exitCode": 137}
 POD = f"Pod north/{NAME}"
+STORAGE = "create that StorageClass, name one that can provide it, or see what kubectl describe says of the claim"
 LOG = f"kubectl -n north logs {NAME} --previous says why"
 
 
@@ -132,8 +133,7 @@ LOG = f"kubectl -n north logs {NAME} --previous says why"
         pytest.param(
             unscheduled("0/1 nodes are available: pod has unbound immediate PersistentVolumeClaims."),
             "ClaimPending",
-            f"{POD} waits for storage, PersistentVolumeClaim north/f-hospital-north-outbox stays Pending: let a "
-            "StorageClass provide it (kubectl describe it says why), or name one that can",
+            f"{POD} waits for storage, as PersistentVolumeClaim north/f-hospital-north-outbox gets none: {STORAGE}",
             id="a claim without a volume",
         ),
         pytest.param(
@@ -268,6 +268,27 @@ def test_a_part_that_ended_is_well_once_it_has_run_for_a_while(found: dict[str, 
 def test_a_problem_of_a_container_that_runs_again_says_when_it_ended() -> None:
     (problem,) = pod_problems([again(exitCode=1)])
     assert problem.at == datetime(2026, 11, 24, 11, 59, 59, tzinfo=UTC)
+
+
+def claim(name: str = "f-hospital-north-outbox", phase: str = "Pending", **spec: Any) -> dict[str, Any]:
+    return {"metadata": {"namespace": "north", "name": name}, "spec": spec, "status": {"phase": phase}}
+
+
+@pytest.mark.parametrize(
+    ("known", "named"),
+    [
+        pytest.param(
+            [claim(storageClassName="absent")], "north/f-hospital-north-outbox (StorageClass absent)", id="a class"
+        ),
+        pytest.param([claim()], "north/f-hospital-north-outbox (the cluster's default StorageClass)", id="no class"),
+        pytest.param([claim("another")], "north/f-hospital-north-outbox", id="another pod's"),
+        pytest.param([claim(phase="Bound")], "north/f-hospital-north-outbox", id="bound meanwhile"),
+    ],
+)
+def test_of_a_pods_claims_those_are_named_that_get_no_volume(known: list[dict[str, Any]], named: str) -> None:
+    found = unscheduled("0/1 nodes are available: pod has unbound immediate PersistentVolumeClaims.")
+    (problem,) = pod_problems([found], claims=known)
+    assert problem.message == f"{POD} waits for storage, as PersistentVolumeClaim {named} gets none: {STORAGE}"
 
 
 @pytest.mark.parametrize(
