@@ -12,7 +12,7 @@ help: ## list the commands
 demo: .venv/demo .venv/project ## five hospitals train one model; dashboard on 8081, MLflow on 5000
 	@$(bin)/consilia run examples/breast-cancer.yaml
 
-test: debian lint ## everything: lint, types and all tests, with a real Prosody, MLflow and Chromium
+test: debian lint ## everything: lint, types and all tests, with a real Prosody, PostgreSQL, MLflow and Chromium
 	$(bin)/python -m pytest -m "not cluster"
 
 check: lint ## in under a minute: lint, types and the tests that need no other program
@@ -30,11 +30,11 @@ bench: .venv/dev .venv/project debian ## this project, a floor and Flower, side 
 images: ## the container images, with Docker or buildah; NAMES="agent broker" for some
 	setup/images $(NAMES)
 
-cluster: .venv/dev .venv/project ## a Kubernetes of one node on this machine, without Docker, and Consilia on it; DOWN=1 ends it
+cluster: .venv/dev .venv/project ## a Kubernetes of one node on this machine, without Docker, with the example; DOWN=1 ends it
 	@setup/debian cluster
 	@setup/cluster node $(if $(DOWN),down)
 
-kind: .venv/dev .venv/project ## the same in Docker, with kind
+kind: ## the same in Docker, with kind
 	@setup/cluster kind $(if $(DOWN),down)
 
 locks: .venv/dev ## compile the locks from pyproject.toml; UPGRADE=--upgrade takes newer versions
