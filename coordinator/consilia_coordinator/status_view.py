@@ -86,9 +86,7 @@ def message(facts: Facts, spec: FederationSpec) -> str:
     if facts.broker_problem:
         return facts.broker_problem
     if run.state is State.IDLE:
-        if run.complete:
-            return f"run {run.number} is complete: {counted(run.committed, 'round')}"
-        return f"stopped after round {max(run.committed, 0)} of {run.target}; Start resumes it"
+        return _why_at_rest(run)
     if run.state is State.REGISTRATION:
         return _who_is_missing(facts, spec)
     if run.exchange is None:
@@ -162,6 +160,14 @@ def _hospital_phase(run: Run, member: Member) -> HospitalPhase:
 
 def _members(facts: Facts, spec: FederationSpec) -> list[Member]:
     return [facts.roster.member(name) for name in spec.hospital_names]
+
+
+def _why_at_rest(run: Run) -> str:
+    if run.complete:
+        return f"run {run.number} is complete: {counted(run.committed, 'round')}"
+    if run.committed <= 0:
+        return f"waiting for Start: {counted(run.target, 'round')}"
+    return f"stopped after round {run.committed} of {run.target}; Start resumes it"
 
 
 def _who_is_missing(facts: Facts, spec: FederationSpec) -> str:

@@ -74,8 +74,14 @@ def hospital(found: Facts, name: str) -> HospitalStatus:
         pytest.param(
             facts(replace(IDLE, suspended=True)),
             "Idle",
-            "stopped after round 0 of 3; Start resumes it",
+            "waiting for Start: 3 rounds",
             id="suspended from the start",
+        ),
+        pytest.param(
+            facts(replace(IDLE, suspended=True, committed=2)),
+            "Idle",
+            "stopped after round 2 of 3; Start resumes it",
+            id="stopped",
         ),
         pytest.param(
             facts(replace(IDLE, committed=3, complete=True)), "Complete", "run 1 is complete: 3 rounds", id="complete"
