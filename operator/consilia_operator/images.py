@@ -10,7 +10,7 @@ from typing import Any
 
 from consilia.plan import Component
 from consilia_operator.naming import Manifest, component_of
-from consilia_operator.pods import Problem
+from consilia_operator.problems import Problem
 from consilia_operator.resources.site import Choice, Site
 from consilia_operator.settings import Settings
 
@@ -18,7 +18,9 @@ CHOSEN_BY = "consilia.health/image-chosen-by"
 """Annotation of a StatefulSet: who chose its image."""
 INSTALLATION, SPEC = "installation", "spec"
 NOT_ALLOWED = "ImageNotAllowed"
-"""Reason of the problem."""
+"""Reason of a problem: no pod is made."""
+KEPT = "ImageKept"
+"""Reason of a problem that hinders nothing: the pod goes on with the image that it has."""
 _RUNNING = ("Training", "Stopping")
 _WHERE = {"broker": "spec.broker", "coordinator": "spec.coordinator", "tracking": "spec.tracking"}
 
@@ -87,7 +89,11 @@ def image_problems(site: Site) -> list[Problem]:
                 f"{' or '.join(prefixes)}, or have the administrator add it to the allowed images of the installation "
                 "(operator.allowedImages of the chart)"
             )
-            problems.append(Problem(component.name, component.hospital, NOT_ALLOWED, message))
+            kept = image_of(site, component)
+            if kept is not None:
+                message += f"; until then the pod keeps {kept.image}"
+            reason = NOT_ALLOWED if kept is None else KEPT
+            problems.append(Problem(component.name, component.hospital, reason, message))
     return problems
 
 

@@ -117,6 +117,9 @@ def test_a_wish_that_is_not_allowed_leaves_what_runs_and_the_right_one_is_follow
     running = present_images(sets_of(site()))
     wrong = site(agents={"north": {"image": "evil.example/miner:1"}}, present=running)
     assert chosen(wrong) == f"{OURS}:1.0"
+    (problem,) = image_problems(wrong)
+    assert problem.reason == "ImageKept", "what goes on is no reason to block anything"
+    assert problem.message.endswith(f"; until then the pod keeps {OURS}:1.0")
     still = present_images(sets_of(wrong))
     assert still["hospital-north"] == Choice(f"{OURS}:1.0", INSTALLATION)
     right = site(agents={"north": {"image": f"{OURS}:2.1"}}, present=still)

@@ -1,5 +1,9 @@
 """How a component's pod is made: as its owner says, else as the component needs."""
 
+import os
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -131,3 +135,26 @@ def test_every_pod_meets_the_restricted_standard_and_holds_no_token(component: A
         assert security["capabilities"] == {"drop": ["ALL"]}
         assert container["resources"]["requests"].keys() == {"cpu", "memory"}
         assert container["resources"]["limits"]["memory"]
+
+
+def test_a_hospital_is_alive_while_its_pulse_is_young(tmp_path: Path) -> None:
+    (container,) = pod_of()["containers"]
+    (named,) = [each["value"] for each in container["env"] if each["name"] == "CONSILIA_PULSE_FILE"]
+    pulse = tmp_path / "pulse"
+    command = [part.replace(named, str(pulse)) for part in container["livenessProbe"]["exec"]["command"]]
+    command[0] = sys.executable
+
+    def alive() -> bool:
+        return subprocess.run(command, check=False, capture_output=True).returncode == 0
+
+    assert not alive()
+    pulse.touch()
+    assert alive()
+    os.utime(pulse, (0, 0))
+    assert not alive()
+
+
+@pytest.mark.parametrize("component", ["broker", "coordinator", "hospital-north"])
+def test_what_rounds_need_is_looked_after(component: str) -> None:
+    (container,) = pod_of(component)["containers"]
+    assert container["livenessProbe"]["periodSeconds"] * container["livenessProbe"].get("failureThreshold", 3) <= 90

@@ -9,14 +9,14 @@ from consilia.plan import BROKER, LEDGER, Component
 from consilia.pod import Agent, Coordinator, Storage, quantity
 from consilia.spec import Cohort
 from consilia_operator.naming import COMPONENT_LABEL, Manifest, metadata, object_name, selector
-from consilia_operator.pods import Problem
+from consilia_operator.problems import Problem
 from consilia_operator.resources.site import Site
 
 SIZE = "1Gi"
 LEDGER_SIZE = "64Mi"
 COHORT_LABEL = "consilia.health/cohort"
 KEPT = "StorageKept"
-"""Reason of the problem."""
+"""Reason of a problem that hinders nothing: the claim stays as it is."""
 
 
 def claims(site: Site, component: Component) -> list[Manifest]:

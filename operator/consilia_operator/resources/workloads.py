@@ -16,6 +16,9 @@ from consilia_operator.resources.storage import claim_name
 
 USER = 10001
 REVISION = "consilia.health/revision"
+PULSE = "/tmp/pulse"  # noqa: S108 - in an emptyDir of the pod's own
+PULSE_AGE_SECONDS = 60
+"""A pulse is touched every five seconds; after three looks at an old one, half a minute apart, the pod is ended."""
 REQUESTS: Mapping[str, Mapping[str, str]] = {
     "broker": {"cpu": "50m", "memory": "64Mi"},
     "coordinator": {"cpu": "100m", "memory": "128Mi"},
@@ -111,7 +114,7 @@ def _container(site: Site, component: Component, image: str) -> Manifest:
         "name": component.kind,
         "image": image,
         "imagePullPolicy": "IfNotPresent",
-        "env": [{"name": name, "value": value} for name, value in sorted(site.environment(component).items())],
+        "env": [{"name": name, "value": value} for name, value in sorted(_environment(site, component).items())],
         "ports": [{"name": name, "containerPort": port} for name, port in sorted(component.ports.items())],
         "resources": _resources(component, site.pod(component).resources),
         "securityContext": {
@@ -126,8 +129,17 @@ def _container(site: Site, component: Component, image: str) -> Manifest:
     return container | _probes(component)
 
 
+def _environment(site: Site, component: Component) -> dict[str, str]:
+    environment = site.environment(component)
+    return environment | {"CONSILIA_PULSE_FILE": PULSE} if component.kind == "hospital" else environment
+
+
 def _probes(component: Component) -> Manifest:
-    """Ready: it does its work. Alive: it can. A hospital and tracking have no port; they end when they cannot go on."""
+    """Ready: it does its work. Alive: it can.
+
+    A hospital has no port: it is alive while its event loop touches its pulse, which it starts within the first delay.
+    Tracking has neither; it ends when it cannot go on, and no round waits for it.
+    """
     if component.kind == "broker":
         probe = {"tcpSocket": {"port": "xmpp"}}
         return {"readinessProbe": probe | {"periodSeconds": 1}, "livenessProbe": probe | {"periodSeconds": 10}}
@@ -144,6 +156,17 @@ def _probes(component: Component) -> Manifest:
                 "timeoutSeconds": 5,
                 "failureThreshold": 6,
             },
+        }
+    if component.kind == "hospital":
+        look = f"import os, sys, time; sys.exit(time.time() - os.stat({PULSE!r}).st_mtime > {PULSE_AGE_SECONDS})"
+        return {
+            "livenessProbe": {
+                "exec": {"command": ["python", "-I", "-S", "-c", look]},
+                "initialDelaySeconds": 60,
+                "periodSeconds": 30,
+                "timeoutSeconds": 10,
+                "failureThreshold": 3,
+            }
         }
     return {}
 
