@@ -1,81 +1,12 @@
 """What pods, their StatefulSets and their Events tell of a component: what is wrong, with which object, what to do."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from consilia_operator.pods import Problem, is_ready, pod_problems, settled, stuck_pods
-
-START = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
-NAME = "f-hospital-north-0"
-SET = {
-    "kind": "StatefulSet",
-    "metadata": {
-        "namespace": "north",
-        "name": "f-hospital-north",
-        "uid": "set-1",
-        "labels": {"app.kubernetes.io/component": "hospital", "consilia.health/hospital": "north"},
-    },
-}
-READY = [{"type": "Ready", "status": "True"}]
-
-
-def pod(hospital: str | None = "north", component: str = "hospital", **status: Any) -> dict[str, Any]:
-    labels = {"app.kubernetes.io/component": component, "controller-revision-hash": "old"}
-    name = f"f-{component}-0"
-    if hospital is not None:
-        labels["consilia.health/hospital"] = hospital
-        name = f"f-hospital-{hospital}-0"
-    return {
-        "kind": "Pod",
-        "metadata": {"namespace": "north", "name": name, "uid": "pod-1", "labels": labels},
-        "spec": {
-            "containers": [{"name": component, "resources": {"limits": {"memory": "1Gi"}}}],
-            "volumes": [
-                {"name": "tmp", "emptyDir": {}},
-                {"name": "outbox", "persistentVolumeClaim": {"claimName": "f-hospital-north-outbox"}},
-            ],
-        },
-        "status": status,
-    }
-
-
-def unscheduled(message: str, **more: Any) -> dict[str, Any]:
-    return pod(conditions=[{"type": "PodScheduled", "status": "False", "message": message, **more}])
-
-
-def waiting(reason: str, message: str = "", **container: Any) -> dict[str, Any]:
-    state = {"waiting": {"reason": reason, "message": message}}
-    return pod(containerStatuses=[{"name": "hospital", "image": "reg/x:1", "state": state, **container}])
-
-
-def crashing(**ended: Any) -> dict[str, Any]:
-    return waiting("CrashLoopBackOff", "back-off 20s", restartCount=4, lastState={"terminated": ended})
-
-
-def again(
-    component: str = "hospital", hospital: str | None = "north", restarts: int = 1, ready: bool = True, **ended: Any
-) -> dict[str, Any]:
-    """A container that ended and runs again."""
-    status = {
-        "name": component,
-        "image": "reg/x:1",
-        "restartCount": restarts,
-        "state": {"running": {"startedAt": "2026-11-24T12:00:00Z"}},
-        "lastState": {"terminated": {"finishedAt": "2026-11-24T11:59:59Z"} | ended},
-    }
-    return pod(hospital, component, containerStatuses=[status], conditions=READY if ready else [])
-
-
-def event(reason: str, message: str, uid: str = "pod-1", count: int = 1) -> dict[str, Any]:
-    return {"reason": reason, "message": message, "count": count, "involvedObject": {"uid": uid}}
-
-
-OOM = {"reason": "OOMKilled", "exitCode": 137}
-POD = f"Pod north/{NAME}"
-STORAGE = "create that StorageClass, name one that can provide it, or see what kubectl describe says of the claim"
-LOG = f"kubectl -n north logs {NAME} --previous says why"
+from pod_manifests import NAME, POD, READY, SET, START, STORAGE, again, event, pod, unscheduled, waiting
 
 
 @pytest.mark.parametrize(
@@ -187,43 +118,6 @@ LOG = f"kubectl -n north logs {NAME} --previous says why"
             f"{POD} cannot start its container (RunContainerError): no reason is given: mend what is named",
             id="refused without a word",
         ),
-        pytest.param(
-            crashing(**OOM),
-            "OutOfMemory",
-            f"{POD} ends again and again: OOMKilled at its memory limit of 1Gi: raise the limit",
-            id="out of memory",
-        ),
-        pytest.param(
-            crashing(reason="Error", exitCode=2),
-            "Crashing",
-            f"{POD} ends again and again: Error, exit code 2: {LOG}",
-            id="crashing",
-        ),
-        pytest.param(
-            crashing(reason="Error", exitCode=2, message="starting\nCONSILIA_STATE is missing: set it.\n"),
-            "Crashing",
-            f"{POD} ends again and again: Error, exit code 2: CONSILIA_STATE is missing: set it: {LOG}",
-            id="with its own last word",
-        ),
-        pytest.param(crashing(), "Crashing", f"{POD} ends again and again: {LOG}", id="nobody knows how"),
-        pytest.param(
-            again(**OOM),
-            "PodRestarted",
-            f"{POD} restarted (OOMKilled at its memory limit of 1Gi: raise the limit)",
-            id="restarted once",
-        ),
-        pytest.param(
-            again(restarts=3, **OOM),
-            "OutOfMemory",
-            f"{POD} ends again and again: OOMKilled at its memory limit of 1Gi: raise the limit",
-            id="restarted again, running",
-        ),
-        pytest.param(
-            pod(containerStatuses=[{"name": "hospital", "state": {"terminated": {"reason": "Error", "exitCode": 1}}}]),
-            "PodRestarted",
-            f"{POD} restarted (Error, exit code 1)",
-            id="ended just now",
-        ),
     ],
 )
 def test_a_pod_that_cannot_run_says_why_with_the_object_and_the_remedy(
@@ -250,24 +144,6 @@ def test_a_pod_that_cannot_run_says_why_with_the_object_and_the_remedy(
 )
 def test_a_pod_that_runs_or_is_on_its_way_has_no_problem(found: dict[str, Any]) -> None:
     assert pod_problems([found]) == []
-
-
-@pytest.mark.parametrize(
-    ("found", "seconds", "told"),
-    [
-        pytest.param(again("broker", None, exitCode=1), 59, True, id="running for a moment"),
-        pytest.param(again("broker", None, exitCode=1), 60, False, id="running for long"),
-        pytest.param(again("broker", None, ready=False, exitCode=1), 600, True, id="running and not ready"),
-        pytest.param(again(exitCode=1), 600, True, id="a hospital, of which only the coordinator knows"),
-    ],
-)
-def test_a_part_that_ended_is_well_once_it_has_run_for_a_while(found: dict[str, Any], seconds: int, told: bool) -> None:
-    assert bool(pod_problems([found], now=START + timedelta(seconds=seconds))) is told
-
-
-def test_a_problem_of_a_container_that_runs_again_says_when_it_ended() -> None:
-    (problem,) = pod_problems([again(exitCode=1)])
-    assert problem.at == datetime(2026, 11, 24, 11, 59, 59, tzinfo=UTC)
 
 
 def claim(name: str = "f-hospital-north-outbox", phase: str = "Pending", **spec: Any) -> dict[str, Any]:
@@ -297,12 +173,6 @@ def test_of_a_pods_claims_those_are_named_that_get_no_volume(known: list[dict[st
 def test_a_pod_may_look_for_its_node_for_ten_seconds(seconds: int, told: bool) -> None:
     found = unscheduled("no node", lastTransitionTime="2026-11-24T12:00:00Z")
     assert bool(pod_problems([found], now=START + timedelta(seconds=seconds))) is told
-
-
-def test_a_part_of_the_federation_itself_has_no_hospital() -> None:
-    (problem,) = pod_problems([again("broker", None, ready=False, exitCode=1)])
-    assert (problem.component, problem.hospital) == ("broker", None)
-    assert problem.sentence == "broker: Pod north/f-broker-0 restarted (Error, exit code 1)"
 
 
 @pytest.mark.parametrize(
