@@ -25,7 +25,7 @@ class Chooser:
             if self._asked_at is not None and self._clock() - self._asked_at < FRESH_SECONDS:
                 return list(self._keys)
         asked_at = self._clock()
-        keys = self._store.keys()
+        keys = self._store.names()
         with self._lock:
             self._keys, self._asked_at = keys, asked_at
         return list(keys)

@@ -72,7 +72,7 @@ class Watch(Protocol):
 class FederationStore(Protocol):
     """What the dashboard asks of the API: the seam that tests fake."""
 
-    def keys(self) -> list[Key]:
+    def names(self) -> list[Key]:
         """All federations that this dashboard may see, in order."""
 
     def get(self, key: Key) -> Document:
@@ -96,7 +96,7 @@ class ApiStore:
         self._token_file = token_file
         self._ca_file = ca_file
 
-    def keys(self) -> list[Key]:
+    def names(self) -> list[Key]:
         return sorted(key for item in self._items(COLLECTION, _NAMES_ONLY) if (key := _key(item)) is not None)
 
     def get(self, key: Key) -> Document:

@@ -16,7 +16,7 @@ export const drawHeader = (view) => {
   text($("sentence"), face.sentence);
   text($("advice"), face.advice);
   drawNotes(face.notes);
-  $("model-line").hidden = view.stage !== "Complete" || !view.model;
+  attribute($("model-line"), "data-there", view.stage === "Complete" && view.model ? "yes" : null);
   if (view.model) text($("model-code"), `mlflow.pyfunc.load_model("${view.model.uri}")`);
   drawLoss(view);
 };
