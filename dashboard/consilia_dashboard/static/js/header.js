@@ -40,7 +40,7 @@ const drawLoss = (view) => {
 
 const lossOf = (view) => {
   if (view.lost) return `The coordinator does not answer since ${clock(view.lost.since)}; retrying. (${view.lost.reason})`;
-  if (view.unreachable) return `The federations' API does not answer since ${clock(view.unreachable.since)}; retrying.`;
+  if (view.unreachable) return `The federations' API does not answer since ${clock(view.unreachable.since)}; retrying. (${view.unreachable.reason})`;
   return "";
 };
 
