@@ -5,7 +5,7 @@ it was at its pod's start. An operator writes object by object and may be gone a
 """
 
 import base64
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from copy import deepcopy
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -18,8 +18,9 @@ from consilia.plan import BROKER, COORDINATOR, account_secret, plan
 from consilia.spec import Cohort, Federation
 from consilia.tokens import generate_keypair
 from consilia_operator.naming import COMPONENT_LABEL, HOSPITAL_LABEL, Manifest, object_name
-from consilia_operator.resources.certificates import split
+from consilia_operator.resources.certificates import SERVERS, certificate_secret, split
 from consilia_operator.resources.everything import everything, waiting
+from consilia_operator.resources.passwords import ROTATION
 from consilia_operator.resources.rotation import confirmed_revisions
 from consilia_operator.resources.secrets import Data, SigningKey, secret_names
 from consilia_operator.resources.site import SECRETS, Site
@@ -70,7 +71,7 @@ class Rotating:
     pods: dict[str, Pod] = field(default_factory=dict)
     others: dict[tuple[str, str, str], Manifest] = field(default_factory=dict)
     seen: Callable[[], None] = lambda: None
-    """Called after every single write."""
+    """Called after every single write and every pod's start."""
 
     @property
     def site(self) -> Site:
@@ -148,6 +149,7 @@ class Rotating:
         template = self.templates[component]
         manifest = {"kind": "Pod", "metadata": {"name": component, **deepcopy(template["metadata"])}, "status": {}}
         self.pods[component] = Pod(manifest, mounts, dict(mounts))
+        self.seen()
 
     def outdated(self, component: str) -> bool:
         """Whether the StatefulSet has to replace its pod."""
@@ -167,13 +169,21 @@ class Rotating:
         if mounts is not None:
             self.pods[component].mounted = mounts
 
-    def roll(self) -> None:
-        """Every StatefulSet replaces what is out of date, and every pod becomes ready."""
-        for component in self.templates:
+    def roll(self, which: Collection[str] | None = None) -> None:
+        """StatefulSets replace what is out of date, and their pods become ready: all, or some."""
+        for component in sorted(self.templates.keys() if which is None else which):
             if self.outdated(component):
                 self.start(component)
             if component in self.pods:
                 self.ready(component)
+
+    def unfinished(self) -> bool:
+        """Whether a rotation is under way: a pod behind its template, two passwords of an account, two authorities."""
+        behind = any(self.outdated(component) for component in self.templates)
+        accounts = [data.split() for name, data in self.data("accounts").items() if name != ROTATION]
+        bundle = split(self.data("authority").get("ca.crt", b""))
+        shown = {self.data(certificate_secret(server)).get("ca.crt") for server in SERVERS}
+        return behind or any(len(lines) > 1 for lines in accounts) or {*bundle} != shown
 
     def settle(self, most: int = 12) -> int:
         """Reconcile and roll until nothing changes; how many times something did."""
@@ -193,7 +203,7 @@ class Rotating:
         return namespace, object_name(site.federation, secret, namespace)
 
     def data(self, secret: str) -> Data:
-        return self.secrets[self.place(secret)]
+        return self.secrets.get(self.place(secret), {})
 
     def lose(self, secret: str) -> None:
         """Somebody deletes a secret, all its copies."""

@@ -18,6 +18,8 @@ FEDERATION_LABEL = "consilia.health/federation"
 UID_LABEL = "consilia.health/federation-uid"
 HOSPITAL_LABEL = "consilia.health/hospital"
 COMPONENT_LABEL = "app.kubernetes.io/component"
+FILLED_LABEL = "consilia.health/filled-by"
+"""Of a secret that the operator makes and somebody else fills: what they write calls for a reconcile."""
 
 LONGEST_NAME = 52
 """Of an object: a StatefulSet labels its pods with its name and a hash of eleven characters, and a label has 63."""

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 
 from consilia import tokens
 from consilia.plan import BROKER, COORDINATOR, account_secret
-from consilia_operator.naming import Manifest, Owner, metadata, object_name
+from consilia_operator.naming import FILLED_LABEL, Manifest, Owner, metadata, object_name
 from consilia_operator.resources.certificates import (
     SERVERS,
     Certificates,
@@ -106,11 +106,13 @@ def secret_manifests(site: Site, secrets: Mapping[str, Data]) -> list[Manifest]:
 
 def _manifest(site: Site, place: Place, owner: Owner, data: Data | None) -> Manifest:
     namespace, secret = place
+    name = object_name(site.federation, secret, namespace)
+    filled = {FILLED_LABEL: "cert-manager"} if data is None else {}
     manifest: Manifest = {
         "apiVersion": "v1",
         "kind": "Secret",
         "type": "Opaque",
-        "metadata": metadata(site.federation, object_name(site.federation, secret, namespace), namespace, owner),
+        "metadata": metadata(site.federation, name, namespace, owner, filled),
     }
     if data is not None:
         manifest["data"] = {k: base64.b64encode(v).decode() for k, v in sorted(data.items())}
