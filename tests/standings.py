@@ -18,6 +18,8 @@ SILENT = "the coordinator does not answer (TimeoutError)"
 NO_NODE = Problem("hospital-south", "south", "Unschedulable", "Pod south/s-0 cannot be scheduled: no node: add one")
 NO_BROKER = Problem("broker", None, "ImageUnavailable", 'Pod default/b-0: image "x" cannot be pulled: correct its name')
 NO_TRACKING = Problem("tracking", None, "Crashing", "Pod default/t-0 ends again and again")
+KEPT = Problem("hospital-south", "south", "StorageKept", "PersistentVolumeClaim south/s keeps its 2Gi")
+COORDINATOR_KEPT = Problem("coordinator", None, "StorageKept", "PersistentVolumeClaim default/c keeps its 2Gi")
 NOT_GRANTED = Problem("hospital-south", "south", "CohortNotGranted", "Cohort default/south-2024 is not granted: ask")
 BUSY = Problem("hospital-south", "south", "CohortBusy", "Cohort default/south-2024 is used by federation a/b")
 

@@ -4,10 +4,12 @@ from consilia.status import Condition
 from consilia.wording import counted
 from consilia_operator.conditions import condition
 from consilia_operator.reasons import Reason
-from consilia_operator.standing import Standing, Trouble, common_reason, listed
+from consilia_operator.standing import KEPT, Standing, Trouble, common_reason, listed
 
 BROKER_LOST = "BrokerLost"
 """The coordinator's reason where it cannot reach the broker."""
+STILL = (BROKER_LOST, Reason.COORDINATOR_SILENT, Reason.STARTING)
+"""Why it was not ready, which stays so until the coordinator is heard of again."""
 
 
 def conditions_of(standing: Standing) -> list[Condition]:
@@ -39,7 +41,7 @@ def _ready(standing: Standing) -> Condition:
     if standing.silence is not None or not standing.heard:
         reason = Reason.COORDINATOR_SILENT if standing.heard else Reason.STARTING
         return condition("Ready", False, reason, standing.silence or standing.message)
-    if said is not None and said.status == "False" and said.reason == BROKER_LOST:
+    if said is not None and said.reason in STILL:
         return said
     return condition("Ready", True, Reason.RUNNING)
 
@@ -92,7 +94,7 @@ def _complete(standing: Standing) -> Condition:
 
 def _degraded(standing: Standing) -> Condition:
     """Somebody or something is missing; whether rounds go on nevertheless is in the message."""
-    parts = [Trouble(problem.reason, problem.sentence) for problem in standing.parts]
+    parts = [Trouble(problem.reason, problem.sentence) for problem in standing.parts if problem.reason not in KEPT]
     troubles = [*standing.troubles, *parts]
     if not troubles:
         return condition("Degraded", False, Reason.ALL_PRESENT)

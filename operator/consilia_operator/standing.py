@@ -15,10 +15,12 @@ from consilia.plan import BROKER, COORDINATOR
 from consilia.spec import Federation
 from consilia.status import FederationStatus, HospitalCounts, HospitalStatus, Phase
 from consilia.wording import counted, first_of
+from consilia_operator.images import KEPT as IMAGE_KEPT
 from consilia_operator.naming import Manifest
 from consilia_operator.outcome import Reconciled
 from consilia_operator.problems import Problem, time_of
 from consilia_operator.reasons import Reason
+from consilia_operator.resources.storage import KEPT as STORAGE_KEPT
 
 MOST_TOLD = 5
 """Hospitals that one sentence names with their reasons; the rest are counted."""
@@ -28,6 +30,8 @@ RESTING: tuple[Phase, ...] = ("Idle", "Complete")
 PRESENT = ("Ready", "Training", "Sent")
 PASSING = (Reason.STARTING.value, Reason.POD_RESTARTED.value)
 """What is over by itself: nothing is blocked by it."""
+KEPT = (IMAGE_KEPT, STORAGE_KEPT)
+"""What hinders nothing: a wish that is not followed, and what there is goes on."""
 SKEW = timedelta(seconds=5)
 """How far the clocks of two nodes may be apart."""
 
@@ -67,7 +71,7 @@ class Standing:
             heard=base.run > 0,
             silence=silence,
             admission=reconciled.admission.problems,
-            of_pods=list(reconciled.pod_problems),
+            of_pods=_gravest(reconciled.pod_problems),
         )
 
     @property
@@ -88,7 +92,7 @@ class Standing:
     @property
     def essential(self) -> list[Problem]:
         """What is wrong with those parts without which no round goes on."""
-        return [problem for problem in self.parts if problem.component in ESSENTIAL]
+        return [each for each in self.parts if each.component in ESSENTIAL and each.reason not in KEPT]
 
     @cached_property
     def hospitals(self) -> list[HospitalStatus]:
@@ -107,7 +111,10 @@ class Standing:
         phase = seen.phase
         if seen.name in self.admission:
             phase = "Pending" if problem.reason == Reason.COHORT_BUSY else "Refused"
-        return seen.model_copy(update={"phase": phase, "problem": problem.reason, "reason": problem.message})
+        reason = problem.message
+        if problem.reason in KEPT and seen.reason is not None:
+            reason = f"{seen.reason}; {reason}"
+        return seen.model_copy(update={"phase": phase, "problem": problem.reason, "reason": reason})
 
     def _of_pod(self, seen: HospitalStatus) -> Problem | None:
         """What its pod tells. A container that runs again is well once the coordinator has heard of it since."""
@@ -130,8 +137,8 @@ class Standing:
         for hospital in self.hospitals:
             if hospital.problem == Reason.COHORT_BUSY and self.phase in RESTING:
                 continue
-            if hospital.problem is not None:
-                told.append(Trouble(hospital.problem, f"{hospital.name}: {hospital.reason}"))
+            if hospital.problem not in (None, *KEPT):
+                told.append(Trouble(str(hospital.problem), f"{hospital.name}: {hospital.reason}"))
             elif hospital.phase in ("Lost", "Refused"):
                 reason = Reason.HOSPITAL_LOST if hospital.phase == "Lost" else Reason.DATA_REFUSED
                 told.append(Trouble(reason.value, f"{hospital.name}: {hospital.reason or 'gone'}"))
@@ -168,7 +175,7 @@ class Standing:
     @property
     def below_quorum(self) -> bool:
         """Whether so few hospitals can take part that no round can commit until somebody does something."""
-        usable = [h for h in self.hospitals if h.phase != "Refused" and h.problem in (None, *PASSING)]
+        usable = [h for h in self.hospitals if h.phase != "Refused" and h.problem in (None, *PASSING, *KEPT)]
         return len(usable) < self.quorum
 
     @property
@@ -179,7 +186,7 @@ class Standing:
         if self.more_is_wished:
             return self._wish
         if self.base.phase == "Registration":
-            problems = [f"{h.name}: {h.reason}" for h in self.hospitals if h.problem is not None]
+            problems = [f"{h.name}: {h.reason}" for h in self.hospitals if h.problem not in (None, *KEPT)]
             return "; ".join(filter(None, [self.base.message, listed(problems)]))
         return self.base.message or f"its broker, its coordinator and {counted(len(self.hospitals), 'hospital')} start"
 
@@ -188,7 +195,7 @@ class Standing:
         """Why what is wished cannot be done now, where the coordinator does not know."""
         if self.essential:
             return "; ".join(problem.sentence for problem in self.essential)
-        if self.phase == "Blocked" and self.below_quorum:
+        if self.below_quorum:
             return f"the quorum of {self.quorum} cannot be reached: {listed(each.sentence for each in self.troubles)}"
         if self.silence is not None:
             return self.silence if self.heard else f"starting; {self.silence}"
@@ -200,6 +207,12 @@ class Standing:
         spec = self.federation.spec
         wish = f"run {self.wished_run}" if self.wished_run > self.base.run else counted(spec.rounds, "round")
         return f"{done}; {wish} {'wait for Start' if spec.suspend else 'asked for, about to start'}"
+
+
+def _gravest(problems: Iterable[Problem]) -> list[Problem]:
+    """One problem a component: what hinders nothing comes last."""
+    ordered = sorted(problems, key=lambda problem: problem.reason not in KEPT)
+    return sorted({problem.component: problem for problem in ordered}.values(), key=lambda problem: problem.component)
 
 
 def listed(sentences: Iterable[str]) -> str:
@@ -236,11 +249,9 @@ def read(written: Manifest) -> FederationStatus | None:
 
 
 def _as_the_coordinator_said(status: FederationStatus) -> FederationStatus:
-    ready = next((condition for condition in status.conditions if condition.type == "Ready"), None)
-    invalid = ready is not None and ready.reason == Reason.INVALID_SPEC
-    ours = invalid or bool(status.problems) or any(hospital.problem for hospital in status.hospitals)
+    """Without what was added to it. Whether no round can commit is found again from what else is known."""
     changes: dict[str, object] = {"hospitals": [_cleared(hospital) for hospital in status.hospitals], "problems": []}
-    if ours and status.phase == "Blocked":
+    if status.phase == "Blocked":
         changes |= {"phase": "Pending", "message": ""}
     return status.model_copy(update=changes)
 

@@ -121,7 +121,7 @@ def _gone(hospital: Manifest, former: str, current: str | None) -> list[Telling]
     if former in OF_A_COHORT and current not in OF_A_COHORT:
         message = f"{hospital['name']}: its cohort can be used now"
         return [Telling("Normal", Reason.HOSPITAL_ADMITTED.value, message)]
-    if former not in OF_A_COHORT and current is None:
+    if current is None:
         return [Telling("Normal", Reason.HOSPITAL_RECOVERED.value, f"{hospital['name']}: no longer {former}")]
     return []
 

@@ -8,6 +8,8 @@ from consilia_operator.status_view import status_of
 from standings import (
     ALL_MUST,
     BUSY,
+    COORDINATOR_KEPT,
+    KEPT,
     LATER,
     NO_BROKER,
     NO_NODE,
@@ -27,6 +29,30 @@ from standings import (
     ("found", "coordinator", "silence", "kind", "expected"),
     [
         pytest.param(reconciled(), said(), None, "Ready", ("True", "Running", ""), id="ready"),
+        pytest.param(
+            reconciled(),
+            None,
+            None,
+            "Ready",
+            ("False", "Starting", "its broker, its coordinator and 2 hospitals start"),
+            id="just created",
+        ),
+        pytest.param(
+            reconciled(wish=ALL_MUST),
+            said(),
+            None,
+            "HospitalsConnected",
+            ("True", "QuorumReached", "2 of 2 hospitals connected; the quorum is 2"),
+            id="just as many as must",
+        ),
+        pytest.param(
+            reconciled(),
+            said("Idle"),
+            SILENT,
+            "Training",
+            ("False", "NotTraining", "as the coordinator says"),
+            id="not training, whoever is silent",
+        ),
         pytest.param(
             reconciled(), None, SILENT, "Ready", ("False", "Starting", SILENT), id="the coordinator is not up yet"
         ),
@@ -221,6 +247,33 @@ from standings import (
         ),
         pytest.param(
             reconciled(BUSY), said("Complete"), None, "Degraded", ("False", "AllPresent", ""), id="lent while at rest"
+        ),
+        pytest.param(
+            reconciled(NO_NODE),
+            said("Complete"),
+            None,
+            "Degraded",
+            ("True", "Unschedulable", NO_NODE.sentence),
+            id="a pod that cannot run, at rest",
+        ),
+        pytest.param(
+            reconciled(KEPT, COORDINATOR_KEPT, wish=ALL_MUST),
+            said(),
+            None,
+            "Degraded",
+            ("False", "AllPresent", ""),
+            id="what is kept as it is hinders nothing",
+        ),
+        pytest.param(
+            reconciled(COORDINATOR_KEPT, wish=ALL_MUST), said(), None, "Ready", ("True", "Running", ""), id="nor this"
+        ),
+        pytest.param(
+            reconciled(KEPT),
+            said(hospitals=without()),
+            None,
+            "Degraded",
+            ("True", "HospitalLost", f"rounds go on with quorum 1; south: no sign of life; {KEPT.message}"),
+            id="a hospital that is lost, and its claim is kept",
         ),
         pytest.param(
             reconciled(BUSY),

@@ -11,6 +11,8 @@ from standings import (
     ALL_MUST,
     AUTHORITY,
     BUSY,
+    COORDINATOR_KEPT,
+    KEPT,
     NO_BROKER,
     NO_NODE,
     NO_TRACKING,
@@ -93,6 +95,14 @@ from standings import (
             "Training",
             "as the coordinator says",
             id="a pod that was restarted comes back by itself",
+        ),
+        pytest.param(
+            reconciled(KEPT, COORDINATOR_KEPT, wish=ALL_MUST),
+            said("Registration"),
+            None,
+            "Registration",
+            "as the coordinator says",
+            id="claims that are kept as they are",
         ),
         pytest.param(
             reconciled(NO_BROKER), said("Registration"), None, "Blocked", NO_BROKER.sentence, id="no broker can start"

@@ -14,11 +14,13 @@ from standings import (
     ALL_MUST,
     AUTHORITY,
     BUSY,
+    KEPT,
     LATER,
     NO_BROKER,
     NO_NODE,
     NOT_GRANTED,
     NOW,
+    SILENT,
     conditions,
     more,
     reconciled,
@@ -68,6 +70,13 @@ def test_scores_are_shown_with_four_digits() -> None:
             reconciled(NOT_GRANTED), said(), ("Refused", "CohortNotGranted", NOT_GRANTED.message), id="not granted"
         ),
         pytest.param(reconciled(BUSY), said(), ("Pending", "CohortBusy", BUSY.message), id="its cohort is busy"),
+        pytest.param(reconciled(KEPT), said(), ("Training", "StorageKept", KEPT.message), id="its claim is kept"),
+        pytest.param(
+            reconciled(KEPT, NO_NODE, KEPT),
+            said(hospitals=without()),
+            ("Lost", "Unschedulable", NO_NODE.message),
+            id="the graver of two",
+        ),
         pytest.param(
             reconciled(NO_NODE), said(hospitals=without()), ("Lost", "Unschedulable", NO_NODE.message), id="no node"
         ),
@@ -76,13 +85,13 @@ def test_scores_are_shown_with_four_digits() -> None:
         ),
         pytest.param(
             reconciled(restarted("2026-11-24T11:00:00Z")),
-            said(hospitals=without(last_seen="2026-11-24T11:00:04.000Z")),
+            said(hospitals=without(last_seen="2026-11-24T11:00:05.000Z")),
             ("Lost", "PodRestarted", "Pod south/s-0 restarted (OOMKilled)"),
             id="lost since its pod was restarted",
         ),
         pytest.param(
             reconciled(restarted("2026-11-24T11:00:00Z")),
-            said(hospitals=without(last_seen="2026-11-24T11:00:06.000Z")),
+            said(hospitals=without(last_seen="2026-11-24T11:00:05.001Z")),
             ("Lost", None, "no sign of life"),
             id="heard of since its pod was restarted",
         ),
@@ -101,6 +110,14 @@ def test_a_hospital_shows_what_is_wrong_with_it(
     south = hospitals["south"]
     assert (south["phase"], south.get("problem"), south.get("reason")) == shown
     assert "lastSeen" not in south, "a sign of life would cost an idle federation writes"
+
+
+def test_who_was_there_before_the_coordinator_fell_silent_may_be_gone_since() -> None:
+    status = written(reconciled(restarted("2026-11-24T11:00:00Z")), said(), SILENT)
+    assert {each["name"]: each.get("problem") for each in status["hospitals"]} == {
+        "north": None,
+        "south": "PodRestarted",
+    }
 
 
 def test_those_who_need_somebody_come_first_and_all_are_counted() -> None:
@@ -125,6 +142,13 @@ def test_a_new_operator_keeps_what_was_written_until_it_hears_of_the_coordinator
     first = written(reconciled(), said(metrics=Metrics(accuracy=0.9)))
     stored = {name: value for name, value in first.items() if value is not None}
     assert status_of(reconciled(status=stored), None, None, 7, LATER) == first
+
+
+def test_a_coordinator_that_was_silent_is_so_for_a_new_operator_until_it_is_heard_of() -> None:
+    silent = written(reconciled(), said(), SILENT)
+    for coordinator, reason in ((None, "CoordinatorSilent"), (said(), "Running")):
+        status = status_of(reconciled(), coordinator, None, 7, LATER, silent)
+        assert {each["type"]: each["reason"] for each in status["conditions"]}["Ready"] == reason
 
 
 @pytest.mark.parametrize(

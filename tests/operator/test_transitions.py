@@ -6,7 +6,8 @@ import pytest
 
 from consilia_operator.transitions import Telling, transitions
 
-READY = [{"type": "Ready", "status": "True", "reason": "Running", "message": ""}]
+DEGRADED = {"type": "Degraded", "status": "True", "reason": "InvalidSpec", "message": "of another condition"}
+READY = [DEGRADED, {"type": "Ready", "status": "True", "reason": "Running", "message": ""}]
 COUNTS = {"pending": 0, "ready": 2, "training": 0, "sent": 0, "lost": 0, "refused": 0}
 
 
@@ -30,7 +31,9 @@ def status(*hospitals: dict[str, Any], **fields: Any) -> dict[str, Any]:
 
 
 def invalid(sentence: str) -> dict[str, Any]:
-    return status(conditions=[{"type": "Ready", "status": "False", "reason": "InvalidSpec", "message": sentence}])
+    return status(
+        conditions=[DEGRADED, {"type": "Ready", "status": "False", "reason": "InvalidSpec", "message": sentence}]
+    )
 
 
 def part(component: str, reason: str, message: str = "what is wrong") -> dict[str, Any]:
@@ -119,6 +122,11 @@ IGNORED = "spec.run 2 is below the current run 3 and is ignored: set spec.run to
             id="which is no trouble at rest",
         ),
         pytest.param(
+            status(), status(ILL, phase="Complete"),
+            [("Warning", "Unschedulable", "south: Pod south/s-0 cannot be scheduled")],
+            id="a pod that cannot run is trouble at rest too",
+        ),
+        pytest.param(
             status(), invalid("quorum 9"), [("Warning", "InvalidSpec", "quorum 9")], id="the spec is invalid"
         ),
         pytest.param({}, invalid("quorum 9"), [("Warning", "InvalidSpec", "quorum 9")], id="from the start"),
@@ -205,6 +213,7 @@ def test_many_hospitals_with_one_problem_are_told_together(after: dict[str, Any]
             ["h1: is Unschedulable", "h2: is Unschedulable"],
             id="one listed has none: nor had those below it",
         ),
+        pytest.param(ill(0, 1, total=2), ["h2: is Unschedulable"], id="all were listed: this one was added"),
     ],
 )
 def test_of_a_hospital_that_a_long_list_left_out_nothing_is_told_twice(before: dict[str, Any], told: list[str]) -> None:
