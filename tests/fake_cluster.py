@@ -6,6 +6,7 @@ from copy import deepcopy
 from itertools import count
 from typing import Any
 
+from consilia.errors import Refusal
 from consilia_operator.cluster import Absent, Conflict
 from consilia_operator.naming import FIELD_MANAGER, Manifest
 
@@ -22,6 +23,8 @@ class FakeCluster:
         self.events: list[tuple[str, str, str]] = []
         self.told_about: dict[Place, list[Manifest]] = {}
         """The Events that others wrote about an object."""
+        self.refusing: dict[Place, str] = {}
+        """What is refused, and the sentence."""
         self.writes: list[tuple[str, Place]] = []
         self.reads: list[tuple[str, str]] = []
         self.watchers: list[Watcher] = []
@@ -68,6 +71,8 @@ class FakeCluster:
     def apply(self, manifest: Manifest) -> Manifest:
         place = _place(manifest)
         self.writes.append(("apply", place))
+        if place in self.refusing:
+            raise Refusal(f"the Kubernetes API refuses: {self.refusing[place]}")
         with self._lock:
             held, fields = self.objects.get(place), dict(_leaves(manifest))
             ours = _ours(held)

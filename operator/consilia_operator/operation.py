@@ -23,6 +23,7 @@ from consilia_operator.outcome import Reconciled, Refused
 from consilia_operator.persistence import logger, persist
 from consilia_operator.pods import pod_problems, settled, stuck_pods
 from consilia_operator.silences import Silences
+from consilia_operator.standing import KEPT
 from consilia_operator.status_view import desired_run, refused_status, status_of
 from consilia_operator.status_writer import StatusWriter
 from consilia_operator.transitions import transitions
@@ -171,7 +172,7 @@ class Operation:
 
     def _with_pods(self, reconciled: Reconciled) -> Reconciled:
         found = pod_problems(self._of("Pod"), self._silences.events, self._of("StatefulSet"), self.around.now())
-        named = {problem.component for problem in reconciled.pod_problems}
+        named = {problem.component for problem in reconciled.pod_problems if problem.reason not in KEPT}
         others = [problem for problem in found if problem.component not in named]
         return replace(reconciled, pod_problems=[*reconciled.pod_problems, *others])
 

@@ -10,13 +10,17 @@ from consilia_operator.pods import Problem
 
 @dataclass(frozen=True)
 class Reconciled:
-    """What a reconcile found: the federation as it is wished, who may take part, what is wrong with its parts."""
+    """What a reconcile found: the federation as it is wished, who may take part, what is wrong with its parts.
+
+    ``unfinished``: the API server refused an object, which is to be tried again.
+    """
 
     federation: Federation
     observed: Manifest
     admission: Admission
     pod_problems: list[Problem]
     authority: bytes
+    unfinished: bool = False
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from consilia.errors import Refusal
 from consilia.manifest import explain
 from consilia.plan import plan
 from consilia.spec import Federation
@@ -26,6 +27,7 @@ from consilia_operator.naming import UID_LABEL, Manifest
 from consilia_operator.outcome import Reconciled, Refused
 from consilia_operator.pods import Problem
 from consilia_operator.reasons import Reason
+from consilia_operator.refusals import IN_ORDER, OBJECT_REFUSED, part_of, refusal
 from consilia_operator.resources.everything import OWN_KINDS, authority_of, everything, waiting
 from consilia_operator.resources.rotation import confirmed_revisions
 from consilia_operator.resources.secrets import Data, SigningKey, secret_names
@@ -125,14 +127,29 @@ class Reconciler:
         site = self._site(federation, admission, basis)
         existing = self._secrets(site)
         manifests = everything(site, existing, self.key, self.now(), basis.confirmed)
-        for manifest in manifests:
-            if not self._applied.holds(manifest):
-                self._applied.record(uid, manifest, self.cluster.apply(manifest))
-        secrets = {("Secret", *place) for place in existing}
-        self._remove(uid, but=secrets | {place_of(manifest) for manifest in manifests})
+        refused = self._apply(uid, site, manifests)
+        kept = {("Secret", *place) for place in existing} | {place_of(manifest) for manifest in manifests}
+        # A grant that was withdrawn ends the agent whatever is refused elsewhere; its secrets keep their order.
+        halted = any(each.component in IN_ORDER for each in refused)
+        self._remove(uid, [kind for kind in OWN_KINDS if not (halted and kind in IN_ORDER)], kept)
         waits = [Problem(part, None, Reason.STARTING.value, why) for part, why in waiting(site, existing).items()]
-        problems = [*image_problems(site), *claim_problems(site), *waits]
-        return Reconciled(federation, observed, admission, problems, authority_of(site, manifests))
+        problems = [*image_problems(site), *claim_problems(site), *waits, *refused]
+        return Reconciled(federation, observed, admission, problems, authority_of(site, manifests), bool(refused))
+
+    def _apply(self, uid: str, site: Site, manifests: list[Manifest]) -> list[Problem]:
+        """Apply what changed, and go on without what is refused; what cannot do without it waits."""
+        refused: list[Problem] = []
+        for manifest in manifests:
+            lacks = any(each.component == part_of(manifest) and each.reason == OBJECT_REFUSED for each in refused)
+            if self._applied.holds(manifest) or (manifest["kind"] == "StatefulSet" and lacks):
+                continue
+            try:
+                self._applied.record(uid, manifest, self.cluster.apply(manifest))
+            except Refusal as error:
+                refused.append(refusal(site, manifest, error))
+                if manifest["kind"] in IN_ORDER:
+                    break
+        return refused
 
     def _basis(self, uid: str, status: Mapping[str, Any]) -> Basis:
         children = self.watched.children
@@ -173,11 +190,11 @@ class Reconciler:
         self._uids.pop(key, None)
         self._bases.pop(uid, None)
 
-    def _remove(self, uid: str, but: Collection[Place] = ()) -> None:
+    def _remove(self, uid: str, kinds: Collection[str] = OWN_KINDS, but: Collection[Place] = ()) -> None:
         """Delete a federation's objects but those: a hospital taken out, a grant withdrawn, a federation gone."""
         there = self._applied.labelled(uid) | self.watched.children.places(uid)
         for place in sorted(there - set(but)):
-            if place[0] in OWN_KINDS:
+            if place[0] in kinds:
                 self.cluster.delete(*place)
                 self._applied.forget(place)
 

@@ -70,7 +70,7 @@ class Reconciling:
         try:
             outcome = await asyncio.get_running_loop().run_in_executor(self._threads, self._reconcile, key)
             self._took(key, outcome)
-            failed = False
+            failed = isinstance(outcome, Reconciled) and outcome.unfinished
         except ConsiliaError as error:
             logger.warning("%s/%s: %s", *key, error)
         except Exception:  # whatever it is, it is one federation's: the others go on
