@@ -14,7 +14,7 @@ SET = {
         "labels": {"app.kubernetes.io/component": "hospital", "consilia.health/hospital": "north"},
     },
 }
-READY = [{"type": "Ready", "status": "True"}]
+READY = [{"type": "PodScheduled", "status": "True"}, {"type": "Ready", "status": "True"}]
 
 
 def pod(hospital: str | None = "north", component: str = "hospital", **status: Any) -> dict[str, Any]:
@@ -27,7 +27,10 @@ def pod(hospital: str | None = "north", component: str = "hospital", **status: A
         "kind": "Pod",
         "metadata": {"namespace": "north", "name": name, "uid": "pod-1", "labels": labels},
         "spec": {
-            "containers": [{"name": component, "resources": {"limits": {"memory": "1Gi"}}}],
+            "containers": [
+                {"name": "beside", "resources": {"limits": {"memory": "9Gi"}}},
+                {"name": component, "resources": {"limits": {"memory": "1Gi"}}},
+            ],
             "volumes": [
                 {"name": "tmp", "emptyDir": {}},
                 {"name": "outbox", "persistentVolumeClaim": {"claimName": "f-hospital-north-outbox"}},

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from consilia_operator.pods import pod_problems
-from pod_manifests import LOG, OOM, POD, START, again, crashing, pod
+from pod_manifests import LOG, OOM, POD, READY, START, again, crashing, pod
 
 
 @pytest.mark.parametrize(
@@ -38,7 +38,7 @@ from pod_manifests import LOG, OOM, POD, START, again, crashing, pod
             id="restarted once",
         ),
         pytest.param(
-            again(restarts=3, **OOM),
+            again(restarts=2, **OOM),
             "OutOfMemory",
             f"{POD} ends again and again: OOMKilled at its memory limit of 1Gi: raise the limit",
             id="restarted again, running",
@@ -67,6 +67,12 @@ def test_a_container_that_ended_says_how_and_what_to_do(found: dict[str, Any], r
 )
 def test_a_part_that_ended_is_well_once_it_has_run_for_a_while(found: dict[str, Any], seconds: int, told: bool) -> None:
     assert bool(pod_problems([found], now=START + timedelta(seconds=seconds))) is told
+
+
+def test_a_part_that_ended_just_now_is_not_well_though_its_pod_still_says_ready() -> None:
+    ended = {"name": "broker", "state": {"terminated": {"reason": "Error", "exitCode": 1}}}
+    (problem,) = pod_problems([pod(None, "broker", containerStatuses=[ended], conditions=READY)])
+    assert problem.reason == "PodRestarted"
 
 
 def test_a_problem_of_a_container_that_runs_again_says_when_it_ended() -> None:

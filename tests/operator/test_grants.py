@@ -80,6 +80,11 @@ def test_a_cohort_that_may_not_be_used_is_said_with_its_name_and_the_remedy(
     assert problem.message == message
 
 
+def test_an_item_of_a_list_comes_without_its_kind() -> None:
+    item = {name: part for name, part in cohort().items() if name in ("metadata", "spec")}
+    assert list(admit(asking(), {NORTH: item}).cohorts) == ["north"]
+
+
 def test_each_hospital_is_looked_at_for_itself() -> None:
     admission = admit(federation(), {SOUTH: cohort("south", shard=1)}, {SOUTH: OWN})
     assert list(admission.cohorts) == ["south"]

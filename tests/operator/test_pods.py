@@ -129,6 +129,10 @@ def test_a_pod_that_cannot_run_says_why_with_the_object_and_the_remedy(
     assert problem.sentence == f"north: {message}"
 
 
+def going(found: dict[str, Any]) -> dict[str, Any]:
+    return found | {"metadata": found["metadata"] | {"deletionTimestamp": "2026-11-24T12:00:00Z"}}
+
+
 @pytest.mark.parametrize(
     "found",
     [
@@ -137,9 +141,7 @@ def test_a_pod_that_cannot_run_says_why_with_the_object_and_the_remedy(
         pytest.param(waiting("ContainerCreating"), id="starting"),
         pytest.param(again(exitCode=0), id="ended well and was started again"),
         pytest.param(again("broker", None, exitCode=1), id="a broker that is ready again"),
-        pytest.param(
-            {"metadata": waiting("ErrImagePull")["metadata"] | {"deletionTimestamp": "now"}, "status": {}}, id="going"
-        ),
+        pytest.param(going(waiting("ErrImagePull")), id="going"),
     ],
 )
 def test_a_pod_that_runs_or_is_on_its_way_has_no_problem(found: dict[str, Any]) -> None:
@@ -157,6 +159,11 @@ def claim(name: str = "f-hospital-north-outbox", phase: str = "Pending", **spec:
             [claim(storageClassName="absent")], "north/f-hospital-north-outbox (StorageClass absent)", id="a class"
         ),
         pytest.param([claim()], "north/f-hospital-north-outbox (the cluster's default StorageClass)", id="no class"),
+        pytest.param(
+            [claim() | {"metadata": claim()["metadata"] | {"namespace": "south"}}, claim(storageClassName="a")],
+            "north/f-hospital-north-outbox (StorageClass a)",
+            id="not one of another namespace",
+        ),
         pytest.param([claim("another")], "north/f-hospital-north-outbox", id="another pod's"),
         pytest.param([claim(phase="Bound")], "north/f-hospital-north-outbox", id="bound meanwhile"),
     ],
@@ -173,6 +180,8 @@ def test_of_a_pods_claims_those_are_named_that_get_no_volume(known: list[dict[st
 def test_a_pod_may_look_for_its_node_for_ten_seconds(seconds: int, told: bool) -> None:
     found = unscheduled("no node", lastTransitionTime="2026-11-24T12:00:00Z")
     assert bool(pod_problems([found], now=START + timedelta(seconds=seconds))) is told
+    assert pod_problems([found]), "without a clock nobody waits"
+    assert pod_problems([unscheduled("no node")], now=START), "nobody knows for how long"
 
 
 @pytest.mark.parametrize(
@@ -262,7 +271,9 @@ def test_a_pod_that_never_became_ready_on_an_old_revision_is_replaced() -> None:
     found: dict[str, Any] = SET | {"status": {"updateRevision": "new"}}
     assert stuck_pods([pod()], [found]) == [("north", NAME)]
     assert stuck_pods([pod(conditions=READY)], [found]) == []
+    assert stuck_pods([going(pod())], [found]) == [], "it is on its way out"
     assert stuck_pods([pod()], [SET | {"status": {"updateRevision": "old"}}]) == []
+    assert stuck_pods([pod()], [SET]) == [], "nobody knows which revision is wished"
 
 
 @pytest.mark.parametrize(
