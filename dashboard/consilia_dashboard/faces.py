@@ -3,7 +3,7 @@
 The shape is never decoration: nobody has to tell two colours apart to know how a federation is.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from consilia.wording import counted
@@ -58,7 +58,8 @@ _STAGES: dict[str, tuple[Stage, Stage]] = {
 
 def face(seen: Seen) -> Face:
     """The face of a federation."""
-    return _FACES[stage(seen)](seen)
+    shown = _FACES[stage(seen)](seen)
+    return replace(shown, sentence=shown.sentence[:1].upper() + shown.sentence[1:])
 
 
 def _more_is_wanted(seen: Seen) -> bool:
@@ -160,7 +161,7 @@ def _before(message: str, told: list[str]) -> str:
     """What a message says before it lists what is told below it; empty if that is all."""
     listed = [at for each in told if (at := message.find(each)) >= 0]
     said = f"{message[: min(listed)].rstrip(' :;')}." if listed else message
-    return "" if said == "." else said[:1].upper() + said[1:]
+    return "" if said == "." else said
 
 
 def notes(status: Document) -> list[str]:

@@ -26,7 +26,11 @@ def seen(phase: str | None = None, suspend: bool = False, spec: dict[str, Any] |
     [
         pytest.param(seen(), "Pending", "dotted", "has not started", id="no status yet"),
         pytest.param(
-            seen("Pending", message="Waits for cohort north."), "Pending", "dotted", "cohort north", id="pending"
+            seen("Pending", message="waits for cohort north"),
+            "Pending",
+            "dotted",
+            "Waits for cohort north",
+            id="pending",
         ),
         pytest.param(seen("Blocked", conditions=[DENIED]), "Blocked", "octagon", "cannot run", id="blocked"),
         pytest.param(
