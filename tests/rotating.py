@@ -13,12 +13,13 @@ from functools import cache
 from pathlib import Path
 
 import yaml
+from cryptography import x509
 
 from consilia.plan import BROKER, COORDINATOR, account_secret, plan
 from consilia.spec import Cohort, Federation
 from consilia.tokens import generate_keypair
 from consilia_operator.naming import COMPONENT_LABEL, HOSPITAL_LABEL, Manifest, object_name
-from consilia_operator.resources.certificates import SERVERS, certificate_secret, split
+from consilia_operator.resources.certificates import RENEW_DAYS, SERVERS, certificate_secret, split
 from consilia_operator.resources.everything import everything, waiting
 from consilia_operator.resources.passwords import ROTATION
 from consilia_operator.resources.rotation import confirmed_revisions
@@ -178,12 +179,13 @@ class Rotating:
                 self.ready(component)
 
     def unfinished(self) -> bool:
-        """Whether a rotation is under way: a pod behind its template, two passwords of an account, two authorities."""
+        """Whether there is something to do: a pod behind its template, two passwords, two authorities, a renewal."""
         behind = any(self.outdated(component) for component in self.templates)
         accounts = [data.split() for name, data in self.data("accounts").items() if name != ROTATION]
-        bundle = split(self.data("authority").get("ca.crt", b""))
-        shown = {self.data(certificate_secret(server)).get("ca.crt") for server in SERVERS}
-        return behind or any(len(lines) > 1 for lines in accounts) or {*bundle} != shown
+        shown = [self.data(certificate_secret(server)) for server in SERVERS]
+        due = any(self.now >= valid_from(data["tls.crt"]) + timedelta(days=RENEW_DAYS) for data in shown)
+        trusted = split(self.data("authority")["ca.crt"])
+        return behind or due or any(len(lines) > 1 for lines in accounts) or {*trusted} != {d["ca.crt"] for d in shown}
 
     def settle(self, most: int = 12) -> int:
         """Reconcile and roll until nothing changes; how many times something did."""
@@ -248,6 +250,10 @@ class Rotating:
             for trusted in (pod.started, pod.mounted)
             if not set(split(authority[server])) <= set(split(trusted["authority"]["ca.crt"]))
         ]
+
+
+def valid_from(certificate: bytes) -> datetime:
+    return x509.load_pem_x509_certificate(certificate).not_valid_before_utc
 
 
 def component_of(manifest: Manifest) -> str:

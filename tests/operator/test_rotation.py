@@ -111,6 +111,28 @@ def test_deleting_an_accounts_secret_rotates_that_account_alone(settled: Rotatin
     assert {a: settled.password(a) for a in others} == others
 
 
+@pytest.mark.parametrize("writes", range(14))
+def test_a_wish_for_another_password_outlives_whoever_is_killed_over_it(settled: Rotating, writes: int) -> None:
+    old = settled.password("north")
+    settled.lose("account-north")
+    for manifest in settled.wished()[:writes]:
+        settled.write(manifest)
+    settled.settle()
+    assert settled.password("north") != old
+
+
+@pytest.mark.parametrize("writes", range(14))
+def test_passwords_change_with_the_brokers_certificate_whoever_is_killed_over_it(
+    settled: Rotating, writes: int
+) -> None:
+    old = {account: settled.password(account) for account in ("coordinator", "north", "riverside")}
+    settled.days(60)
+    for manifest in settled.wished()[:writes]:
+        settled.write(manifest)
+    settled.settle()
+    assert not {settled.password(account) for account in old} & set(old.values())
+
+
 def test_a_hospital_that_joins_restarts_nobody_and_one_that_leaves_neither(settled: Rotating) -> None:
     before = revisions(settled)
     settled.hospitals = ("harbor", "north", "riverside")
@@ -183,6 +205,13 @@ def test_a_new_authority_is_trusted_by_all_before_it_is_shown_and_the_old_one_un
     assert settled.data("coordinator-certificate")["ca.crt"] == old
     assert restarted(settled, before) == {"broker"}
 
+    settled.roll()
+    for _ in range(3):
+        settled.reconcile()
+        assert split(settled.data("authority")["ca.crt"]) == (new, old), (
+            "the coordinator's pod still shows the old one's"
+        )
+    assert settled.data("coordinator-certificate")["ca.crt"] == new
     settled.settle()
     assert split(settled.data("authority")["ca.crt"]) == (new,)
     assert settled.data("coordinator-certificate")["ca.crt"] == new
