@@ -88,7 +88,7 @@ class Operator:
         self._runtime, self._health.turns, self._health.ready = runtime, runtime.turns, True
         watches = self._watching(runtime.seen, runtime.resync, self._counts)
         async with asyncio.TaskGroup() as group:
-            group.create_task(persist("the runtime", runtime.run, self._counts))
+            group.create_task(runtime.run())
             group.create_task(persist("the watches", watches.run, self._counts))
 
     async def _begin(self) -> Runtime:

@@ -18,6 +18,7 @@ from consilia.spec import FederationSpec
 from consilia.status import FederationStatus
 
 FIRST_PAUSE, LONGEST_PAUSE = 0.2, 5.0
+PATIENCE_SECONDS = 10.0
 
 
 class Link(Protocol):
@@ -40,9 +41,18 @@ class Follower:
     """What one coordinator says. ``problem`` is why it does not, while it does not."""
 
     def __init__(
-        self, link: Callable[[], Link], wish: Callable[[], Wish], heard: Callable[[], None], tell: Tell
+        self,
+        link: Callable[[], Link],
+        wish: Callable[[], Wish],
+        heard: Callable[[], None],
+        tell: Tell,
+        patience: float = PATIENCE_SECONDS,
     ) -> None:
-        """``heard`` is called when something that is said here changed; ``tell`` writes an Event."""
+        """``heard`` is called when something that is said here changed; ``tell`` writes an Event.
+
+        A pod that is not Ready for ``patience`` is a problem: before, it starts, or the watch has not told of it yet.
+        """
+        self._patience = patience
         self._link = link
         self._wish = wish
         self._heard = heard
@@ -50,7 +60,7 @@ class Follower:
         self._ready = asyncio.Event()
         self._wished = asyncio.Event()
         self.said: FederationStatus | None = None
-        self.problem: str | None = "the coordinator is starting"
+        self.problem: str | None = None
         self.told = 0
 
     def ready(self, ready: bool) -> None:
@@ -68,7 +78,7 @@ class Follower:
         """Stay on the stream until cancelled; say what is wished whenever it changes, and after every break."""
         pauses = delays(FIRST_PAUSE, LONGEST_PAUSE)
         while True:
-            await self._ready.wait()
+            await self._until_ready()
             try:
                 async with self._wishing(link := self._link()):
                     async for message in link.events(self.told):
@@ -78,6 +88,14 @@ class Follower:
             except ConsiliaError as error:
                 self._silent(str(error))
             await asyncio.sleep(next(pauses))
+
+    async def _until_ready(self) -> None:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self._patience):
+                await self._ready.wait()
+        if not self._ready.is_set() and self.problem is None:
+            self._silent("the coordinator's pod is not ready")
+        await self._ready.wait()
 
     @contextlib.asynccontextmanager
     async def _wishing(self, link: Link) -> AsyncIterator[None]:

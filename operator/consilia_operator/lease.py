@@ -7,7 +7,7 @@ holder's clock says is never compared with ours.
 from collections.abc import Callable
 from datetime import datetime
 
-from consilia.errors import ConsiliaError
+from consilia.errors import ConsiliaError, Unavailable
 from consilia_operator.cluster import Cluster, Conflict
 from consilia_operator.fence import Fence
 from consilia_operator.naming import Manifest
@@ -39,13 +39,19 @@ class Lease:
         return (found is None or self._free(found, asked)) and self._write(found, asked)
 
     def renew(self) -> bool:
-        """Keep it; false where another took it meanwhile, even if it gave it back."""
-        asked = self._fence.now()
-        found = self._cluster.get("Lease", self._namespace, NAME)
-        if found is None or found["spec"].get("holderIdentity") != self._identity:
-            self._fence.shut()
-            return False
-        return self._write(found, asked)
+        """Keep it; false where another took it meanwhile, even if it gave it back.
+
+        Somebody who merely annotates it is in nobody's way: what was changed meanwhile is read once more.
+        """
+        for _ in range(2):
+            asked = self._fence.now()
+            found = self._cluster.get("Lease", self._namespace, NAME)
+            if found is None or found["spec"].get("holderIdentity") != self._identity:
+                self._fence.shut()
+                return False
+            if self._write(found, asked):
+                return True
+        raise Unavailable("the Lease is written to by others all the time: it could not be renewed")
 
     def release(self) -> None:
         """Let another take it at once; one that cannot be reached runs out by itself."""

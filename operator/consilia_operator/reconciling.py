@@ -54,7 +54,10 @@ class Reconciling:
         finally:
             for task in self._tasks:
                 task.cancel()
-            self._threads.shutdown(wait=False, cancel_futures=True)
+
+    def close(self) -> None:
+        """Start no more; a request that is on its way ends by its own timeout."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
 
     async def _wait(self) -> None:
         due = self.turns.next_due()

@@ -26,8 +26,8 @@ from consilia_operator.watches import OF_PEOPLE, WATCHED, labels_of
 
 logger = logging.getLogger(__name__)
 
-RESYNC_SECONDS = 600.0
-"""How often all is listed: what no watch told is found then."""
+FIRST_RESYNC_SECONDS, RESYNC_SECONDS = 60.0, 600.0
+"""How often all is listed: what no watch told is found then; first what happened while the watches started."""
 RENEWAL_SECONDS = 3600.0
 """A federation is reconciled this often at least: certificates and tokens are renewed days before they end."""
 WRITERS = 4
@@ -66,6 +66,7 @@ class Runtime:
         finally:
             for operation in list(self._operations.values()):
                 await operation.close()
+            self._reconciling.close()
             self._writers.shutdown(wait=False, cancel_futures=True)
 
     def seen(self, gone: bool, manifest: Manifest) -> None:
@@ -170,11 +171,13 @@ class Runtime:
             operation.end()
 
     async def _keep_in_step(self) -> None:
+        pause = FIRST_RESYNC_SECONDS
         while True:
             self._resync.clear()
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(RESYNC_SECONDS):
+                async with asyncio.timeout(pause):
                     await self._resync.wait()
+            pause = RESYNC_SECONDS
             try:
                 await self.read_all()
             except ConsiliaError as error:

@@ -37,6 +37,7 @@ OF_PEOPLE = ("Federation", "Cohort")
 OURS: Mapping[str, str] = {"app.kubernetes.io/managed-by": FIELD_MANAGER}
 CLAIMS: Mapping[str, str] = {"app.kubernetes.io/name": "consilia"}
 """The cohorts' ledgers are among them, which nobody manages once they are made."""
+FIRST_PAUSE, LONGEST_PAUSE = 1.0, 60.0
 INACTIVE_SECONDS = 150.0
 """A server sends a bookmark about each minute, give or take a quarter: two that are missing, and the watch is dead.
 kopf's own 70 s open idle watches anew all the time."""
@@ -65,7 +66,7 @@ class Watches:
 
     async def run(self) -> None:
         """Watch until cancelled; what ends before is started again, later each time."""
-        loop, pauses = asyncio.get_running_loop(), delays(1.0, 60.0)
+        loop, pauses = asyncio.get_running_loop(), delays(FIRST_PAUSE, LONGEST_PAUSE)
         while True:
             stop = threading.Event()
             watching = loop.run_in_executor(self._thread, _watch, self._registry(loop), stop)
