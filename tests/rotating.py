@@ -26,20 +26,13 @@ from consilia_operator.resources.rotation import confirmed_revisions
 from consilia_operator.resources.secrets import Data, SigningKey, secret_names
 from consilia_operator.resources.site import SECRETS, Site
 from consilia_operator.resources.workloads import REVISION
-from consilia_operator.settings import COMPONENTS, Settings
+from consilia_operator.settings import Settings
+from sites import NAMESPACE, settings
 
 EXAMPLE = Path(__file__).parents[1] / "examples" / "breast-cancer.yaml"
-HOME = "consortium"
 START = datetime(2026, 11, 24, tzinfo=UTC)
 KEY = SigningKey(*generate_keypair())
-SETTINGS = Settings(
-    namespace="consilia-system",
-    identity="operator-1",
-    images={name: f"localhost/consilia-{name}:1" for name in COMPONENTS},
-    mlflow_uri="http://mlflow:5000",
-    storage_class=None,
-    port=8080,
-)
+SETTINGS = settings()
 Place = tuple[str, str]
 
 
@@ -201,7 +194,7 @@ class Rotating:
 
     def place(self, secret: str) -> Place:
         site = self.site
-        namespace = next((c.namespace for c in site.components if secret in c.secrets), HOME)
+        namespace = next((c.namespace for c in site.components if secret in c.secrets), NAMESPACE)
         return namespace, object_name(site.federation, secret, namespace)
 
     def data(self, secret: str) -> Data:
@@ -209,7 +202,7 @@ class Rotating:
 
     def lose(self, secret: str) -> None:
         """Somebody deletes a secret, all its copies."""
-        for namespace in {c.namespace for c in self.site.components} | {HOME}:
+        for namespace in {c.namespace for c in self.site.components} | {NAMESPACE}:
             self.secrets.pop((namespace, object_name(self.site.federation, secret, namespace)), None)
 
     def days(self, number: float) -> None:
@@ -267,7 +260,7 @@ def component_of(manifest: Manifest) -> str:
 def _documents() -> tuple[Federation, dict[str, Cohort]]:
     documents = list(yaml.safe_load_all(EXAMPLE.read_text()))
     for document in documents:
-        namespace = document["spec"].get("hospital", HOME)
+        namespace = document["spec"].get("hospital", NAMESPACE)
         document["metadata"] |= {"namespace": namespace, "uid": f"uid-{document['metadata']['name']}"}
     cohorts = [Cohort.model_validate(document) for document in documents if document["kind"] == "Cohort"]
     (federation,) = [Federation.model_validate(d) for d in documents if d["kind"] == "Federation"]
