@@ -58,6 +58,7 @@ class Rotating:
     hospitals: tuple[str, ...] = ("north", "riverside")
     settings: Settings = SETTINGS
     now: datetime = START
+    key: SigningKey = KEY
     secrets: dict[Place, Data] = field(default_factory=dict)
     templates: dict[str, Manifest] = field(default_factory=dict)
     homes: dict[str, str] = field(default_factory=dict)
@@ -82,7 +83,9 @@ class Rotating:
         """What an operator that reads everything now would write, in its order."""
         site = self.site
         existing = {place: self.secrets.get(place, {}) for place in secret_names(site)}
-        return everything(site, existing, KEY, self.now, confirmed_revisions(p.manifest for p in self.pods.values()))
+        return everything(
+            site, existing, self.key, self.now, confirmed_revisions(p.manifest for p in self.pods.values())
+        )
 
     def waiting(self) -> dict[str, str]:
         site = self.site

@@ -8,12 +8,15 @@ import pytest
 from cryptography import x509
 
 from consilia import tokens
-from consilia.errors import InvalidSetting
+from consilia.errors import InvalidSetting, Refusal
 from consilia_operator.resources.certificates import split
 from consilia_operator.resources.rotation import confirmed_revisions
+from consilia_operator.resources.secrets import SigningKey
 from consilia_operator.resources.workloads import REVISION
 from consilia_operator.settings import Settings
-from rotating import KEY, Rotating
+from consilia_operator.signing import signing_key
+from fake_cluster import FakeCluster
+from rotating import KEY, SETTINGS, Rotating
 
 CLIENTS = ("coordinator", "hospital-north", "hospital-riverside")
 
@@ -260,6 +263,27 @@ def test_a_tracking_token_is_renewed_each_day_and_nobody_restarts(settled: Rotat
     assert token != first
     tokens.verify(token.decode(), KEY.public, settled.now + timedelta(hours=23), federation="uid-breast-cancer")
     assert restarted(settled, before) == set()
+
+
+def test_another_key_for_tokens_restarts_the_coordinator_alone_and_signs_trackings_token_anew(
+    settled: Rotating,
+) -> None:
+    before = revisions(settled)
+    settled.key = SigningKey(*tokens.generate_keypair())
+    settled.settle()
+    assert restarted(settled, before) == {"coordinator"}
+    token = settled.data("tracking-token")["token"].decode()
+    tokens.verify(token, settled.key.public, settled.now, federation="uid-breast-cancer")
+
+
+def test_the_key_for_tokens_is_made_once_and_one_that_is_incomplete_is_told() -> None:
+    cluster = FakeCluster()
+    key = signing_key(cluster, SETTINGS)
+    assert signing_key(cluster, SETTINGS) == key
+    place = ("Secret", SETTINGS.namespace, "consilia-token-key")
+    cluster.objects[place]["data"].pop("private.pem")
+    with pytest.raises(Refusal, match=r"Secret consilia-system/consilia-token-key has no private.pem .* delete it"):
+        signing_key(cluster, SETTINGS)
 
 
 def pod(component: str, revision: str, ready: str = "True", **metadata: str) -> dict[str, object]:
