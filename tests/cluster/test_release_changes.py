@@ -13,7 +13,7 @@ from running import computed_parameters, example
 
 pytestmark = pytest.mark.cluster
 
-ROUNDS = 3000
+ROUNDS = 1500
 IN_A_FEDERATION = ("broker", "coordinator", "agent", "mlflow")
 
 
