@@ -22,6 +22,7 @@ from consilia_operator.naming import COMPONENT_LABEL, Manifest
 from consilia_operator.outcome import Reconciled, Refused
 from consilia_operator.persistence import logger, persist
 from consilia_operator.pods import pod_problems, settled, stuck_pods
+from consilia_operator.reasons import Reason
 from consilia_operator.silences import Silences
 from consilia_operator.standing import KEPT
 from consilia_operator.status_view import desired_run, refused_status, status_of
@@ -33,6 +34,8 @@ LOOK_SECONDS = 0.1
 """From one look to the next: a status a round, or an event a pod, would be too many."""
 LOOK_AGAIN_SECONDS = (11.0, 31.0, 61.0)
 """After something happened to a pod: when grace is over, and when it is known to be well."""
+ARRIVAL_SECONDS = 3.0
+"""A file names its Federation first, and its Cohorts come after it: so long none of them is called missing."""
 
 Answer = TypeVar("Answer")
 
@@ -154,12 +157,25 @@ class Operation:
     # What is said.
 
     def _say(self) -> None:
+        if self._is_arriving():
+            self._later.append(asyncio.get_running_loop().call_later(ARRIVAL_SECONDS / 3, self.look_soon))
+            return
         before, after = self._writer.latest, self._status()
         if after is not None:
             self._writer.want(after)
             told = transitions(before, after)
             if told:
                 self._start(lambda: self._tell_all([(each.type, each.reason, each.message) for each in told]), "Events")
+
+    def _is_arriving(self) -> bool:
+        """Whether a cohort is not there yet, of a federation that was made a moment ago and has no status."""
+        if not isinstance(self._outcome, Reconciled) or self._writer.latest:
+            return False
+        created = self._outcome.observed["metadata"].get("creationTimestamp")
+        missing = any(each.reason == Reason.COHORT_MISSING for each in self._outcome.admission.problems.values())
+        if created is None or not missing:
+            return False
+        return (self.around.now() - datetime.fromisoformat(created)).total_seconds() < ARRIVAL_SECONDS
 
     def _status(self) -> Manifest | None:
         latest, now = self._writer.latest, self.around.now()
