@@ -12,8 +12,9 @@ help: ## list the commands
 demo: .venv/demo .venv/project ## five hospitals train one model; dashboard on 8081, MLflow on 5000
 	@$(bin)/consilia run examples/breast-cancer.yaml
 
-test: debian lint ## everything: lint, types and all tests, with a real Prosody, PostgreSQL, MLflow and Chromium
-	$(bin)/python -m pytest -m "not cluster"
+test: debian lint ## everything: lint, types and all tests, with a real Prosody, PostgreSQL, MLflow, Chromium and Kubernetes
+	@docker info >/dev/null 2>&1 || setup/debian cluster || echo "The tests of a cluster will be skipped, with this reason."
+	$(bin)/python -m pytest
 
 check: lint ## in under a minute: lint, types and the tests that need no other program
 	$(bin)/python -m pytest -q -m "not real and not cluster"
