@@ -1,13 +1,13 @@
 # A few words each; `make` alone lists them. .venv is made on demand and follows the committed locks.
 .DEFAULT_GOAL := help
-.PHONY: help demo test check lint bench images cluster cluster-test kind locks crds clean debian
+.PHONY: help demo test check lint bench images cluster clustertest kind locks crds clean debian
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
 
 bin := .venv/bin
 
 help: ## list the commands
-	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile | expand -t 16
+	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile | expand -t 16
 
 demo: .venv/demo .venv/project ## five hospitals train one model; dashboard on 8081, MLflow on 5000
 	@$(bin)/consilia run examples/breast-cancer.yaml
@@ -15,7 +15,7 @@ demo: .venv/demo .venv/project ## five hospitals train one model; dashboard on 8
 test: debian lint ## lint, types and all tests but those of a cluster, with a real Prosody, PostgreSQL, MLflow and Chromium
 	$(bin)/python -m pytest -m "not cluster"
 
-cluster-test: debian .venv/dev .venv/project ## the tests of a cluster: kind's, or one of this machine's own programs
+clustertest: debian .venv/dev .venv/project ## the tests of a cluster: kind's, or one of this machine's own programs
 	@docker info >/dev/null 2>&1 || setup/debian cluster
 	$(bin)/python -m pytest -m cluster
 
