@@ -11,6 +11,7 @@ from collections.abc import Callable
 import pytest
 
 from chromium import Page, chromium
+from deadline import eventually
 from ports import free_ports
 from running import Command, example
 
@@ -48,7 +49,8 @@ def test_start_watch_stop_and_take_the_model(consilia: Callable[..., Command]) -
         page.until("Number(document.getElementById('round').textContent) >= 3", within=30)
         few = page.run(INKED)
         page.until("Number(document.getElementById('round').textContent) >= 60", within=30)
-        assert page.run(INKED) > few
+        # The chart is drawn a frame after the figures.
+        eventually(lambda: page.run(INKED) > few, 10)
         assert page.text("badge").strip() == "Training"
         page.click("#stop")
         page.click("#stop-dialog button[value=yes]")
