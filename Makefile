@@ -1,6 +1,6 @@
 # A few words each; `make` alone lists them. .venv is made on demand and follows the committed locks.
 .DEFAULT_GOAL := help
-.PHONY: help demo test check lint bench images cluster kind locks crds clean debian
+.PHONY: help demo test check lint bench images cluster clustertest kind locks crds clean debian
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
 
@@ -12,8 +12,12 @@ help: ## list the commands
 demo: .venv/demo .venv/project ## five hospitals train one model; dashboard on 8081, MLflow on 5000
 	@$(bin)/consilia run examples/breast-cancer.yaml
 
-test: debian lint ## everything: lint, types and all tests, with a real Prosody, MLflow and Chromium
+test: debian lint ## lint, types and all tests but those of a cluster, with a real Prosody, PostgreSQL, MLflow and Chromium
 	$(bin)/python -m pytest -m "not cluster"
+
+clustertest: debian .venv/dev .venv/project ## the tests of a cluster: kind's, or one of this machine's own programs
+	@docker info >/dev/null 2>&1 || setup/debian cluster
+	$(bin)/python -m pytest -m cluster
 
 check: lint ## in under a minute: lint, types and the tests that need no other program
 	$(bin)/python -m pytest -q -m "not real and not cluster"
@@ -30,11 +34,11 @@ bench: .venv/dev .venv/project debian ## this project, a floor and Flower, side 
 images: ## the container images, with Docker or buildah; NAMES="agent broker" for some
 	setup/images $(NAMES)
 
-cluster: .venv/dev .venv/project ## a Kubernetes of one node on this machine, without Docker, and Consilia on it; DOWN=1 ends it
+cluster: .venv/dev .venv/project ## a Kubernetes of one node on this machine, without Docker, with the example; DOWN=1 ends it
 	@setup/debian cluster
 	@setup/cluster node $(if $(DOWN),down)
 
-kind: .venv/dev .venv/project ## the same in Docker, with kind
+kind: ## the same in Docker, with kind
 	@setup/cluster kind $(if $(DOWN),down)
 
 locks: .venv/dev ## compile the locks from pyproject.toml; UPGRADE=--upgrade takes newer versions

@@ -24,8 +24,7 @@ def prepare(file: Path, folder: Path) -> Training:
     sides = {}
     for hospital, cohort in cohorts.items():
         rows = BuiltinSource.of_cohort(cohort.spec).load(names, spec.features.label)
-        key = f"{cohort.metadata.namespace}/{cohort.metadata.name}"
-        sides[hospital] = divide(rows, key, cohort.spec.holdout.fraction)
+        sides[hospital] = divide(rows, hospital, cohort.metadata.name, cohort.spec.holdout.fraction)
     feature_map = shared_map(names, sides)
     folder.mkdir(parents=True)
     for number, hospital in enumerate(spec.hospital_names):

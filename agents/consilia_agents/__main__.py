@@ -2,6 +2,7 @@
 
 import os
 import sys
+from pathlib import Path
 
 from consilia_agents.blob_client import BlobClient
 from consilia_agents.engine import CohortEngine
@@ -14,8 +15,12 @@ from consilia_bus.spade_bus import SpadeBus
 
 
 def main() -> int:
-    """Run until SIGTERM; 2 for a wrong setting, 1 where something else cannot be had."""
-    return run_process(hospital)
+    """Run until SIGTERM; 2 for a wrong setting, 1 where something else cannot be had.
+
+    ``CONSILIA_PULSE_FILE``, if it is set, is touched as long as the process does not hang.
+    """
+    pulse = os.environ.get("CONSILIA_PULSE_FILE")
+    return run_process(hospital, Path(pulse) if pulse else None)
 
 
 def hospital() -> Hospital:

@@ -64,7 +64,8 @@ class CohortEngine:
         if self._prepared is not None and self._prepared[:2] == (columns, settings.features.label):
             return
         rows = BuiltinSource.of_cohort(self._cohort.spec).load(columns, settings.features.label)
-        sides = divide(rows, "/".join(self._cohort.key), self._cohort.spec.holdout.fraction)
+        cohort = self._cohort
+        sides = divide(rows, cohort.spec.hospital, cohort.metadata.name, cohort.spec.holdout.fraction)
         self._prepared = (columns, settings.features.label, self._trainer_of(sides))
 
     def answer(self, task: Task, settings: RunSettings, parameters: FloatArray | None) -> Answer:

@@ -5,11 +5,17 @@ import logging
 import signal
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Protocol
 
 import uvloop
 
 from consilia.errors import ConsiliaError, Refusal, Unavailable
+
+logger = logging.getLogger(__name__)
+
+PULSE_SECONDS = 5.0
+"""How often a process touches its pulse."""
 
 
 class Service(Protocol):
@@ -24,8 +30,10 @@ class Service(Protocol):
         ...
 
 
-def run_process(build: Callable[[], Service]) -> int:
+def run_process(build: Callable[[], Service], pulse: Path | None = None) -> int:
     """Build a service on a fresh event loop and run it until SIGTERM or SIGINT.
+
+    ``pulse`` is a file that is touched as long as the event loop turns: one that grows old is of a process that hangs.
 
     Returns 0, or 2 for a wrong setting, or 1 where something else that is needed cannot be had; either with its
     sentence on standard error.
@@ -33,19 +41,21 @@ def run_process(build: Callable[[], Service]) -> int:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr)
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            runner.run(_serve(build))
+            runner.run(_serve(build, pulse))
     except ConsiliaError as error:
         sys.stderr.write(f"{error}\n")
         return 2 if isinstance(error, Refusal) else 1
     return 0
 
 
-async def _serve(build: Callable[[], Service]) -> None:
+async def _serve(build: Callable[[], Service], pulse: Path | None) -> None:
     try:
         service = build()
     except OSError as error:
         raise _unusable(error) from error
     running = asyncio.ensure_future(service.run())
+    if pulse is not None:
+        _beat(asyncio.get_running_loop(), pulse)
     leaving: list[asyncio.Task[None]] = []
 
     async def stop() -> None:
@@ -71,6 +81,15 @@ async def _serve(build: Callable[[], Service]) -> None:
         if isinstance(first, OSError):
             raise _unusable(first) from group
         raise first from group
+
+
+def _beat(loop: asyncio.AbstractEventLoop, pulse: Path) -> None:
+    try:
+        pulse.touch()
+    except OSError as error:
+        # Whoever looks at its age acts; the work itself needs no pulse.
+        logger.warning("the pulse %s cannot be touched: %s", pulse, error.strerror or error)
+    loop.call_later(PULSE_SECONDS, _beat, loop, pulse)
 
 
 def _unusable(error: OSError) -> Unavailable:

@@ -1,41 +1,31 @@
-"""The coordinator's metrics in the Prometheus text format (version 0.0.4). Pure."""
+"""The coordinator's metrics. Pure."""
 
+from consilia.prometheus import Family, Sample, text_of
 from consilia.status import FederationStatus, Metrics
 
 
 def exposition(federation: str, status: FederationStatus) -> str:
-    """The text of ``GET /metrics``. Names need no escaping: they are RFC 1123 labels."""
-    label = f'federation="{federation}"'
-    lines = _gauge("consilia_round", "Last committed round.", [(label, status.round)])
-    lines += _gauge("consilia_rounds_target", "Target number of rounds.", [(label, status.rounds)])
-    lines += _gauge("consilia_run", "Number of the current run.", [(label, status.run)])
-    lines += _gauge("consilia_hospitals_connected", "Hospitals that have joined.", [(label, status.connected)])
-    lines += _gauge("consilia_quorum", "Fewest hospitals of a round.", [(label, status.quorum)])
-    lines += _gauge("consilia_private", "1 where noise protects the patients, else 0.", [(label, int(status.private))])
-    if status.seconds_per_round is not None:
-        lines += _gauge("consilia_round_seconds", "Median time of a round.", [(label, status.seconds_per_round)])
-    for score in Metrics.model_fields:
-        samples = _score(label, score, status)
-        if samples:
-            lines += _gauge(f"consilia_{score}", f"{score} of the newest scored global model.", samples)
-    return "\n".join(lines) + "\n"
-
-
-def _score(label: str, score: str, status: FederationStatus) -> list[tuple[str, float]]:
-    samples: list[tuple[str, float]] = []
-    value = getattr(status.metrics, score, None)
-    if value is not None:
-        samples.append((f'{label},on="public"', value))
-    for hospital in status.hospitals:
-        value = getattr(hospital, score)
-        if value is not None:
-            samples.append((f'{label},on="{hospital.name}"', value))
-    return samples
-
-
-def _gauge(name: str, text: str, samples: "list[tuple[str, float]]") -> list[str]:
-    return [
-        f"# HELP {name} {text}",
-        f"# TYPE {name} gauge",
-        *(f"{name}{{{labels}}} {value:g}" for labels, value in samples),
+    """The text of ``GET /metrics``, for the federation namespace/name."""
+    label = {"federation": federation}
+    figures: list[tuple[str, str, float | None]] = [
+        ("consilia_round", "Last committed round.", status.round),
+        ("consilia_rounds_target", "Target number of rounds.", status.rounds),
+        ("consilia_run", "Number of the current run.", status.run),
+        ("consilia_hospitals_connected", "Hospitals that have joined.", status.connected),
+        ("consilia_quorum", "Fewest hospitals of a round.", status.quorum),
+        ("consilia_private", "1 where noise protects the patients, else 0.", int(status.private)),
+        ("consilia_round_seconds", "Median time of a round.", status.seconds_per_round),
     ]
+    families = [
+        Family(name, "gauge", text, [(label, value)] if value is not None else []) for name, text, value in figures
+    ]
+    for score in Metrics.model_fields:
+        text = f"{score} of the newest scored global model."
+        families.append(Family(f"consilia_{score}", "gauge", text, _score(label, score, status)))
+    return text_of(families)
+
+
+def _score(label: dict[str, str], score: str, status: FederationStatus) -> list[Sample]:
+    values = [("public", getattr(status.metrics, score, None))]
+    values += [(hospital.name, getattr(hospital, score)) for hospital in status.hospitals]
+    return [(label | {"on": on}, value) for on, value in values if value is not None]

@@ -21,9 +21,12 @@ from consilia.status import (
     RoundRecord,
     TrackingRun,
 )
-from consilia.wording import counted
+from consilia.wording import counted, first_of
 from consilia_coordinator.clock import iso
 from consilia_coordinator.roster import Member, Roster
+
+MOST_NAMED = 10
+"""Hospitals that one sentence names; the rest are counted, and each is in the list of hospitals."""
 
 
 @dataclass(frozen=True)
@@ -83,9 +86,7 @@ def message(facts: Facts, spec: FederationSpec) -> str:
     if facts.broker_problem:
         return facts.broker_problem
     if run.state is State.IDLE:
-        if run.complete:
-            return f"run {run.number} is complete: {counted(run.committed, 'round')}"
-        return f"stopped after round {max(run.committed, 0)} of {run.target}; Start resumes it"
+        return _why_at_rest(run)
     if run.state is State.REGISTRATION:
         return _who_is_missing(facts, spec)
     if run.exchange is None:
@@ -109,13 +110,7 @@ def conditions(facts: Facts, spec: FederationSpec) -> list[Condition]:
             "WaitingForQuorum",
             f"{len(run.reachable)} of {counted(len(spec.hospitals), 'hospital')} connected; the quorum is {run.quorum}",
         ),
-        _condition(
-            "DataAccepted",
-            not refused,
-            "AllAccepted",
-            "DataRefused",
-            "; ".join(f"{member.name}: {member.refusal}" for member in refused),
-        ),
+        _data_accepted(facts, spec, [f"{member.name}: {member.refusal}" for member in refused]),
         _condition("Training", training, "RoundInFlight", "NotTraining", message(facts, spec)),
         _condition("Complete", run.complete, "TargetReached", "NotComplete", ""),
         _condition(
@@ -123,7 +118,7 @@ def conditions(facts: Facts, spec: FederationSpec) -> list[Condition]:
             bool(lost),
             "HospitalLost",
             "AllPresent",
-            "; ".join(f"{member.name}: {member.lost_reason}" for member in lost),
+            "; ".join(first_of([f"{member.name}: {member.lost_reason}" for member in lost], MOST_NAMED)),
         ),
     ]
 
@@ -167,10 +162,19 @@ def _members(facts: Facts, spec: FederationSpec) -> list[Member]:
     return [facts.roster.member(name) for name in spec.hospital_names]
 
 
+def _why_at_rest(run: Run) -> str:
+    if run.complete:
+        return f"run {run.number} is complete: {counted(run.committed, 'round')}"
+    if run.committed <= 0:
+        return f"waiting for Start: {counted(run.target, 'round')}"
+    return f"stopped after round {run.committed} of {run.target}; Start resumes it"
+
+
 def _who_is_missing(facts: Facts, spec: FederationSpec) -> str:
     missing = [_why(member) for member in _members(facts, spec) if member.name not in facts.run.reachable]
     needed = counted(facts.run.quorum, "hospital")
-    return f"waiting for {needed}; {len(facts.run.reachable)} joined; missing: {', '.join(missing)}"
+    named = ", ".join(first_of(missing, MOST_NAMED))
+    return f"waiting for {needed}; {len(facts.run.reachable)} joined; missing: {named}"
 
 
 def _why(member: Member) -> str:
@@ -186,7 +190,7 @@ def _what_is_awaited(facts: Facts) -> str:
     told = f"{what[exchange.task]}: {len(exchange.received)} of {counted(len(exchange.participants), 'answer')}"
     lost = sorted(exchange.excused)
     if lost and len(exchange.received | exchange.awaited) < run.quorum:
-        whom = ", ".join(_why(facts.roster.member(name)) for name in lost)
+        whom = ", ".join(first_of([_why(facts.roster.member(name)) for name in lost], MOST_NAMED))
         return f"{told}; stalled below the quorum of {run.quorum} without {whom}; retried at the round's timeout"
     return f"stopping after {what[exchange.task]}" if run.suspended else told
 
@@ -199,6 +203,15 @@ def _seconds_per_round(history: RunHistory) -> float | None:
 def _condition(kind: str, holds: bool, yes: str, no: str, message: str) -> Condition:
     status: Literal["True", "False"] = "True" if holds else "False"
     return Condition(type=kind, status=status, reason=yes if holds else no, message=message)
+
+
+def _data_accepted(facts: Facts, spec: FederationSpec, refused: list[str]) -> Condition:
+    """Nobody knows before a hospital came."""
+    if not refused and not any(member.known for member in _members(facts, spec)):
+        message = "no hospital has looked at its data yet"
+        return Condition(type="DataAccepted", status="Unknown", reason="NotTried", message=message)
+    sentences = "; ".join(first_of(refused, MOST_NAMED))
+    return _condition("DataAccepted", not refused, "AllAccepted", "DataRefused", sentences)
 
 
 def with_transition_times(

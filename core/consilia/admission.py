@@ -42,9 +42,13 @@ _POD = (
 
 
 def _fits(name: str) -> Rule:
-    """No request above its limit; what is no quantity at all is its pattern's to tell."""
+    """No request above its limit; what is no quantity at all is its pattern's to tell.
+
+    A default is held to the rules before its own fields have theirs: neither need be there.
+    """
     asked, limit = f"self.requests.{name}", f"self.limits.{name}"
-    given = " || ".join(f"!has({each}) || !isQuantity({each})" for each in (asked, limit))
+    absent = " || ".join(f"!has({each})" for each in ("self.requests", "self.limits", asked, limit))
+    given = f"{absent} || !isQuantity({asked}) || !isQuantity({limit})"
     return Rule(
         f"{given} || quantity({asked}).compareTo(quantity({limit})) <= 0",
         f"'requests.{name} %s is more than limits.{name} %s: lower the request or raise the limit'"

@@ -24,8 +24,8 @@ Url = Annotated[str, Field(pattern=patterns.URL, max_length=512)]
 QUANTITY_UNITS = {
     "": Decimal(1),
     "m": Decimal("0.001"),
-    **{unit: Decimal(1000) ** power for power, unit in enumerate(("k", "M", "G", "T"), 1)},
-    **{unit: Decimal(1024) ** power for power, unit in enumerate(("Ki", "Mi", "Gi", "Ti"), 1)},
+    **{unit: Decimal(1000) ** power for power, unit in enumerate(("k", "M", "G", "T", "P", "E"), 1)},
+    **{unit: Decimal(1024) ** power for power, unit in enumerate(("Ki", "Mi", "Gi", "Ti", "Pi", "Ei"), 1)},
 }
 _LABEL_KEY = re.compile(patterns.LABEL_KEY)
 _QUANTITY = re.compile(r"([0-9]+(?:[.][0-9]+)?)([A-Za-z]{0,2})")

@@ -196,14 +196,16 @@ class FederationSpec(Document):
         min_length=1, max_length=500, description="The hospitals that take part, and the cohort that each brings."
     )
     broker: Broker = Field(
-        default_factory=Broker, description="The pod of the message broker. `consilia run` needs none of it."
+        default_factory=Broker,
+        description="The pod of the message broker. On one machine there are no pods, and it says nothing.",
     )
     coordinator: Coordinator = Field(
-        default_factory=Coordinator, description="The pod of the coordinator. `consilia run` needs none of it."
+        default_factory=Coordinator,
+        description="The pod of the coordinator. On one machine there are no pods, and it says nothing.",
     )
     tracking: Tracking = Field(
         default_factory=Tracking,
-        description="The pod that records runs in MLflow. `consilia run` needs none of it: it starts its own server.",
+        description="The pod that records runs in MLflow. On one machine it says nothing: a server is started there.",
     )
 
     @model_validator(mode="after")
@@ -329,8 +331,8 @@ class CohortSpec(Document):
     )
     agent: Agent = Field(
         default_factory=Agent,
-        description="How the hospital's pod is made wherever a federation uses this cohort. `consilia run` needs none "
-        "of it.",
+        description="The hospital's pod, wherever a federation uses this cohort. On one machine there are no pods, and "
+        "it says nothing.",
     )
 
     @model_validator(mode="after")

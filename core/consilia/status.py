@@ -24,6 +24,7 @@ def _at_most(length: int) -> Any:
 ShortText = Annotated[str, _at_most(256)]
 Address = Annotated[str, _at_most(2048)]
 Sentence = Annotated[str, _at_most(4096)]
+Certificate = Annotated[str, _at_most(8192)]
 
 
 class Metrics(Document):
@@ -53,7 +54,29 @@ class HospitalStatus(HospitalMetrics):
     phase: HospitalPhase = Field("Pending", description="What it does now, in one word.")
     round: int | None = Field(None, description="The round whose global model the metrics are of.")
     last_seen: Time | None = Field(None, description="When it was last heard of.")
+    problem: ShortText | None = Field(
+        None, description="What only the cluster can tell is wrong with it, as one word in PascalCase."
+    )
     reason: Sentence | None = Field(None, description="What is wrong, and what to do.")
+
+
+class HospitalCounts(Document):
+    """How many hospitals are in each phase, where the list of them is too long to be whole."""
+
+    pending: int = Field(0, description="Not there yet.")
+    ready: int = Field(0, description="Connected, with nothing to do.")
+    training: int = Field(0, description="At work on an order.")
+    sent: int = Field(0, description="Have answered the order in flight.")
+    lost: int = Field(0, description="Were there, and are gone.")
+    refused: int = Field(0, description="Cannot take part as they are.")
+
+
+class PartProblem(Document):
+    """What is wrong with one of the federation's own parts: its broker, its coordinator, its tracking."""
+
+    component: ShortText = Field(description="The part: broker, coordinator or tracking.")
+    reason: ShortText = Field(description="What is wrong, as one word in PascalCase.")
+    message: Sentence = Field(description="What is wrong, and what to do.")
 
 
 class RegisteredModel(Document):
@@ -87,6 +110,9 @@ class Endpoints(Document):
 
     coordinator: Address | None = Field(None, description="The coordinator's HTTPS API.")
     mlflow: Address | None = Field(None, description="The MLflow server.")
+    authority: Certificate | None = Field(
+        None, description="The federation's certificate authority, in PEM: whom to trust as its coordinator. Public."
+    )
 
 
 class FederationStatus(Document):
@@ -97,11 +123,15 @@ class FederationStatus(Document):
     state: ShortText = Field("Idle", description="The state of the coordinator's round machine.")
     message: Sentence = Field("", description="What happens now, or why nothing does.")
     run: int = Field(0, description="The current run, from 1; 0 before the first.")
+    ignored_run: int | None = Field(None, description="The spec.run that is below the current run, and is ignored.")
     round: int = Field(0, description="The last committed round.")
     rounds: int = Field(0, description="The target.")
     quorum: int = Field(0, description="Fewest hospitals of a round.")
     connected: int = Field(0, description="Hospitals that are connected.")
     hospitals_ready: ShortText | None = Field(None, description='Connected hospitals of all: "4/5".')
+    hospital_counts: HospitalCounts | None = Field(
+        None, description="How many hospitals are in each phase, those included that the list leaves out."
+    )
     started_at: Time | None = Field(None, description="When the run started.")
     completed_at: Time | None = Field(None, description="When it completed.")
     seconds_per_round: float | None = Field(None, description="Median over the run's committed rounds.")
@@ -113,6 +143,11 @@ class FederationStatus(Document):
         default_factory=list,
         description="The hospitals; in a resource at most 100, those that need somebody first.",
         json_schema_extra={"maxItems": 100},
+    )
+    problems: list[PartProblem] = Field(
+        default_factory=list,
+        description="What is wrong with the federation's own parts.",
+        json_schema_extra={"maxItems": 8},
     )
     model: RegisteredModel | None = Field(None, description="The final model in the model registry.")
     mlflow: TrackingRun | None = Field(None, description="The MLflow run that records this run.")

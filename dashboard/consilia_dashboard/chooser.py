@@ -19,13 +19,13 @@ class Chooser:
         self._keys: list[Key] = []
         self._asked_at: float | None = None
 
-    def federations(self) -> list[Key]:
-        """All federations, in order; at most a second old. Errors are the store's, and are not kept."""
+    def federations(self, fresh: bool = False) -> list[Key]:
+        """All federations, in order; at most a second old, or as they are. Errors are the store's, and not kept."""
         with self._lock:
-            if self._asked_at is not None and self._clock() - self._asked_at < FRESH_SECONDS:
+            if not fresh and self._asked_at is not None and self._clock() - self._asked_at < FRESH_SECONDS:
                 return list(self._keys)
         asked_at = self._clock()
-        keys = self._store.keys()
+        keys = self._store.names()
         with self._lock:
             self._keys, self._asked_at = keys, asked_at
         return list(keys)

@@ -3,7 +3,7 @@
 The shape is never decoration: nobody has to tell two colours apart to know how a federation is.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from consilia.wording import counted
@@ -58,7 +58,8 @@ _STAGES: dict[str, tuple[Stage, Stage]] = {
 
 def face(seen: Seen) -> Face:
     """The face of a federation."""
-    return _FACES[stage(seen)](seen)
+    shown = _FACES[stage(seen)](seen)
+    return replace(shown, sentence=shown.sentence[:1].upper() + shown.sentence[1:])
 
 
 def _more_is_wanted(seen: Seen) -> bool:
@@ -89,8 +90,9 @@ def _pending(seen: Seen) -> Face:
 
 
 def _blocked(seen: Seen) -> Face:
-    sentence = seen.current.get("message") or "It cannot run as it is."
-    return Face("Blocked", "octagon", "trouble", sentence, notes=notes(seen.current))
+    told = notes(seen.current)
+    sentence = _before(str(seen.current.get("message") or ""), told) or "It cannot run as it is."
+    return Face("Blocked", "octagon", "trouble", sentence, notes=told)
 
 
 def _idle(seen: Seen) -> Face:
@@ -155,9 +157,17 @@ _FACES = {
 }
 
 
+def _before(message: str, told: list[str]) -> str:
+    """What a message says before it lists what is told below it; empty if that is all."""
+    listed = [at for each in told if (at := message.find(each)) >= 0]
+    said = f"{message[: min(listed)].rstrip(' :;')}." if listed else message
+    return "" if said == "." else said
+
+
 def notes(status: Document) -> list[str]:
-    """The sentences of what is wrong: each hospital's reason, and the conditions that say more than those."""
-    reasons = [f"{h.get('name')}: {h['reason']}" for h in status.get("hospitals") or [] if h.get("reason")]
+    """The sentences of what is wrong: each part's, each hospital's, and the conditions that say more than those."""
+    reasons = [f"{p.get('component')}: {p.get('message')}" for p in status.get("problems") or []]
+    reasons += [f"{h.get('name')}: {h['reason']}" for h in status.get("hospitals") or [] if h.get("reason")]
     troubles = [
         str(condition.get("message") or condition.get("reason"))
         for condition in _conditions(status)

@@ -1,6 +1,6 @@
 """The face of a hospital: its state in a word and a shape, how bad that is, and what to do about it. Pure."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from consilia_dashboard.faces import Tone
 from consilia_dashboard.seen import Document
@@ -38,9 +38,17 @@ FACES = {
 def hospital_face(hospital: Document, fast: bool = False) -> HospitalFace:
     """The face of a hospital; an unknown phase, from a newer coordinator, is shown as its own word.
 
+    ``problem`` is what a cluster knows to be wrong: why its pod or its cohort is missing.
     ``fast``: rounds are shorter than eyes, so that a hospital at work is "training" and does not flicker.
     """
     phase = str(hospital.get("phase", "Pending"))
     if fast and phase in ("Ready", "Sent"):
         phase = "Training"
-    return FACES.get(phase) or HospitalFace(phase.lower(), "dotted", "wait", 2)
+    face = FACES.get(phase) or HospitalFace(phase.lower(), "dotted", "wait", 2)
+    if hospital.get("problem") == "CohortBusy":
+        return replace(
+            face, word="cohort busy", advice="It joins by itself when that federation lets go of the cohort."
+        )
+    if hospital.get("problem"):  # its reason says what to do, and the operator sees to the rest
+        return replace(face, advice="It joins by itself once this is put right.")
+    return face

@@ -7,7 +7,7 @@ from flask.typing import ResponseReturnValue
 
 from consilia_dashboard.chooser import Chooser
 from consilia_dashboard.live import Live
-from consilia_dashboard.store import Key
+from consilia_dashboard.store import Key, NoSuchFederation
 from consilia_dashboard.view import view
 
 pages = Blueprint("pages", __name__)
@@ -39,11 +39,18 @@ def healthz() -> ResponseReturnValue:
 
 
 def _page(template: str, here: str) -> ResponseReturnValue:
-    keys = _chooser().federations()
     asked = request.args.get("federation")
-    if not keys and asked is None:
-        return render_template("none.html", here=here)
-    key = _parse(asked) if asked else keys[0]
+    if asked:
+        return _drawn(template, here, _parse(asked), _chooser().federations())
+    keys = _chooser().federations()
+    try:
+        return _drawn(template, here, keys[0], keys) if keys else render_template("none.html", here=here)
+    except NoSuchFederation:  # deleted within the second for which names are kept
+        keys = _chooser().federations(fresh=True)
+        return _drawn(template, here, keys[0], keys) if keys else render_template("none.html", here=here)
+
+
+def _drawn(template: str, here: str, key: Key, keys: list[Key]) -> ResponseReturnValue:
     first = view(_live().seen(key), datetime.now(UTC))
     return render_template(template, here=here, view=first, key=key, keys=keys if key in keys else [key, *keys])
 

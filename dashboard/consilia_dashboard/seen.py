@@ -59,11 +59,24 @@ class Seen:
 
     @property
     def current(self) -> Document:
-        """The status to show: the coordinator's, unless the object is Blocked (a coordinator cannot know why)."""
-        if self.status is None or self._object_status.get("phase") == "Blocked":
-            return self._object_status
-        endpoints = self._object_status.get("endpoints")
-        return {"endpoints": endpoints, **self.status} if endpoints else self.status
+        """The status to show: the coordinator's, with what only a cluster knows: why pods and cohorts are missing.
+
+        Where the object is Blocked it is the object's: a coordinator cannot know why.
+        """
+        told = self._object_status
+        if self.status is None or told.get("phase") == "Blocked":
+            return told
+        ours = {name: told[name] for name in ("endpoints", "problems") if told.get(name)}
+        hindered = {h["name"]: h for h in told.get("hospitals") or [] if h.get("problem") and h.get("name")}
+        hospitals = self.status.get("hospitals") or []
+        if hindered:
+            ours["hospitals"] = [_hindered(hospital, hindered.get(hospital.get("name"))) for hospital in hospitals]
+        return {**self.status, **ours}
+
+    @property
+    def is_awaited(self) -> bool:
+        """Whether the coordinator's silence is what the object says itself: it has not started, or cannot."""
+        return self.status is None and self._object_status.get("phase", "Pending") in ("Pending", "Blocked")
 
     @property
     def _object_status(self) -> Document:
@@ -95,6 +108,12 @@ class Seen:
         numbers = sorted(self.rounds)
         for number in numbers[1 : len(numbers) // 2 : 2]:
             del self.rounds[number]
+
+
+def _hindered(hospital: Document, told: Document | None) -> Document:
+    if told is None:
+        return hospital
+    return {**hospital, **{name: told.get(name) for name in ("phase", "problem", "reason")}}
 
 
 def _mapping(value: object) -> Document:

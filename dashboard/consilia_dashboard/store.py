@@ -14,6 +14,7 @@ from consilia.object_paths import COLLECTION, MERGE_PATCH, collection_of, path_o
 from consilia_dashboard.transport import Lines, connect, exchange, trusting
 
 MAX_BODY = 16 * 1024 * 1024
+FIELD_MANAGER = "consilia-dashboard"
 WATCH_SECONDS = 60
 """A watch ends by itself after this time, so that a connection that died is missed for no longer."""
 _LABEL = re.compile(r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?")
@@ -72,7 +73,7 @@ class Watch(Protocol):
 class FederationStore(Protocol):
     """What the dashboard asks of the API: the seam that tests fake."""
 
-    def keys(self) -> list[Key]:
+    def names(self) -> list[Key]:
         """All federations that this dashboard may see, in order."""
 
     def get(self, key: Key) -> Document:
@@ -96,7 +97,7 @@ class ApiStore:
         self._token_file = token_file
         self._ca_file = ca_file
 
-    def keys(self) -> list[Key]:
+    def names(self) -> list[Key]:
         return sorted(key for item in self._items(COLLECTION, _NAMES_ONLY) if (key := _key(item)) is not None)
 
     def get(self, key: Key) -> Document:
@@ -126,7 +127,9 @@ class ApiStore:
         return _ApiWatch(lines)
 
     def patch(self, key: Key, spec: Document) -> Document:
-        return self._ask("PATCH", path_of(key.namespace, key.name), {"spec": spec}, key)
+        # Whoever applies a file from the server's side is told by this name who changed what they hold.
+        path = f"{path_of(key.namespace, key.name)}?fieldManager={FIELD_MANAGER}"
+        return self._ask("PATCH", path, {"spec": spec}, key)
 
     def _connect(self) -> http.client.HTTPConnection:
         # Kubernetes rotates the authority's file as it does the token.

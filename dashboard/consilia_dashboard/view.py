@@ -37,7 +37,7 @@ def view(seen: Seen, now: datetime) -> Document:
         "hospitalCount": len(status.get("hospitals") or []) or len(seen.spec.get("hospitals") or []),
         "links": {"mlflow": _run_link(status), "model": _model_link(status)},
         "model": status.get("model"),
-        "lost": _loss(seen.lost),
+        "lost": _loss(None if seen.is_awaited else seen.lost),
         "unreachable": _loss(seen.unreachable),
     }
 

@@ -1,137 +1,115 @@
-"""The operator's process: ``python -m consilia_operator``. kopf watches; everything else is ours."""
+"""The operator's process: ``python -m consilia_operator``."""
 
 import asyncio
 import logging
 import os
 import signal
 import sys
-from collections.abc import Awaitable, Callable, Mapping
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypeVar
 
-import kopf
-
+from consilia.backoff import delays
 from consilia.errors import ConsiliaError, Refusal, Unavailable
 from consilia_operator.cluster import Cluster, KubernetesCluster
-from consilia_operator.lease import DURATION_SECONDS, RENEW_SECONDS, Lease
-from consilia_operator.naming import FEDERATION_LABEL, FIELD_MANAGER
-from consilia_operator.operation import Operation
-from consilia_operator.reconcile import Key, Reconciler
+from consilia_operator.counts import Counts
+from consilia_operator.exposition import exposition
+from consilia_operator.fence import Fence
+from consilia_operator.guarded import GuardedCluster
+from consilia_operator.health import Health
+from consilia_operator.http_server import serving
+from consilia_operator.lease import FENCE_SECONDS, RENEW_SECONDS, Lease
+from consilia_operator.persistence import persist
+from consilia_operator.reconcile import Reconciler
+from consilia_operator.runtime import Runtime
 from consilia_operator.settings import Settings
 from consilia_operator.signing import signing_key
+from consilia_operator.watches import Seen, Watches
 
 logger = logging.getLogger(__name__)
 
-RESYNC_SECONDS = 600.0
-
-
-Watch = Callable[[kopf.OperatorRegistry, int], Awaitable[None]]
-
-
-async def watch_until_stopped(registry: kopf.OperatorRegistry, port: int) -> None:
-    """Let kopf watch the whole cluster until SIGTERM; it answers /healthz on ``port``."""
-    settings = kopf.OperatorSettings()
-    settings.posting.enabled = False
-    settings.persistence.finalizer = "consilia.health/unused"
-    await kopf.operator(
-        registry=registry,
-        settings=settings,
-        standalone=True,
-        clusterwide=True,
-        liveness_endpoint=f"http://0.0.0.0:{port}/healthz",
-    )
+Answer = TypeVar("Answer")
+Watching = Callable[[Seen, Callable[[], None], Counts], Any]
+"""Makes what watches: an object with a coroutine ``run``."""
 
 
 class Operator:
-    """All federations of a cluster."""
+    """The process: serves its probes, waits for the Lease, and acts while it holds it."""
 
-    def __init__(self, cluster: Cluster, settings: Settings, watch: Watch | None = None) -> None:
-        self._cluster = cluster
-        self._watch_until_stopped = watch or watch_until_stopped
-        self._lease = Lease(cluster, settings, _now)
-        self._reconciler = Reconciler(cluster, settings, signing_key(cluster, settings), _now)
-        self._turn = asyncio.Lock()
-        self._operations: dict[Key, Operation] = {}
-        self._generations: dict[Key, tuple[str | None, int | None]] = {}
-        self._tasks: set[asyncio.Task[None]] = set()
+    def __init__(self, cluster: Cluster, settings: Settings, watching: Watching = Watches) -> None:
+        self._settings = settings
+        self._watching = watching
+        self._counts = Counts()
+        self._fence = Fence(time.monotonic, FENCE_SECONDS)
+        self._cluster = GuardedCluster(cluster, self._fence, self._counts)
+        # Not fenced: it is what opens the fence. In a thread of its own: nothing that hangs keeps it from renewing.
+        self._lease = Lease(cluster, settings, self._fence, _now)
+        self._lease_thread = ThreadPoolExecutor(1, "lease")
+        self._health = Health(time.monotonic())
+        self._runtime: Runtime | None = None
 
     async def run(self, port: int) -> None:
-        """Wait for the Lease, then watch and act until cancelled or the Lease is lost."""
-        while not await asyncio.to_thread(self._lease.acquire):  # noqa: ASYNC110 - the Lease is on a server
-            await asyncio.sleep(RENEW_SECONDS)
-        logger.info("holding the Lease")
-        registry = kopf.OperatorRegistry()
-        self._watch(registry)
-        try:
-            async with asyncio.TaskGroup() as group:
-                others = [group.create_task(self._keep_the_lease()), group.create_task(self._resync())]
-                # kopf takes SIGTERM while it runs: its end is the end of all, or the Lease would be kept for nothing.
-                await self._watch_until_stopped(registry, port)
-                for task in others:
-                    task.cancel()
-        finally:
-            await asyncio.to_thread(self._lease.release)
-
-    def _watch(self, registry: kopf.OperatorRegistry) -> None:
-        async def on_federation(*, type: str, namespace: str | None, name: str, meta: kopf.Meta, **_: Any) -> None:  # noqa: A002
-            key, generation = (namespace or "", name), meta.get("generation")
-            # A status that we wrote comes back as an event: only another wish, or the end, is news.
-            if type == "DELETED" or self._generations.get(key) != (meta.get("uid"), generation):
-                self._generations[key] = (meta.get("uid"), generation)
-                self._wake(key)
-
-        async def on_cohort(**_: Any) -> None:
-            for operation in self._operations.values():
-                operation.wake()
-
-        async def on_pod(*, labels: Mapping[str, str], **_: Any) -> None:
-            for key, operation in self._operations.items():
-                if key[1] == labels.get(FEDERATION_LABEL):
-                    operation.wake()
-
-        # A registry of one's own comes without a way to log in.
-        kopf.on.login(registry=registry)(kopf.login_via_client)
-        ours = {"app.kubernetes.io/managed-by": FIELD_MANAGER}
-        kopf.on.event("consilia.health", "v1alpha1", "federations", registry=registry)(on_federation)
-        kopf.on.event("consilia.health", "v1alpha1", "cohorts", registry=registry)(on_cohort)
-        kopf.on.event("", "v1", "pods", labels=ours, registry=registry)(on_pod)
-
-    def _wake(self, key: Key) -> None:
-        operation = self._operations.get(key)
-        if operation is None:
-            operation = Operation(key, self._cluster, self._reconciler, self._turn, _now, self._forget)
-            self._operations[key] = operation
-            task = asyncio.create_task(operation.run())
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
-        operation.wake()
-
-    def _forget(self, key: Key) -> None:
-        self._operations.pop(key, None)
-        self._generations.pop(key, None)
+        """Until cancelled, or until another operator holds the Lease (:class:`Refusal`)."""
+        async with serving(port, self._health, time.monotonic, self._metrics):
+            while not await self._try(self._lease.acquire):  # noqa: ASYNC110 - the Lease is on a server
+                await asyncio.sleep(RENEW_SECONDS)
+            logger.info("holding the Lease")
+            try:
+                async with asyncio.TaskGroup() as group:
+                    group.create_task(self._keep_the_lease())
+                    group.create_task(self._act())
+            finally:
+                self._health.ready = False
+                await self._in_lease_thread(self._lease.release)
 
     async def _keep_the_lease(self) -> None:
-        loop = asyncio.get_running_loop()
-        held_until = loop.time() + DURATION_SECONDS
         while True:
             await asyncio.sleep(RENEW_SECONDS)
-            try:
-                if not await asyncio.to_thread(self._lease.acquire):
-                    raise Refusal("another operator holds the Lease: this one ends")
-                held_until = loop.time() + DURATION_SECONDS
-            except Unavailable as error:
-                logger.warning("the Lease was not renewed: %s", error)
-            if loop.time() > held_until:
-                raise Unavailable("the Lease could not be renewed in time: another operator may act")
+            if await self._try(self._lease.renew) is False:
+                raise Refusal("another operator holds the Lease: this one ends")
 
-    async def _resync(self) -> None:
-        """Now and then everything is applied anew, and what nobody owns any more is swept."""
+    async def _try(self, attempt: Callable[[], bool]) -> bool | None:
+        """What an attempt at the Lease gives; None while the API does not answer: the fence shuts by itself."""
+        try:
+            return await self._in_lease_thread(attempt)
+        except Unavailable as error:
+            logger.warning("the Lease was not had: %s", error)
+            return None
+        finally:
+            self._health.beat = time.monotonic()
+
+    async def _in_lease_thread(self, attempt: Callable[[], Answer]) -> Answer:
+        return await asyncio.get_running_loop().run_in_executor(self._lease_thread, attempt)
+
+    async def _act(self) -> None:
+        runtime = await self._begin()
+        self._runtime, self._health.turns, self._health.ready = runtime, runtime.turns, True
+        watches = self._watching(runtime.seen, runtime.resync, self._counts)
+        async with asyncio.TaskGroup() as group:
+            group.create_task(runtime.run())
+            group.create_task(persist("the watches", watches.run, self._counts))
+
+    async def _begin(self) -> Runtime:
+        """The runtime, once the signing key and everything that is there was read."""
+        pauses = delays(1.0, 30.0)
         while True:
-            await asyncio.to_thread(self._reconciler.sweep)
-            await asyncio.sleep(RESYNC_SECONDS)
-            self._reconciler.forget()
-            for operation in self._operations.values():
-                operation.wake()
+            try:
+                key = await asyncio.to_thread(signing_key, self._cluster, self._settings)
+                reconciler = Reconciler(self._cluster, self._settings, key, _now)
+                runtime = Runtime(self._cluster, reconciler, self._counts, _now)
+                await runtime.read_all()
+            except ConsiliaError as error:
+                logger.warning("the cluster could not be read: %s", error)
+            else:
+                return runtime
+            await asyncio.sleep(next(pauses))
+
+    def _metrics(self) -> str:
+        runtime = self._runtime
+        phases, turns = (runtime.phases, runtime.turns) if runtime is not None else ([], None)
+        return exposition(self._counts, phases, turns, self._fence.open)
 
 
 def _now() -> datetime:
@@ -139,7 +117,7 @@ def _now() -> datetime:
 
 
 def main() -> int:
-    """Run until SIGTERM; 2 for a wrong setting, 1 where the Kubernetes API or the Lease cannot be had."""
+    """Run until SIGTERM; 2 for a wrong setting or a lost Lease, 1 where the Kubernetes API cannot be had."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr)
     logging.getLogger("kopf").setLevel(logging.WARNING)
     try:

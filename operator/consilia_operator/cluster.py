@@ -1,13 +1,14 @@
 """The seam to Kubernetes: what the operator does to a cluster, and what tests fake."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
+import urllib3
 from kubernetes import client, config
 from kubernetes.dynamic import DynamicClient
-from kubernetes.dynamic.exceptions import ApiException, NotFoundError
+from kubernetes.dynamic.exceptions import ApiException, NotFoundError, ResourceNotFoundError
 
 from consilia.errors import Refusal, Unavailable
 from consilia.object_paths import API_VERSION
@@ -25,12 +26,19 @@ KINDS: Mapping[str, str] = {
     "NetworkPolicy": "networking.k8s.io/v1",
     "PodDisruptionBudget": "policy/v1",
     "Lease": "coordination.k8s.io/v1",
+    "Certificate": "cert-manager.io/v1",
 }
 BAD_REQUEST, CONFLICT, TOO_MANY = 400, 409, 429
+CONNECT_SECONDS, ANSWER_SECONDS = 5.0, 15.0
+"""How long a request may take; the client would wait for ever."""
 
 
 class Conflict(Refusal):
     """Somebody else changed the object meanwhile."""
+
+
+class Absent(Refusal):
+    """There is no such object, or no such namespace."""
 
 
 class Cluster(Protocol):
@@ -56,8 +64,12 @@ class Cluster(Protocol):
         """Delete, if it is there."""
         ...
 
-    def patch_status(self, kind: str, namespace: str, name: str, status: Manifest) -> None:
-        """Set the status by JSON merge patch; a list is replaced whole."""
+    def patch_status(self, kind: str, namespace: str, name: str, status: Manifest) -> Manifest:
+        """Set the status by JSON merge patch; a list is replaced whole. The object as it is then."""
+        ...
+
+    def events_about(self, kind: str, namespace: str, name: str) -> list[Manifest]:
+        """The Events about an object, in no order."""
         ...
 
     def tell(self, about: Manifest, kind: str, reason: str, message: str) -> None:
@@ -73,13 +85,17 @@ class KubernetesCluster:
             config.load_incluster_config()
         except config.ConfigException:
             config.load_kube_config()
-        self._api = DynamicClient(client.ApiClient())
+        configuration = client.Configuration.get_default_copy()
+        # A connection that the server closed meanwhile is opened anew; more attempts are our own affair.
+        configuration.retries = urllib3.Retry(1, read=0)
+        api = client.ApiClient(configuration)
+        self._api = _asked(lambda: DynamicClient(api))
 
     def get(self, kind: str, namespace: str, name: str) -> Manifest | None:
         """See :class:`Cluster`."""
         try:
             return self._ask("get", kind, name=name, namespace=namespace)
-        except NotFoundError:
+        except Absent:
             return None
 
     def all(self, kind: str, namespace: str | None = None, labels: Mapping[str, str] | None = None) -> list[Manifest]:
@@ -110,13 +126,13 @@ class KubernetesCluster:
         """See :class:`Cluster`."""
         try:
             self._ask("delete", kind, name=name, namespace=namespace)
-        except NotFoundError:
+        except Absent:
             return
 
-    def patch_status(self, kind: str, namespace: str, name: str, status: Manifest) -> None:
+    def patch_status(self, kind: str, namespace: str, name: str, status: Manifest) -> Manifest:
         """See :class:`Cluster`."""
-        resource = self._api.resources.get(api_version=KINDS[kind], kind=kind)
-        self._call(
+        resource = self._resource(kind, KINDS[kind])
+        return self._call(
             resource.subresources["status"].patch,
             body={"status": status},
             name=name,
@@ -124,6 +140,13 @@ class KubernetesCluster:
             content_type="application/merge-patch+json",
             field_manager=FIELD_MANAGER,
         )
+
+    def events_about(self, kind: str, namespace: str, name: str) -> list[Manifest]:
+        """See :class:`Cluster`."""
+        about = f"involvedObject.kind={kind},involvedObject.name={name}"
+        resource = self._resource("Event", "v1")
+        items: list[Manifest] = self._call(resource.get, namespace=namespace, field_selector=about)["items"]
+        return items
 
     def tell(self, about: Manifest, kind: str, reason: str, message: str) -> None:
         """See :class:`Cluster`."""
@@ -150,23 +173,32 @@ class KubernetesCluster:
             "lastTimestamp": now,
             "count": 1,
         }
-        resource = self._api.resources.get(api_version="v1", kind="Event")
-        self._call(resource.create, body=event, namespace=described["namespace"])
+        self._call(self._resource("Event", "v1").create, body=event, namespace=described["namespace"])
 
     def _ask(self, verb: str, kind: str, **arguments: Any) -> Manifest:
-        resource = self._api.resources.get(api_version=KINDS[kind], kind=kind)
-        return self._call(getattr(resource, verb), **arguments)
+        return self._call(getattr(self._resource(kind, KINDS[kind]), verb), **arguments)
+
+    def _resource(self, kind: str, version: str) -> Any:
+        try:
+            return _asked(lambda: self._api.resources.get(api_version=version, kind=kind))
+        except ResourceNotFoundError as error:
+            raise Unavailable(f"the Kubernetes API knows no {kind} of {version}: install the definitions") from error
 
     def _call(self, call: Any, **arguments: Any) -> Manifest:
-        try:
-            answered: Manifest = call(**arguments).to_dict()
-        except NotFoundError:
-            raise
-        except ApiException as error:
-            raise _as_ours(error) from error
-        except OSError as error:
-            raise Unavailable(f"the Kubernetes API does not answer: {error}") from error
+        answered: Manifest = _asked(
+            lambda: call(**arguments, _request_timeout=(CONNECT_SECONDS, ANSWER_SECONDS)).to_dict()
+        )
         return answered
+
+
+def _asked(ask: Callable[[], Any]) -> Any:
+    """What the API answers; the client's errors as ours."""
+    try:
+        return ask()
+    except ApiException as error:
+        raise _as_ours(error) from error
+    except (urllib3.exceptions.HTTPError, OSError) as error:
+        raise Unavailable(f"the Kubernetes API does not answer ({type(error).__name__}): {error}") from error
 
 
 def _as_ours(error: ApiException) -> Refusal | Unavailable:
@@ -174,6 +206,8 @@ def _as_ours(error: ApiException) -> Refusal | Unavailable:
         message = json.loads(error.body)["message"]
     except (TypeError, ValueError, KeyError):
         message = str(error.reason)
+    if isinstance(error, NotFoundError):
+        return Absent(message)
     if error.status == CONFLICT:
         return Conflict(message)
     if error.status is not None and BAD_REQUEST <= error.status < TOO_MANY:

@@ -18,6 +18,8 @@ FEDERATION_LABEL = "consilia.health/federation"
 UID_LABEL = "consilia.health/federation-uid"
 HOSPITAL_LABEL = "consilia.health/hospital"
 COMPONENT_LABEL = "app.kubernetes.io/component"
+FILLED_LABEL = "consilia.health/filled-by"
+"""Of a secret that the operator makes and somebody else fills: what they write calls for a reconcile."""
 
 LONGEST_NAME = 52
 """Of an object: a StatefulSet labels its pods with its name and a hash of eleven characters, and a label has 63."""
@@ -69,12 +71,19 @@ def object_name(federation: Federation, part: str, namespace: str | None = None)
     at_home = namespace in (None, own.namespace)
     if at_home and len(plain) <= LONGEST_NAME and not _PARTS_OF_PEOPLE.search(own.name) and not _HASHED.search(plain):
         return plain
-    return _hashed(plain, LONGEST_NAME, f"{'' if at_home else own.namespace}/{own.name}/{part}")
+    return _hashed(_both(own.name, part), LONGEST_NAME, f"{'' if at_home else own.namespace}/{own.name}/{part}")
 
 
 def volume_name(wanted: str) -> str:
     """The name of a pod's volume: ``wanted``, or what fits of it and a hash."""
     return wanted if len(wanted) <= LONGEST_LABEL else _hashed(wanted, LONGEST_LABEL, wanted)
+
+
+def _both(federation: str, part: str) -> str:
+    """Something of each, where there is no room for all."""
+    room = LONGEST_NAME - _DIGEST - 2
+    kept = part[: max(room // 2, room - len(federation))]
+    return f"{federation[: room - len(kept)].rstrip('-')}-{kept}"
 
 
 def _hashed(text: str, length: int, whole: str) -> str:

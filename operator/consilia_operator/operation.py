@@ -1,198 +1,263 @@
-"""The operator's loop for each federation: reconcile when something changed, follow its coordinator, write its status.
+"""One federation under way: what its last reconcile found, its coordinator's stream, its status and its Events.
 
-Three tasks a federation: one reconciles (in a thread, one federation at a time), one follows the coordinator's stream,
-one writes the status, at most once a second and only what differs.
+What the watches tell of pods leads to a look at them, which asks nothing of the API. Of pods that do not say why they
+do not come up the Events are read, once and then ever more rarely.
 """
 
 import asyncio
-import contextlib
-import json
-import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from concurrent.futures import Executor
+from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import partial
+from typing import Any, TypeVar
 
-from consilia.backoff import delays
-from consilia.errors import ConsiliaError, Refusal, Unavailable
-from consilia.status import FederationStatus
+from consilia.errors import ConsiliaError, Unavailable
+from consilia.plan import COORDINATOR
+from consilia_operator.children import Key, key_of
 from consilia_operator.cluster import Cluster
-from consilia_operator.coordinator_link import CoordinatorLink
-from consilia_operator.naming import Manifest
-from consilia_operator.reconcile import Key, Reconciled, Reconciler, Refused
+from consilia_operator.counts import Counts
+from consilia_operator.follower import Follower, Link
+from consilia_operator.naming import COMPONENT_LABEL, Manifest
+from consilia_operator.outcome import Reconciled, Refused
+from consilia_operator.persistence import logger, persist
+from consilia_operator.pods import pod_problems, settled, stuck_pods
+from consilia_operator.reasons import Reason
+from consilia_operator.silences import Silences
+from consilia_operator.standing import KEPT
 from consilia_operator.status_view import desired_run, refused_status, status_of
+from consilia_operator.status_writer import StatusWriter
+from consilia_operator.transitions import transitions
+from consilia_operator.watched import Watched
 
-logger = logging.getLogger(__name__)
+LOOK_SECONDS = 0.1
+"""From one look to the next: a status a round, or an event a pod, would be too many."""
+LOOK_AGAIN_SECONDS = (11.0, 31.0, 61.0)
+"""After something happened to a pod: when grace is over, and when it is known to be well."""
+ARRIVAL_SECONDS = 3.0
+"""A file names its Federation first, and its Cohorts come after it: so long none of them is called missing."""
 
-STATUS_SECONDS = 1.0
-UNSETTLED_SECONDS = 2.0
-"""While something is wrong with a federation's pods they are looked at this often."""
-SILENT_KINDS = ("observedGeneration", "lastTransitionTime")
+Answer = TypeVar("Answer")
 
 
+@dataclass(frozen=True)
+class Surroundings:
+    """What every operation works with. ``writers`` are threads for what must not wait behind reconciles."""
+
+    cluster: Cluster
+    watched: Watched
+    counts: Counts
+    now: Callable[[], datetime]
+    link: Callable[[Reconciled], Link]
+    writers: Executor
+
+    async def call(self, ask: Callable[..., Answer], *arguments: Any) -> Answer:
+        """What a blocking call answers."""
+        return await asyncio.get_running_loop().run_in_executor(self.writers, ask, *arguments)
+
+
+@dataclass
 class Operation:
-    """One federation."""
+    """One federation, from its first reconcile until it is gone."""
 
-    def __init__(
-        self,
-        key: Key,
-        cluster: Cluster,
-        reconciler: Reconciler,
-        turn: asyncio.Lock,
-        now: Callable[[], datetime],
-        over: Callable[[Key], None],
-    ) -> None:
-        self._key = key
-        self._cluster = cluster
-        self._reconciler = reconciler
-        self._turn = turn
-        self._now = now
-        self._over = over
-        self._wake = asyncio.Event()
-        self._dirty = asyncio.Event()
-        self._reconciled: Reconciled | None = None
-        self._refused: Refused | None = None
-        self._said: FederationStatus | None = None
-        self._problem: str | None = "the coordinator is starting"
-        self._told = 0
-        self._written: Manifest | None = None
-        self._follower: asyncio.Task[None] | None = None
-        self._wished = asyncio.Event()
+    key: Key
+    around: Surroundings
+    _outcome: Reconciled | Refused | None = None
+    _silences: Silences = field(default_factory=Silences)
+    _replaced: set[str] = field(default_factory=set)
+    _tasks: list["asyncio.Task[None]"] = field(default_factory=list)
+    _later: list[asyncio.TimerHandle] = field(default_factory=list)
+    _soon: asyncio.TimerHandle | None = None
+    _looked: float = float("-inf")
+    _reading: asyncio.TimerHandle | None = None
+    _reads: bool = False
+    _closed: bool = False
 
-    def wake(self) -> None:
-        """Something about the federation changed."""
-        self._wake.set()
+    def __post_init__(self) -> None:
+        self._writer = StatusWriter(self.name, self._patch)
+        self._follower = Follower(self._link, self._wish, self.look_soon, self._tell)
 
-    async def run(self) -> None:
-        """Until the federation is gone."""
-        self._wake.set()
-        writer = asyncio.create_task(self._write())
-        try:
-            await self._reconcile_until_gone()
-        finally:
-            for task in (writer, self._follower):
-                if task is not None:
-                    task.cancel()
-                    with contextlib.suppress(asyncio.CancelledError, ConsiliaError):
-                        await task
-            self._over(self._key)
+    @property
+    def name(self) -> str:
+        """Namespace/name, for people."""
+        return "/".join(self.key)
 
-    async def _reconcile_until_gone(self) -> None:
-        pauses = delays(1.0, 60.0)
-        while True:
-            await self._wake.wait()
-            self._wake.clear()
+    @property
+    def uid(self) -> str:
+        """The federation's UID; empty before it is known."""
+        return str(self._outcome.observed["metadata"]["uid"]) if self._outcome is not None else ""
+
+    @property
+    def phase(self) -> str:
+        """The phase in its status."""
+        return str(self._writer.latest.get("phase") or "Pending")
+
+    def take(self, outcome: Reconciled | Refused) -> None:
+        """What a reconcile found."""
+        first, self._outcome = self._outcome is None, outcome
+        self._writer.saw(outcome.observed)
+        if first:
+            self._follower.told = self._writer.latest.get("told") or 0
+            self._start(self._writer.run, "status")
+            self._start(self._follower.run, "coordinator")
+        self._follower.wished()
+        self.look_soon()
+
+    def saw(self, federation: Manifest) -> None:
+        """The Federation, as a watch saw it: somebody else may have written its status."""
+        self._writer.saw(federation)
+
+    def pods_changed(self) -> None:
+        """Something happened to a pod or a StatefulSet."""
+        for timer in self._later:
+            timer.cancel()
+        loop = asyncio.get_running_loop()
+        self._later = [loop.call_later(seconds, self.look_soon) for seconds in LOOK_AGAIN_SECONDS]
+        self.look_soon()
+
+    def look_soon(self) -> None:
+        """Something is known that was not: look at it all, at once or a moment after the last look."""
+        if self._soon is None and not self._closed:
+            loop = asyncio.get_running_loop()
+            self._soon = loop.call_at(max(loop.time(), self._looked + LOOK_SECONDS), self._look)
+
+    def _look(self) -> None:
+        self._soon, self._looked = None, asyncio.get_running_loop().time()
+        if self._outcome is None:
+            return
+        pods, sets = self._of("Pod"), self._of("StatefulSet")
+        coordinators = [pod for pod in pods if pod["metadata"]["labels"].get(COMPONENT_LABEL) == COORDINATOR]
+        self._follower.ready(bool(coordinators) and settled(coordinators))
+        self._replace_stuck(pods, sets)
+        self._silences.look(pods, sets, self.around.now())
+        self._read_events_when_due()
+        self._say()
+
+    def end(self) -> None:
+        """The federation is gone."""
+        self._closed = True
+        for timer in (*self._later, self._soon, self._reading):
+            if timer is not None:
+                timer.cancel()
+        for task in self._tasks:
+            task.cancel()
+
+    async def close(self) -> None:
+        """End, and wait for it."""
+        self.end()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def _of(self, kind: str) -> list[Manifest]:
+        return self.around.watched.children.of(self.uid, kind)
+
+    def _start(self, work: Callable[[], Awaitable[None]], what: str) -> None:
+        task = asyncio.ensure_future(persist(f"{self.name}, {what}", work, self.around.counts))
+        self._tasks = [*(each for each in self._tasks if not each.done()), task]
+
+    # What is said.
+
+    def _say(self) -> None:
+        if self._is_arriving():
+            self._later.append(asyncio.get_running_loop().call_later(ARRIVAL_SECONDS / 3, self.look_soon))
+            return
+        before, after = self._writer.latest, self._status()
+        if after is not None:
+            self._writer.want(after)
+            told = transitions(before, after)
+            if told:
+                self._start(lambda: self._tell_all([(each.type, each.reason, each.message) for each in told]), "Events")
+
+    def _is_arriving(self) -> bool:
+        """Whether a cohort is not there yet, of a federation that was made a moment ago and has no status."""
+        if not isinstance(self._outcome, Reconciled) or self._writer.latest:
+            return False
+        created = self._outcome.observed["metadata"].get("creationTimestamp")
+        missing = any(each.reason == Reason.COHORT_MISSING for each in self._outcome.admission.problems.values())
+        if created is None or not missing:
+            return False
+        return (self.around.now() - datetime.fromisoformat(created)).total_seconds() < ARRIVAL_SECONDS
+
+    def _status(self) -> Manifest | None:
+        latest, now = self._writer.latest, self.around.now()
+        if isinstance(self._outcome, Refused):
+            return refused_status(self._outcome, now, latest)
+        if self._outcome is None:
+            return None
+        follower = self._follower
+        return status_of(self._with_pods(self._outcome), follower.said, follower.problem, follower.told, now, latest)
+
+    def _with_pods(self, reconciled: Reconciled) -> Reconciled:
+        found = pod_problems(self._of("Pod"), self._silences.events, self._of("StatefulSet"), self.around.now())
+        named = {problem.component for problem in reconciled.pod_problems if problem.reason not in KEPT}
+        others = [problem for problem in found if problem.component not in named]
+        return replace(reconciled, pod_problems=[*reconciled.pod_problems, *others])
+
+    async def _patch(self, status: Manifest) -> Manifest:
+        self.around.counts.add("status_writes")
+        return await self.around.call(self.around.cluster.patch_status, "Federation", *self.key, status)
+
+    async def _tell_all(self, events: list[tuple[str, str, str]]) -> None:
+        for event in events:
+            await self._tell(*event)
+
+    async def _tell(self, kind: str, reason: str, message: str) -> None:
+        if self._outcome is not None:
             try:
-                async with self._turn:
-                    outcome = await asyncio.to_thread(self._reconciler.reconcile, self._key)
-                pauses = delays(1.0, 60.0)
+                await self.around.call(self.around.cluster.tell, self._outcome.observed, kind, reason, message)
             except ConsiliaError as error:
-                logger.warning("%s/%s: %s", *self._key, error)
-                asyncio.get_running_loop().call_later(next(pauses), self._wake.set)
-                continue
-            if outcome is None:
-                return
-            self._take(outcome)
+                logger.warning("%s: an Event was lost: %s", self.name, error)
 
-    def _take(self, outcome: Reconciled | Refused) -> None:
-        if isinstance(outcome, Refused):
-            self._refused, self._reconciled = outcome, None
-        else:
-            if self._reconciled is None:
-                self._told = (outcome.observed.get("status") or {}).get("told") or 0
-            self._refused, self._reconciled = None, outcome
-            self._wished.set()
-            if self._follower is None:
-                self._follower = asyncio.create_task(self._follow(outcome))
-            if outcome.pod_problems:
-                asyncio.get_running_loop().call_later(UNSETTLED_SECONDS, self._wake.set)
-        self._dirty.set()
+    # Pods.
+
+    def _replace_stuck(self, pods: list[Manifest], sets: list[Manifest]) -> None:
+        uids = {key_of(pod): str(pod["metadata"].get("uid")) for pod in pods}
+        for place in stuck_pods(pods, sets):
+            if uids[place] not in self._replaced:
+                self._replaced.add(uids[place])
+                self._start(partial(self._replace, place, uids[place]), "stuck pod")
+
+    async def _replace(self, place: Key, uid: str) -> None:
+        try:
+            await self.around.call(self.around.cluster.delete, "Pod", *place)
+        except ConsiliaError as error:
+            self._replaced.discard(uid)
+            logger.warning("%s: pod %s/%s is stuck and was not replaced: %s", self.name, *place, error)
+
+    def _read_events_when_due(self) -> None:
+        if self._reading is not None:
+            self._reading.cancel()
+        due = self._silences.next_due()
+        if due is not None and not self._reads:
+            seconds = max(0.0, (due - self.around.now()).total_seconds())
+            self._reading = asyncio.get_running_loop().call_later(seconds, self._start_reading)
+
+    def _start_reading(self) -> None:
+        self._reads = True
+        self._start(self._read_events, "Events of its pods")
+
+    async def _read_events(self) -> None:
+        """Read the Events of those that are silent and due."""
+        for about in self._silences.due(self.around.now()):
+            kind, (namespace, name) = about["kind"], key_of(about)
+            events: list[Manifest] = []
+            try:
+                events = await self.around.call(self.around.cluster.events_about, kind, namespace, name)
+            except ConsiliaError as error:
+                logger.warning("%s: the Events of %s %s were not read: %s", self.name, kind, name, error)
+            self._silences.heard(about, events, self.around.now())
+        self._reads = False
+        self.look_soon()
 
     # The coordinator.
 
-    async def _follow(self, first: Reconciled) -> None:
-        """Stay on the coordinator's stream; say what is wished whenever it changes, and after every break."""
-        pauses = delays(0.2, 5.0)
-        while True:
-            current = self._reconciled or first
-            url = f"https://{current.federation.metadata.name}-coordinator.{self._key[0]}.svc:8443"
-            link = CoordinatorLink(
-                url,
-                current.authority,
-                self._reconciler.key.private,
-                self._now,
-                federation=current.federation.metadata.uid or "",
-            )
-            wishing = asyncio.create_task(self._wish(link))
-            try:
-                async for message in link.events(self._told):
-                    pauses = delays(0.2, 5.0)
-                    self._problem = None
-                    await self._hear(message.event, message.data, message.id)
-                raise Unavailable("the coordinator closed the connection")
-            except ConsiliaError as error:
-                if self._problem != str(error):
-                    self._problem = str(error)
-                    self._dirty.set()
-            finally:
-                wishing.cancel()
-                with contextlib.suppress(asyncio.CancelledError):
-                    await wishing
-            await asyncio.sleep(next(pauses))
+    def _link(self) -> Link:
+        if not isinstance(self._outcome, Reconciled):
+            raise Unavailable("the spec cannot be run: its coordinator is not asked")
+        return self.around.link(self._outcome)
 
-    async def _wish(self, link: CoordinatorLink) -> None:
-        """Put the desired run, again after every change, until it is taken."""
-        pauses = delays(0.2, 5.0)
-        self._wished.set()
-        while True:
-            await self._wished.wait()
-            self._wished.clear()
-            current = self._reconciled
-            if current is None:
-                continue
-            try:
-                await link.desire(desired_run(current), current.federation.spec)
-                pauses = delays(0.2, 5.0)
-            except Refusal as error:
-                await self._tell("Warning", "SpecRefused", str(error))
-            except Unavailable:
-                self._wished.set()
-                await asyncio.sleep(next(pauses))
-
-    async def _hear(self, event: str, data: str, sequence: str) -> None:
-        if event == "status":
-            self._said = FederationStatus.model_validate_json(data)
-            self._dirty.set()
-        elif event == "event":
-            told = json.loads(data)
-            await self._tell(told["type"], told["reason"], told["message"])
-            self._told = max(self._told, int(sequence or 0))
-
-    async def _tell(self, kind: str, reason: str, message: str) -> None:
-        observed = self._reconciled.observed if self._reconciled else None
-        if observed is not None:
-            try:
-                await asyncio.to_thread(self._cluster.tell, observed, kind, reason, message)
-            except ConsiliaError as error:
-                logger.warning("%s/%s: an Event was lost: %s", *self._key, error)
-
-    # The status.
-
-    async def _write(self) -> None:
-        while True:
-            await self._dirty.wait()
-            self._dirty.clear()
-            status = self._status()
-            if status is not None and status != self._written:
-                try:
-                    await asyncio.to_thread(self._cluster.patch_status, "Federation", *self._key, status)
-                    self._written = status
-                except ConsiliaError as error:
-                    logger.warning("%s/%s: its status: %s", *self._key, error)
-                    self._dirty.set()
-            await asyncio.sleep(STATUS_SECONDS)
-
-    def _status(self) -> Manifest | None:
-        if self._refused is not None:
-            return refused_status(self._refused, self._now())
-        if self._reconciled is None:
-            return None
-        return status_of(self._reconciled, self._said, self._problem, self._told, self._now())
+    def _wish(self) -> tuple[int, Any]:
+        if not isinstance(self._outcome, Reconciled):
+            raise Unavailable("the spec cannot be run: nothing is wished of its coordinator")
+        observed = self._outcome.observed | {"status": self._writer.latest}
+        reconciled = replace(self._outcome, observed=observed)
+        return desired_run(reconciled), reconciled.federation.spec

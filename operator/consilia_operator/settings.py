@@ -4,9 +4,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from consilia import settings
+from consilia.errors import InvalidSetting
 from consilia.settings import Environment
 
 COMPONENTS = ("broker", "coordinator", "hospital", "tracking")
+
+
+@dataclass(frozen=True)
+class IssuerReference:
+    """An issuer of cert-manager: an Issuer of the federation's namespace, or a ClusterIssuer."""
+
+    kind: str
+    name: str
 
 
 @dataclass(frozen=True)
@@ -25,6 +34,12 @@ class Settings:
     """CONSILIA_STORAGE_CLASS: of the claims; default: the cluster's."""
     port: int
     """CONSILIA_HTTP_PORT: of /healthz and /metrics, default 8080."""
+    allowed_images: tuple[str, ...] = ()
+    """CONSILIA_ALLOWED_IMAGES: registries or repositories, with commas between, whose images a spec may name; default:
+    the repositories of the installation's own."""
+    certificate_issuer: IssuerReference | None = None
+    """CONSILIA_CERTIFICATE_ISSUER: ``Issuer/name`` or ``ClusterIssuer/name`` of cert-manager, which then makes the
+    certificates; default: each federation has an authority of its own."""
 
     @classmethod
     def of(cls, environment: Environment) -> "Settings":
@@ -36,4 +51,22 @@ class Settings:
             mlflow_uri=environment.get("CONSILIA_MLFLOW_URI") or None,
             storage_class=environment.get("CONSILIA_STORAGE_CLASS") or None,
             port=settings.port(environment, "CONSILIA_HTTP_PORT", 8080),
+            allowed_images=_words(environment.get("CONSILIA_ALLOWED_IMAGES") or ""),
+            certificate_issuer=_issuer(environment.get("CONSILIA_CERTIFICATE_ISSUER") or None),
         )
+
+
+def _issuer(text: str | None) -> IssuerReference | None:
+    if text is None:
+        return None
+    kind, _, name = text.partition("/")
+    if kind not in ("Issuer", "ClusterIssuer") or not name:
+        raise InvalidSetting(
+            f'CONSILIA_CERTIFICATE_ISSUER is "{text}"; it must be Issuer/name or ClusterIssuer/name of cert-manager'
+        )
+    return IssuerReference(kind, name)
+
+
+def _words(text: str) -> tuple[str, ...]:
+    """The words between the commas; a slash at the end of one says nothing more."""
+    return tuple(word for word in (part.strip().rstrip("/") for part in text.split(",")) if word)

@@ -2,6 +2,7 @@
 
 import base64
 
+from consilia.errors import Refusal
 from consilia.tokens import generate_keypair
 from consilia_operator.cluster import Cluster, Conflict
 from consilia_operator.naming import Manifest
@@ -20,7 +21,11 @@ def signing_key(cluster: Cluster, settings: Settings) -> SigningKey:
             found = cluster.replace(_secret(settings.namespace, private, public))
         except Conflict:
             found = cluster.get("Secret", settings.namespace, NAME)
-    data = (found or {})["data"]
+    data = (found or {}).get("data") or {}
+    if not {"private.pem", "public.pem"} <= data.keys():
+        raise Refusal(
+            f"Secret {settings.namespace}/{NAME} has no private.pem and public.pem: delete it, and another key is made"
+        )
     return SigningKey(base64.b64decode(data["private.pem"]), base64.b64decode(data["public.pem"]))
 
 

@@ -57,6 +57,14 @@ def test_the_same_order_gets_the_same_bits_from_another_process_too(engine: Coho
     assert len({to_bytes(vector) for vector in vectors if vector is not None}) == 1
 
 
+def test_a_file_is_the_same_experiment_in_another_namespace() -> None:
+    here = cohort()
+    moved = here.model_copy(update={"metadata": here.metadata.model_copy(update={"namespace": "elsewhere"})})
+    assert moved.key != here.key
+    vectors = [CohortEngine(one).answer("train", SETTINGS, ZERO).vector for one in (here, moved)]
+    assert len({to_bytes(vector) for vector in vectors if vector is not None}) == 1
+
+
 def test_two_cohorts_answer_differently() -> None:
     vectors = [CohortEngine(cohort(shard=shard)).answer("train", SETTINGS, ZERO).vector for shard in (0, 1)]
     assert vectors[0] is not None

@@ -1,16 +1,16 @@
-"""The result that the project promises, over the twenty seeds of the bench."""
+"""The result that the project promises, over the seeds of the bench."""
 
 import pytest
 
-from bench.result import Example, compare, mean_of
+from bench.result import SEEDS, Example, compare, mean_of
 
-pytestmark = pytest.mark.real  # twenty seeds take seconds
+pytestmark = pytest.mark.real  # two hundred seeds take half a minute
 
 
 @pytest.fixture(scope="module")
 def comparison():
     example = Example.read()
-    return mean_of([compare(example, seed) for seed in range(20)])
+    return mean_of([compare(example, seed) for seed in range(SEEDS)])
 
 
 def test_federating_costs_no_more_than_promised_against_one_pooled_table(comparison):

@@ -3,12 +3,14 @@
 import asyncio
 import os
 import signal
+import time
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from consilia.errors import ConsiliaError, DamagedState, InvalidManifest, InvalidSetting, Unavailable
+from consilia_bus import process
 from consilia_bus.process import run_process
 
 
@@ -97,6 +99,36 @@ def test_a_folder_that_cannot_be_used_is_told_without_a_stack_trace(
 
     assert run_process(build) == 1
     assert capsys.readouterr().err == f"{tmp_path}/file/state cannot be used: Not a directory\n"
+
+
+def test_the_pulse_is_touched_while_the_event_loop_turns_and_no_more_when_it_hangs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pulse, ages = tmp_path / "pulse", []
+    monkeypatch.setattr(process, "PULSE_SECONDS", 0.001)
+
+    async def serve() -> None:
+        for old in (0.0, 1.0):
+            os.utime(pulse, (old, old))
+            async with asyncio.timeout(10):
+                while pulse.stat().st_mtime == old:  # noqa: ASYNC110 - a file tells nobody
+                    await asyncio.sleep(0.001)
+        os.utime(pulse, (0.0, 0.0))
+        hang_until = time.monotonic() + 0.05
+        while time.monotonic() < hang_until:
+            ages.append(pulse.stat().st_mtime)
+
+    assert run_process(lambda: Story(serve), pulse) == 0
+    assert set(ages) == {0.0}
+
+
+def test_a_pulse_that_cannot_be_touched_keeps_nobody_from_working(tmp_path: Path) -> None:
+    async def serve() -> None:
+        await asyncio.sleep(0)
+
+    story = Story(serve)
+    assert run_process(lambda: story, tmp_path / "nowhere" / "pulse") == 0
+    assert story.told == ["ended"]
 
 
 def test_an_error_that_nobody_foresaw_is_not_hidden() -> None:

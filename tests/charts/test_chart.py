@@ -1,54 +1,19 @@
 """The chart as text: what helm makes of several sets of values, and what it refuses."""
 
 import json
+import re
 import subprocess
+import sys
 import tomllib
 from pathlib import Path
-from typing import Any
 
 import pytest
 import yaml
 
 from chart_values import VALUES
-from cluster.api_server import located
+from rendered_chart import CHART, Manifest, container, environment, helm, named, pods, template
 
 ROOT = Path(__file__).resolve().parents[2]
-CHART = ROOT / "charts" / "consilia"
-
-Manifest = dict[str, Any]
-
-
-def helm(*arguments: str | Path, values: Manifest | None = None) -> subprocess.CompletedProcess[str]:
-    """Run helm on these values, whatever comes of it."""
-    command = [located("helm"), *arguments, "--values=-"]
-    text = yaml.safe_dump(values or {})
-    return subprocess.run(command, input=text, capture_output=True, text=True, check=False)
-
-
-def template(values: Manifest | None = None) -> list[Manifest]:
-    """The objects of a release."""
-    done = helm("template", "consilia", CHART, "--namespace=consilia-system", values=values)
-    assert done.returncode == 0, done.stderr
-    return [document for document in yaml.safe_load_all(done.stdout) if document]
-
-
-def named(manifests: list[Manifest], kind: str, name: str) -> Manifest:
-    """The one object of this kind and name."""
-    (found,) = [each for each in manifests if (each["kind"], each["metadata"]["name"]) == (kind, name)]
-    return found
-
-
-def pods(manifests: list[Manifest]) -> dict[str, Manifest]:
-    """The pods' specs by the name of their Deployment."""
-    return {
-        each["metadata"]["name"]: each["spec"]["template"]["spec"] for each in manifests if each["kind"] == "Deployment"
-    }
-
-
-def environment(pod: Manifest) -> dict[str, str]:
-    """The settings of a pod's one container that have a value."""
-    (container,) = pod["containers"]
-    return {each["name"]: each["value"] for each in container.get("env", []) if "value" in each}
 
 
 @pytest.mark.parametrize("values", VALUES.values(), ids=VALUES)
@@ -62,15 +27,16 @@ def test_every_pod_is_restricted_bounded_and_probed(values: Manifest) -> None:
     for name, pod in pods(template(values)).items():
         assert pod["securityContext"]["runAsNonRoot"], name
         assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
-        for container in pod["containers"]:
-            assert container["securityContext"] == {
+        for each in pod["containers"]:
+            assert each["securityContext"] == {
                 "allowPrivilegeEscalation": False,
                 "readOnlyRootFilesystem": True,
                 "capabilities": {"drop": ["ALL"]},
             }
-            assert container["resources"]["requests"]["memory"]
-            assert container["resources"]["limits"]["memory"]
-            assert container["livenessProbe"]
+            assert each["resources"]["requests"]["memory"]
+            assert each["resources"]["limits"]["memory"]
+            assert each["livenessProbe"]
+            assert each["readinessProbe"]
 
 
 def test_only_operator_and_dashboard_hold_a_token_of_the_cluster() -> None:
@@ -97,7 +63,7 @@ def test_the_chart_is_of_the_products_version() -> None:
 
 def test_the_operator_is_told_every_image_and_where_runs_are_tracked() -> None:
     version = yaml.safe_load((CHART / "Chart.yaml").read_text())["appVersion"]
-    told = environment(pods(template())["consilia-operator"])
+    told = environment(template(), "consilia-operator")
     images = {name: value for name, value in told.items() if name.startswith("CONSILIA_IMAGE_")}
     assert images == {
         "CONSILIA_IMAGE_BROKER": f"localhost/consilia-broker:{version}",
@@ -112,26 +78,24 @@ def test_every_image_is_one_that_is_built() -> None:
     built = {path.parent.name for path in (ROOT / "images").glob("*/Dockerfile")}
     made = template({"image": {"registry": "registry.example/team", "tag": "7"}})
     named_here = {container["image"] for pod in pods(made).values() for container in pod["containers"]}
-    named_here |= {
-        v for n, v in environment(pods(made)["consilia-operator"]).items() if n.startswith("CONSILIA_IMAGE_")
-    }
+    named_here |= {v for n, v in environment(made, "consilia-operator").items() if n.startswith("CONSILIA_IMAGE_")}
     assert named_here == {f"registry.example/team/consilia-{name}:7" for name in built}
 
 
 def test_an_mlflow_that_exists_takes_the_place_of_ones_own() -> None:
     made = template({"mlflow": {"uri": "https://mlflow.example:8443"}})
-    assert environment(pods(made)["consilia-operator"])["CONSILIA_MLFLOW_URI"] == "https://mlflow.example:8443"
+    assert environment(made, "consilia-operator")["CONSILIA_MLFLOW_URI"] == "https://mlflow.example:8443"
     assert not [each for each in made if each["metadata"]["name"] == "consilia-mlflow"]
 
 
 def test_without_any_mlflow_runs_are_not_tracked() -> None:
-    told = environment(pods(template({"mlflow": {"enabled": False}}))["consilia-operator"])
+    told = environment(template({"mlflow": {"enabled": False}}), "consilia-operator")
     assert "CONSILIA_MLFLOW_URI" not in told
 
 
 def test_mlflow_answers_to_the_names_that_it_has() -> None:
     values = {"mlflow": {"allowedHosts": ["runs.example"], "ingress": {"enabled": True, "host": "mlflow.example"}}}
-    hosts = environment(pods(template(values))["consilia-mlflow"])["MLFLOW_SERVER_ALLOWED_HOSTS"].split(",")
+    hosts = environment(template(values), "consilia-mlflow")["MLFLOW_SERVER_ALLOWED_HOSTS"].split(",")
     assert {"consilia-mlflow.consilia-system.svc:5000", "localhost:*", "mlflow.example", "runs.example"} <= set(hosts)
     assert "*" not in hosts
 
@@ -144,8 +108,82 @@ def test_nobody_but_tracking_reaches_mlflow_unless_it_is_published() -> None:
     assert "from" not in rule
 
 
+def mlflow_egress(manifests: list[Manifest]) -> set[int]:
+    """The ports that MLflow may connect to."""
+    policy = named(manifests, "NetworkPolicy", "consilia-mlflow")["spec"]
+    assert "Egress" in policy["policyTypes"]
+    return {port["port"] for rule in policy.get("egress", []) for port in rule["ports"]}
+
+
+def test_mlflow_by_itself_has_a_volume_and_connects_to_nothing() -> None:
+    made = template()
+    assert mlflow_egress(made) == set()
+    assert named(made, "PersistentVolumeClaim", "consilia-mlflow")
+    assert not [
+        each for each in container(made, "consilia-mlflow")["args"] if "database" in each or "artifacts" in each
+    ]
+
+
+def test_runs_go_to_a_postgresql_whose_address_no_pods_spec_holds() -> None:
+    made = template(VALUES["runs in a postgresql"])
+    assert "--database-file=/etc/consilia/secrets/database/uri" in container(made, "consilia-mlflow")["args"]
+    volumes = {each["name"]: each for each in pods(made)["consilia-mlflow"]["volumes"]}
+    assert volumes["database"]["secret"]["secretName"] == "runs-app"
+    assert volumes["database"]["secret"]["items"] == [{"key": "uri", "path": "uri"}]
+    assert mlflow_egress(made) == {53, 6432}
+    assert named(made, "PersistentVolumeClaim", "consilia-mlflow"), "the artifacts are still on it"
+
+
+def test_artifacts_go_behind_an_s3_api_with_keys_that_mlflow_alone_has() -> None:
+    made = template(VALUES["artifacts behind an s3 api"])
+    assert "--artifacts=s3://models/consilia" in container(made, "consilia-mlflow")["args"]
+    settings = {each["name"]: each for each in container(made, "consilia-mlflow")["env"]}
+    assert settings["MLFLOW_S3_ENDPOINT_URL"]["value"] == "http://minio.storage.svc:9000"
+    keys = {name: settings[name]["valueFrom"]["secretKeyRef"] for name in settings if "valueFrom" in settings[name]}
+    assert keys == {
+        "AWS_ACCESS_KEY_ID": {"name": "models-keys", "key": "access-key-id"},
+        "AWS_SECRET_ACCESS_KEY": {"name": "models-keys", "key": "secret-access-key"},
+    }
+    assert mlflow_egress(made) == {53, 9000}
+    assert named(made, "PersistentVolumeClaim", "consilia-mlflow"), "the runs are still on it"
+    others = yaml.safe_dump([each for each in made if each["metadata"]["name"] != "consilia-mlflow"])
+    assert "models-keys" not in others
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "port"),
+    [
+        pytest.param("", 443, id="AWS's own"),
+        pytest.param("https://s3.example", 443, id="https"),
+        pytest.param("http://s3.example/", 80, id="http"),
+        pytest.param("https://[fd00::1]:9000", 9000, id="an address of IPv6"),
+    ],
+)
+def test_the_port_of_an_s3_api_is_that_of_its_address(endpoint: str, port: int) -> None:
+    values = {"mlflow": {"artifacts": {"destination": "s3://models", "secret": "keys", "endpoint": endpoint}}}
+    assert mlflow_egress(template(values)) == {53, port}
+
+
+def test_with_both_elsewhere_there_is_no_volume() -> None:
+    made = template(VALUES["nothing on a volume"])
+    assert not [each for each in made if each["kind"] == "PersistentVolumeClaim"]
+    volumes = {each["name"]: each for each in pods(made)["consilia-mlflow"]["volumes"]}
+    assert volumes["mlflow"] == {"name": "mlflow", "emptyDir": {}}
+    assert volumes["database"]["secret"]["items"] == [{"key": "address", "path": "uri"}]
+    assert mlflow_egress(made) == {53, 5432, 443}
+
+
+def test_the_flags_that_mlflow_is_given_are_flags_that_it_has() -> None:
+    told = container(template(VALUES["nothing on a volume"]), "consilia-mlflow")["args"]
+    assert told[0] == "consilia_local.mlflow_server"
+    done = subprocess.run([sys.executable, "-m", told[0], "--help"], capture_output=True, text=True, check=True)
+    assert {each.partition("=")[0] for each in told[1:]} <= set(re.findall(r"--[a-z-]+", done.stdout))
+
+
 def test_the_login_token_is_long_and_never_the_same() -> None:
-    first, second = (named(template(), "Secret", "consilia-dashboard-login")["data"]["token"] for _ in range(2))
+    # The same values would be rendered once.
+    releases = [template(), template({"dashboard": {"enabled": True}})]
+    first, second = (named(made, "Secret", "consilia-dashboard-login")["data"]["token"] for made in releases)
     assert first != second
     assert len(first) >= 40
 
@@ -184,6 +222,15 @@ def test_no_role_has_a_wildcard_or_makes_roles() -> None:
         pytest.param({"imag": {}}, "additional properties 'imag' not allowed", id="an unknown value"),
         pytest.param({"mlflow": {"uri": "mlflow:5000"}}, "does not match pattern", id="an address without http"),
         pytest.param({"mlflow": {"storage": "5"}}, "does not match pattern", id="a size without a unit"),
+        pytest.param(
+            {"mlflow": {"artifacts": {"destination": "s3://models"}}},
+            "mlflow.artifacts.destination needs mlflow.artifacts.secret: a Secret with the keys to the bucket",
+            id="a bucket without its keys",
+        ),
+        pytest.param({"mlflow": {"artifacts": {"destination": "/models"}}}, "does not match pattern", id="no bucket"),
+        pytest.param({"mlflow": {"backendStore": {"port": 0}}}, "minimum", id="no port"),
+        pytest.param({"certificates": {"issuer": {"kind": "CA"}}}, "value must be one of", id="no issuer's kind"),
+        pytest.param({"image": {"allowed": ["a,b"]}}, "does not match pattern", id="two registries in one word"),
         pytest.param({"dashboard": {"enabled": "yes"}}, "got string, want boolean", id="a word as a flag"),
         pytest.param(
             {"dashboard": {"ingress": {"enabled": True}}},
@@ -218,10 +265,64 @@ def test_the_schema_knows_every_value_that_is_written_down_and_no_other() -> Non
     assert written == known - {"global"}
 
 
-def test_federations_are_watched_by_prometheus_where_that_is_wanted() -> None:
-    monitor = named(template(VALUES["monitored"]), "ServiceMonitor", "consilia-coordinators")
-    assert monitor["metadata"]["labels"]["release"] == "prometheus"
-    assert monitor["spec"]["endpoints"][0]["path"] == "/metrics"
+def test_nothing_is_for_prometheus_unless_it_is_wanted() -> None:
+    made = template()
+    assert not [each for each in made if each["kind"] == "ServiceMonitor"]
+    assert not [each for each in made if (each["kind"], each["metadata"]["name"]) == ("Service", "consilia-operator")]
+    assert "ingress" not in named(made, "NetworkPolicy", "consilia-operator")["spec"]
+
+
+def test_prometheus_asks_coordinators_and_the_operator_where_that_is_wanted() -> None:
+    made = template(VALUES["monitored"])
+    for name in ("consilia-coordinators", "consilia-operator"):
+        monitor = named(made, "ServiceMonitor", name)
+        assert monitor["metadata"]["labels"]["release"] == "prometheus"
+        (endpoint,) = monitor["spec"]["endpoints"]
+        assert (endpoint["path"], endpoint["interval"]) == ("/metrics", "15s")
+    (rule,) = named(made, "NetworkPolicy", "consilia-operator")["spec"]["ingress"]
+    assert rule["from"] == [{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "monitoring"}}}]
+    assert rule["ports"] == [{"protocol": "TCP", "port": 8080}]
+
+
+def test_prometheus_is_in_the_releases_namespace_unless_another_is_named() -> None:
+    made = template({"serviceMonitor": {"enabled": True}})
+    (rule,) = named(made, "NetworkPolicy", "consilia-operator")["spec"]["ingress"]
+    assert rule["from"][0]["namespaceSelector"]["matchLabels"]["kubernetes.io/metadata.name"] == "consilia-system"
+
+
+def test_the_operator_is_told_which_other_images_may_be_asked_for_and_nothing_by_default() -> None:
+    told = environment(template(VALUES["another registry"]), "consilia-operator")
+    assert told["CONSILIA_ALLOWED_IMAGES"] == "registry.example/team,quay.example"
+    assert "CONSILIA_ALLOWED_IMAGES" not in environment(template(), "consilia-operator")
+
+
+def test_every_pod_has_the_keys_to_a_private_registry() -> None:
+    for pod in pods(template(VALUES["another registry"])).values():
+        assert pod["imagePullSecrets"] == [{"name": "registry-keys"}]
+    for pod in pods(template()).values():
+        assert "imagePullSecrets" not in pod
+
+
+def test_cert_manager_is_asked_where_an_issuer_is_named_and_no_role_reaches_it_otherwise() -> None:
+    made = template(VALUES["certificates of cert-manager"])
+    assert environment(made, "consilia-operator")["CONSILIA_CERTIFICATE_ISSUER"] == "Issuer/hospital-net"
+    assert "certificates" in yaml.safe_dump(named(made, "ClusterRole", "consilia-operator"))
+    plain = template()
+    assert "CONSILIA_CERTIFICATE_ISSUER" not in environment(plain, "consilia-operator")
+    assert "certificates" not in yaml.safe_dump(named(plain, "ClusterRole", "consilia-operator"))
+
+
+def test_the_operator_reads_every_setting_that_it_is_given() -> None:
+    known = (ROOT / "operator" / "consilia_operator" / "settings.py").read_text()
+    for values in VALUES.values():
+        for name in environment(template(values), "consilia-operator"):
+            assert name.startswith("CONSILIA_IMAGE_") or f'"{name}"' in known, name
+
+
+def test_the_operator_is_ready_when_it_acts_and_alive_while_it_waits() -> None:
+    operator = container(template(), "consilia-operator")
+    assert operator["readinessProbe"]["httpGet"]["path"] == "/readyz"
+    assert operator["livenessProbe"]["httpGet"]["path"] == "/healthz"
 
 
 def test_kinds_configuration_is_one_node() -> None:

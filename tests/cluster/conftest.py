@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from cluster.kit.cluster import Cluster
+from cluster.kit.cluster import RESTRICTED, Cluster
 from cluster.kit.provision import NoCluster, provide
-from cluster.release import Release
+from cluster.release import SYSTEM, Release
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -55,6 +55,7 @@ def next_images(cluster: Cluster, images: dict[str, str]) -> dict[str, str]:
 def release(cluster: Cluster, images: dict[str, str]) -> Release:
     """The chart, installed with its default values; a test that changes it puts it back."""
     assert images
+    cluster.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": SYSTEM, "labels": RESTRICTED}})
     installed = Release(cluster)
     installed.install()
     return installed

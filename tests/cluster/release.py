@@ -24,7 +24,9 @@ class Release:
 
     def install(self, values: dict[str, Any] | None = None) -> str:
         """Install it, or upgrade it to these values; what Helm says (the notes)."""
-        return self._helm("upgrade", "--install", "consilia", CHART, "--values=-", *WAIT, values=values or {})
+        return self._helm(
+            "upgrade", "--install", "consilia", CHART, "--reset-values", "--values=-", *WAIT, values=values or {}
+        )
 
     def uninstall(self) -> None:
         """Take it away, and wait until its pods are gone."""

@@ -44,6 +44,11 @@ def rows(table: str) -> list[list[str]]:
     return [re.split(r"\s{2,}", line.strip()) for line in table.splitlines()]
 
 
+def words(text: str) -> str:
+    """Without the lines that kubectl breaks it into."""
+    return " ".join(text.split())
+
+
 @pytest.mark.parametrize("manifest", CORPUS, ids=str)
 def test_an_invalid_manifest_is_refused_with_its_sentence(server: ApiServer, manifest: InvalidManifest) -> None:
     answer = server.run("kubectl", "create", "--dry-run=server", "--filename", manifest.path)
@@ -104,6 +109,10 @@ def test_every_field_is_explained(server: ApiServer) -> None:
     everything = server.kubectl("explain", "federation", "--recursive=false")
     assert "Hospitals that learn one model together." in everything
     assert "Their names" in server.kubectl("explain", "cohort.spec.grants.federations")
+    assert "Memory: " in server.kubectl("explain", "cohort.spec.agent.resources.limits.memory")
+    assert "from among those that the cluster's administrator allows" in words(
+        server.kubectl("explain", "fed.spec.coordinator.image")
+    )
 
 
 def test_kubectl_shows_a_federation_and_its_status(server: ApiServer) -> None:
@@ -150,6 +159,11 @@ def test_a_status_is_no_part_of_what_people_apply(server: ApiServer) -> None:
         pytest.param({"quorum": 3}, "quorum 3 is more than the 2 hospitals", id="quorum"),
         pytest.param({"rounds": 0}, "should be greater than or equal to 1", id="rounds"),
         pytest.param({"privacy": {"epsilon": 2}}, "epsilon 2 asks for noise", id="epsilon"),
+        pytest.param(
+            {"coordinator": {"resources": {"requests": {"memory": "2Gi"}, "limits": {"memory": "1Gi"}}}},
+            "requests.memory 2Gi is more than limits.memory 1Gi",
+            id="resources",
+        ),
     ],
 )
 def test_an_edit_is_held_to_the_same_rules(server: ApiServer, patch: dict[str, Any], sentence: str) -> None:

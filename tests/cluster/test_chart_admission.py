@@ -125,6 +125,17 @@ def test_the_server_accepts_every_object_of_the_chart(server: ApiServer, values:
             OPERATOR, "create", "clusterroles.rbac.authorization.k8s.io", SYSTEM, False, id="operator: no role"
         ),
         pytest.param(OPERATOR, "create", "pods", "north", False, id="operator: no pod but through its sets"),
+        pytest.param(OPERATOR, "create", "pods/exec", "north", False, id="operator: into no pod"),
+        pytest.param(OPERATOR, "watch", "secrets", "north", True, id="operator: sees a secret go"),
+        pytest.param(OPERATOR, "watch", "statefulsets.apps", "north", True, id="operator: sees a set edited"),
+        pytest.param(OPERATOR, "list", "events", "north", True, id="operator: reads why a pod does not come up"),
+        pytest.param(OPERATOR, "delete", "persistentvolumeclaims", "north", True, id="operator: claims"),
+        pytest.param(
+            OPERATOR, "list", "customresourcedefinitions.apiextensions.k8s.io", "", False, id="operator: no definition"
+        ),
+        pytest.param(
+            OPERATOR, "create", "certificates.cert-manager.io", "north", False, id="operator: no cert-manager"
+        ),
         pytest.param(OPERATOR, "patch", "federations.consilia.health", "north", False, id="operator: no spec"),
     ],
 )

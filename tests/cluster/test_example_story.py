@@ -40,8 +40,8 @@ def test_the_model_is_that_of_a_local_run_of_the_same_file(complete: Applied, re
 
 def test_the_columns_show_where_it_is(complete: Applied, cluster: Cluster) -> None:
     header, row = cluster.kubectl("get", "fed", f"--namespace={complete.namespace}").splitlines()
-    assert header.split() == ["NAME", "PHASE", "ROUND", "ROUNDS", "HOSPITALS", "ACCURACY", "LOSS", "AGE"]
-    name, phase, reached, rounds, hospitals, accuracy, loss, _ = row.split()
+    assert header.split() == ["NAME", "PHASE", "ROUND", "ROUNDS", "HOSPITALS", "ACCURACY", "LOSS", "EPSILON", "AGE"]
+    name, phase, reached, rounds, hospitals, accuracy, loss, *_ = row.split()
     assert (name, phase, reached, rounds, hospitals) == ("breast-cancer", "Complete", "10", "10", "5/5")
     assert float(accuracy) > 0.9
     assert float(loss) < 0.25

@@ -1,6 +1,7 @@
 """What the operator costs a cluster: idle, and with fifty federations that can never run."""
 
 import json
+import math
 import os
 import time
 from collections.abc import Iterator
@@ -21,6 +22,7 @@ pytestmark = pytest.mark.cluster
 # Two minutes of the ten that the figure is of: CI has not forever. CONSILIA_IDLE_SECONDS=600 measures all of it.
 IDLE_SECONDS = float(os.environ.get("CONSILIA_IDLE_SECONDS", "120"))
 PER_MINUTE = 4
+RESYNC_SECONDS = 600
 MANY = 50
 MEBI = 2**20
 
@@ -31,6 +33,12 @@ def usage(cluster: Cluster, pod: str) -> tuple[float, float]:
     told = json.loads(cluster.kubectl("get", "--raw", f"/api/v1/nodes/{node}/proxy/stats/summary"))
     found = next(p for p in told["pods"] if p["podRef"]["name"] == pod)
     return found["cpu"]["usageCoreNanoSeconds"] / 1e9, found["memory"]["workingSetBytes"] / MEBI
+
+
+def terminating(cluster: Cluster) -> list[str]:
+    """The namespaces that are on their way out."""
+    found = cluster.get("namespaces")["items"]
+    return [each["metadata"]["name"] for each in found if each["status"]["phase"] == "Terminating"]
 
 
 @contextmanager
@@ -49,12 +57,16 @@ def test_an_idle_federation_costs_no_request(cluster: Cluster, release: Release,
     applied.apply()
     applied.until_complete()
     applied.until(lambda status: status.get("model"), "a registered model")
+    # What other tests left is gone first, or the operator would be seen sweeping it.
+    eventually(lambda: terminating(cluster) == [], 120, lambda: str(terminating(cluster)), pause=1)
     start = audit.mark(cluster.audit_log)
     with window(IDLE_SECONDS):
         pass
     asked = audit.requests(cluster.audit_log, start)
     print(f"idle for {IDLE_SECONDS:g} s: {sum(asked.values())} requests: {dict(asked)}")
-    assert sum(asked.values()) <= PER_MINUTE * IDLE_SECONDS / 60, asked
+    # Every ten minutes one list a kind finds what no watch told: whether it falls into the stretch is chance.
+    assert max(asked.values(), default=0) <= math.ceil(IDLE_SECONDS / RESYNC_SECONDS), asked
+    assert sum(asked.values()) <= PER_MINUTE * RESYNC_SECONDS / 60, asked
 
 
 def test_fifty_federations_that_fit_no_node_cost_little_and_a_good_one_does_not_wait(
@@ -66,7 +78,7 @@ def test_fifty_federations_that_fit_no_node_cost_little_and_a_good_one_does_not_
     huge = {"requests": {"memory": "9000Gi"}, "limits": {"memory": "9000Gi"}}
     federation["spec"] |= {name: {"resources": huge} for name in ("broker", "coordinator", "tracking")}
     federation["spec"]["hospitals"] = federation["spec"]["hospitals"][:1]
-    del federation["spec"]["quorum"]
+    federation["spec"].pop("quorum", None)
     cohorts[0]["spec"]["agent"] = {"resources": huge}
     with cluster.namespace("crowd") as crowd:
         named = []

@@ -14,9 +14,8 @@ from running import computed_parameters, example
 
 pytestmark = pytest.mark.cluster
 
-ROUNDS = 3000
+ROUNDS = 1500
 """So many that a kill falls in the middle, wherever it takes its time."""
-LEASE_SECONDS = 15
 
 
 @pytest.fixture(scope="module")

@@ -74,7 +74,7 @@ def test_a_leader_that_wakes_up_after_another_took_over_writes_nothing(
             applied.until(lambda status: status.get("model"), "a registered model")
             before = state(applied)
             sleeper.send_signal(signal.SIGCONT)
-            assert sleeper.wait(30) == 1
+            assert sleeper.wait(30) != 0
         assert state(applied) == before
         assert holder(cluster) == release.pod("operator")
         log = (tmp_path / "operator.log").read_text()

@@ -13,7 +13,7 @@ from running import computed_parameters, example
 
 pytestmark = pytest.mark.cluster
 
-ROUNDS = 3000
+ROUNDS = 1500
 IN_A_FEDERATION = ("broker", "coordinator", "agent", "mlflow")
 
 
@@ -41,8 +41,6 @@ def test_an_upgrade_in_the_middle_of_a_run_rolls_no_pod_and_loses_nothing(
     try:
         assert images_of(cluster, training.namespace) == before
         training.until_complete()
-        expected = computed_parameters(example(rounds=ROUNDS))
-        assert np.abs(training.parameters(release) - expected).max() < 1e-9
         # The run is over: the pods take up the new images.
         eventually(
             lambda: (
@@ -52,6 +50,9 @@ def test_an_upgrade_in_the_middle_of_a_run_rolls_no_pod_and_loses_nothing(
             lambda: json.dumps(images_of(cluster, training.namespace)),
             pause=1,
         )
+        training.until(lambda status: status.get("hospitalsReady") == "5/5", "5 of 5, of the new images")
+        expected = computed_parameters(example(rounds=ROUNDS))
+        assert np.abs(training.parameters(release) - expected).max() < 1e-9
     finally:
         release.install()
 

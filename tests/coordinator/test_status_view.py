@@ -74,8 +74,14 @@ def hospital(found: Facts, name: str) -> HospitalStatus:
         pytest.param(
             facts(replace(IDLE, suspended=True)),
             "Idle",
-            "stopped after round 0 of 3; Start resumes it",
+            "waiting for Start: 3 rounds",
             id="suspended from the start",
+        ),
+        pytest.param(
+            facts(replace(IDLE, suspended=True, committed=2)),
+            "Idle",
+            "stopped after round 2 of 3; Start resumes it",
+            id="stopped",
         ),
         pytest.param(
             facts(replace(IDLE, committed=3, complete=True)), "Complete", "run 1 is complete: 3 rounds", id="complete"
@@ -137,6 +143,31 @@ def test_people_are_told_the_phase_and_what_happens_or_why_nothing_does(found: F
     assert status.phase == phase
     assert message in status.message
     assert status.state == found.run.state.value
+
+
+MANY = tuple(f"h{number:02}" for number in range(12))
+TEN = "h00, h01, h02, h03, h04, h05, h06, h07, h08, h09, and 2 more"
+
+
+def of_many(run: Run) -> Facts:
+    past = History()
+    past.add([accepted(spec=federation_spec(MANY))])
+    return facts(replace(run, quorum=2, hospitals=frozenset(MANY), joined=frozenset()), roster(), past)
+
+
+@pytest.mark.parametrize(
+    ("found", "ending"),
+    [
+        pytest.param(of_many(GATHERING), f"missing: {TEN}", id="waiting"),
+        pytest.param(
+            of_many(exchange(participants=frozenset(MANY), excused=frozenset(MANY))),
+            f"without {TEN}; retried at the round's timeout",
+            id="stalled",
+        ),
+    ],
+)
+def test_a_sentence_names_ten_hospitals_and_counts_the_rest(found: Facts, ending: str) -> None:
+    assert federation_status(found).message.endswith(ending)
 
 
 def test_before_any_spec_the_status_waits_for_one() -> None:
@@ -225,6 +256,14 @@ def conditions_of(found: Facts) -> dict[str, Condition]:
             id="data refused",
         ),
         pytest.param(facts(exchange()), "DataAccepted", "True", "AllAccepted", "", id="data accepted"),
+        pytest.param(
+            facts(GATHERING, roster()),
+            "DataAccepted",
+            "Unknown",
+            "NotTried",
+            "no hospital has looked at its data yet",
+            id="data of nobody",
+        ),
         pytest.param(
             facts(exchange(), with_loss("south", "silent")),
             "Degraded",

@@ -3,7 +3,7 @@
 import pytest
 
 from consilia.spec import Privacy
-from consilia.wording import counted, privacy_of, privacy_word
+from consilia.wording import counted, first_of, privacy_of, privacy_word
 
 
 @pytest.mark.parametrize(
@@ -23,3 +23,15 @@ def test_a_run_is_called_by_its_epsilon_or_non_private(epsilon: float, told: str
 
 def test_a_status_says_whether_it_is_private() -> None:
     assert (privacy_word(False), privacy_word(True)) == ("NON-PRIVATE", "private")
+
+
+@pytest.mark.parametrize(
+    ("parts", "said"),
+    [
+        pytest.param([], [], id="none"),
+        pytest.param(["a", "b"], ["a", "b"], id="all of them"),
+        pytest.param(["a", "b", "c", "d"], ["a", "b", "and 2 more"], id="more than are named"),
+    ],
+)
+def test_of_many_the_first_are_named_and_the_rest_counted(parts: list[str], said: list[str]) -> None:
+    assert first_of(parts, 2) == said

@@ -142,7 +142,11 @@ def test_a_complete_federation_offers_the_next_run_and_shows_its_model(page: Pag
     assert upstream.patches == [{"suspend": False, "run": 2}]
 
 
-def test_thirty_rounds_a_second_are_kept_up_with_and_nothing_jumps(page: Page, upstream: Upstream) -> None:
+@pytest.mark.parametrize("width", [360, 800, 1280])
+def test_thirty_rounds_a_second_are_kept_up_with_and_nothing_jumps_to_the_very_end(
+    page: Page, upstream: Upstream, width: int
+) -> None:
+    page.resize(width)
     upstream.spec["rounds"] = 400
     upstream.begin()
     upstream.commit()
@@ -161,9 +165,10 @@ def test_thirty_rounds_a_second_are_kept_up_with_and_nothing_jumps(page: Page, u
     with upstream.training(every=1 / 30, rounds=150):
         eventually(lambda: upstream.status["round"] >= 149, within=30)
         page.until("Number(document.getElementById('round').textContent) >= 149", within=1)
+        page.until("document.getElementById('copy').checkVisibility({ visibilityProperty: true })")
+        page.driver.execute_async_script("requestAnimationFrame(() => requestAnimationFrame(arguments[0]))")
         shifts = page.run("return window.shifts")
-    # 0.1 is what the web vitals call good. Below it, one shift of 0.021 is seen now and then: see CONTRIBUTING.
-    assert sum(value for value, _ in shifts) < 0.1, shifts
+    assert sum(value for value, _ in shifts) < 0.01, shifts
 
 
 def test_a_hidden_tab_costs_nothing_and_comes_back_with_what_it_missed(

@@ -26,9 +26,37 @@ def seen(phase: str | None = None, suspend: bool = False, spec: dict[str, Any] |
     [
         pytest.param(seen(), "Pending", "dotted", "has not started", id="no status yet"),
         pytest.param(
-            seen("Pending", message="Waits for cohort north."), "Pending", "dotted", "cohort north", id="pending"
+            seen("Pending", message="waits for cohort north"),
+            "Pending",
+            "dotted",
+            "Waits for cohort north",
+            id="pending",
         ),
         pytest.param(seen("Blocked", conditions=[DENIED]), "Blocked", "octagon", "cannot run", id="blocked"),
+        pytest.param(
+            seen(
+                "Blocked",
+                message="the quorum of 3 cannot be reached: harbour: Cohort harbour-1 is not granted: ask; and 1 more",
+                hospitals=[
+                    {"name": "harbour", "problem": "CohortNotGranted", "reason": "Cohort harbour-1 is not granted: ask"}
+                ],
+            ),
+            "Blocked",
+            "octagon",
+            "The quorum of 3 cannot be reached.",
+            id="blocked by hospitals, each of which is told below",
+        ),
+        pytest.param(
+            seen(
+                "Blocked",
+                message="broker: its image cannot be pulled: set spec.broker.image",
+                problems=[{"component": "broker", "message": "its image cannot be pulled: set spec.broker.image"}],
+            ),
+            "Blocked",
+            "octagon",
+            "It cannot run as it is.",
+            id="blocked by a part that is told below",
+        ),
         pytest.param(seen("Idle", suspend=True), "Idle", "ring", "until Start", id="idle from the beginning"),
         pytest.param(seen("Idle", suspend=True, round=4), "Idle", "ring", "after round 4 of 10", id="stopped"),
         pytest.param(seen("Idle"), "Starting", "dotted", "takes up", id="told to start"),
@@ -143,3 +171,62 @@ def test_a_hospital_at_work_does_not_flicker_when_rounds_are_short() -> None:
 
 def test_a_hospital_s_phase_of_a_newer_version_is_shown_as_its_word() -> None:
     assert hospital_face({"phase": "Quarantined"}).word == "quarantined"
+
+
+BUSY = {
+    "name": "north",
+    "phase": "Pending",
+    "problem": "CohortBusy",
+    "reason": "oncology/other uses it until its run ends",
+}
+
+
+@pytest.mark.parametrize(
+    ("hospital", "word", "advice"),
+    [
+        pytest.param(BUSY, "cohort busy", "joins by itself when that federation lets go", id="cohort busy"),
+        pytest.param(
+            {**BUSY, "phase": "Refused", "problem": "CohortNotGranted"}, "refused", "once this is put right", id="grant"
+        ),
+        pytest.param({**BUSY, "phase": "Lost", "problem": "OutOfMemory"}, "lost", "once this is put right", id="pod"),
+    ],
+)
+def test_a_hospital_that_a_cluster_cannot_start_says_what_happens_next(
+    hospital: dict[str, Any], word: str, advice: str
+) -> None:
+    shown = hospital_face(hospital)
+    assert shown.word == word
+    assert advice in shown.advice
+
+
+def in_a_cluster(coordinator: dict[str, Any] | None, **told: Any) -> Seen:
+    return Seen({"spec": {"rounds": 10}, "status": told}, coordinator)
+
+
+def test_what_only_the_cluster_knows_stands_beside_what_the_coordinator_says() -> None:
+    said = {
+        "phase": "Training",
+        "connected": 4,
+        "quorum": 4,
+        "hospitals": [{"name": "north", "phase": "Pending", "rows": 9}],
+    }
+    case = in_a_cluster(
+        said, phase="Training", hospitals=[BUSY], problems=[{"component": "tracking", "message": "waits"}]
+    )
+    assert case.current["hospitals"] == [{**BUSY, "rows": 9}]
+    assert notes(case.current) == ["tracking: waits", "north: oncology/other uses it until its run ends"]
+    assert face(case).word == "Training"
+
+
+@pytest.mark.parametrize(
+    ("case", "awaited"),
+    [
+        pytest.param(in_a_cluster(None), True, id="no status yet"),
+        pytest.param(in_a_cluster(None, phase="Pending"), True, id="starting"),
+        pytest.param(in_a_cluster(None, phase="Blocked"), True, id="it cannot start"),
+        pytest.param(in_a_cluster(None, phase="Training"), False, id="it ran before this page was opened"),
+        pytest.param(in_a_cluster({"phase": "Training"}, phase="Blocked"), False, id="it answered this page"),
+    ],
+)
+def test_a_coordinator_that_has_not_started_is_awaited_not_lost(case: Seen, awaited: bool) -> None:
+    assert case.is_awaited is awaited

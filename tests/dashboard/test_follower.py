@@ -1,8 +1,10 @@
 """A federation is followed while somebody looks, through losses, and not a moment longer."""
 
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from flask import Flask
@@ -14,7 +16,7 @@ from consilia_dashboard.feed import Feed
 from consilia_dashboard.live import Live, TooManyViewers
 from consilia_dashboard.seen import Seen
 from consilia_dashboard.settings import Settings
-from consilia_dashboard.store import Key, NoSuchFederation
+from consilia_dashboard.store import Key, Look, NoSuchFederation
 from deadline import eventually
 
 KEY = Key("default", "breast-cancer")
@@ -155,3 +157,73 @@ def test_what_is_seen_without_a_follower_is_the_object_alone(live: Live, upstrea
     assert isinstance(seen, Seen)
     assert seen.current["phase"] == "Training"
     assert upstream.streams == 0
+
+
+def test_a_quiet_federation_is_one_watch_however_many_look(live: Live, upstream) -> None:
+    with watching(live, upstream):
+        eventually(lambda: upstream.api.watches == 1)
+        before = len(upstream.requests)
+        with live.watch(KEY), live.watch(KEY):
+            upstream.spec["rounds"] = 33
+            eventually(lambda: live.seen(KEY).spec["rounds"] == 33)
+        assert [r for r in upstream.requests[before:] if not r.endswith("/breast-cancer")] == []
+    eventually(lambda: upstream.api.watches == 0)
+
+
+def test_a_watch_whose_version_is_forgotten_begins_again_without_a_word(live: Live, upstream) -> None:
+    with watching(live, upstream) as feed:
+        eventually(lambda: upstream.api.watches == 1)
+        upstream.api.compact()
+        upstream.spec["rounds"] = 34
+        eventually(lambda: read(feed, lambda seen: seen.spec["rounds"] == 34))
+        assert read(feed, lambda seen: seen.unreachable) is None
+
+
+class Scripted:
+    """A store whose watch tells these changes; ``taken`` once the page has them all."""
+
+    def __init__(self, *looks: Look) -> None:
+        self._looks = looks
+        self.taken = threading.Event()
+
+    def get(self, _key: Key) -> dict[str, Any]:
+        return version(10, rounds=10)
+
+    def watch(self, _key: Key, _version: str) -> "Scripted":
+        return self
+
+    def looks(self) -> Iterator[Look]:
+        yield from self._looks
+        self.taken.set()
+
+    def close(self) -> None:
+        pass
+
+
+def version(number: int, **spec: Any) -> dict[str, Any]:
+    metadata = {"namespace": "default", "name": "breast-cancer", "uid": "uid-1", "resourceVersion": str(number)}
+    return {"metadata": metadata, "spec": spec}
+
+
+@pytest.mark.parametrize(("number", "shown"), [pytest.param(11, 12, id="older"), pytest.param(13, 99, id="newer")])
+def test_a_change_that_an_edit_from_here_has_overtaken_is_not_shown(number: int, shown: int) -> None:
+    store = Scripted(Look(version(12, rounds=12), "12"), Look(version(number, rounds=99), str(number)))
+    live = Live(store, lambda _address, _after: (_ for _ in ()).throw(Unavailable("down")))  # type: ignore[arg-type]
+    with live.watch(KEY) as feed:
+        assert store.taken.wait(10)
+        assert read(feed, lambda seen: seen.spec["rounds"]) == shown
+    live.close()
+
+
+def test_a_watch_that_is_forbidden_is_said_with_the_apis_sentence(live: Live, upstream) -> None:
+    upstream.api.forbidden.add("watch")
+    with live.watch(KEY) as feed:
+        eventually(lambda: read(feed, lambda seen: seen.unreachable is not None))
+        assert "cannot watch resource" in read(feed, lambda seen: seen.unreachable.reason)
+
+
+def test_an_address_that_is_not_the_federations_own_is_never_asked(live: Live, upstream) -> None:
+    upstream.endpoints = {"authority": "PEM", "coordinator": "https://evil.example"}
+    with live.watch(KEY) as feed:
+        eventually(lambda: read(feed, lambda seen: seen.lost is not None))
+        assert "no token is sent there" in read(feed, lambda seen: seen.lost.reason)

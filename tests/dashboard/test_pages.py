@@ -108,3 +108,11 @@ def test_an_unknown_path_is_a_page_of_ours(client: FlaskClient) -> None:
     answer = client.get("/nowhere")
     assert answer.status_code == 404
     assert "Consilia" in answer.text
+
+
+def test_the_first_page_after_the_last_federation_was_deleted_waits_for_another(client: FlaskClient, upstream) -> None:
+    assert client.get("/").status_code == 200
+    upstream.present = False
+    answer = client.get("/")
+    assert answer.status_code == 200
+    assert "No federation yet" in answer.text

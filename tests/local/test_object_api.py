@@ -13,6 +13,7 @@ from consilia_local.held_federation import HeldFederation, hold
 from consilia_local.object_api import object_api
 
 COLLECTION = "/apis/consilia.health/v1alpha1/federations"
+NAMESPACED = "/apis/consilia.health/v1alpha1/namespaces/consortium/federations"
 ITEM = "/apis/consilia.health/v1alpha1/namespaces/consortium/federations/trial"
 TOKEN = "the-token"
 PATCH = {"Content-Type": "application/merge-patch+json"}
@@ -129,3 +130,24 @@ async def test_the_status_that_the_coordinator_told_is_served(client: TestClient
     await held.observe(FederationStatus(phase="Training", run=1, round=2, rounds=3))
     found = await (await client.get(ITEM)).json()
     assert (found["status"]["phase"], found["status"]["round"]) == ("Training", 2)
+
+
+async def test_a_watch_tells_what_is_newer_than_the_list_and_ends_in_time(client: TestClient) -> None:  # type: ignore[type-arg]
+    listed = await (await client.get(f"{NAMESPACED}?fieldSelector=metadata.name=trial")).json()
+    assert [item["metadata"]["name"] for item in listed["items"]] == ["trial"]
+    query = f"watch=true&timeoutSeconds=1&resourceVersion={listed['metadata']['resourceVersion']}"
+    async with client.get(f"{NAMESPACED}?fieldSelector=metadata.name=trial&{query}") as watch:
+        await client.patch(ITEM, data=json.dumps({"spec": {"rounds": 8}}), headers=PATCH)
+        told = [json.loads(line) async for line in watch.content]
+    assert [(each["type"], each["object"]["spec"]["rounds"]) for each in told] == [("MODIFIED", 8)]
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        pytest.param("/apis/consilia.health/v1alpha1/namespaces/elsewhere/federations", id="another namespace"),
+        pytest.param(f"{COLLECTION}?fieldSelector=metadata.name=other", id="another name"),
+    ],
+)
+async def test_what_is_not_here_is_not_listed(client: TestClient, path: str) -> None:  # type: ignore[type-arg]
+    assert (await (await client.get(path)).json())["items"] == []

@@ -1,65 +1,166 @@
-"""The network policies, evaluated over every pair of components: what is a link passes, and nothing else does."""
+"""The network policies, evaluated over every pair of pods: what is a link passes, and nothing else does.
+
+Pods are the federation's, in its own namespace and in a hospital's; the installation's (operator, dashboard, MLflow);
+another federation's of the same name; and a stranger's beside each.
+"""
 
 import itertools
-from pathlib import Path
+from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
 
-from consilia.manifest import parse
-from consilia.plan import Component, plan
+from consilia.plan import MLFLOW, MLFLOW_PORT
 from consilia_operator.naming import selector
-from consilia_operator.resources.network import NAMESPACE_LABEL, network_policy
+from consilia_operator.resources.network import DNS_PORTS, NAMESPACE_LABEL, network_policy
 from consilia_operator.resources.site import Site
-from consilia_operator.settings import COMPONENTS, Settings
+from sites import site
 
-EXAMPLE = Path(__file__).parents[2] / "examples" / "breast-cancer.yaml"
-MANIFEST = parse(EXAMPLE.read_text(), EXAMPLE.name)
-FEDERATION = MANIFEST.federations[0]
-COHORTS = MANIFEST.cohorts_of(FEDERATION)
-SETTINGS = Settings("consilia-system", "me", dict.fromkeys(COMPONENTS, "image"), "http://mlflow:5000", None, 8080)
-PLAN = plan(FEDERATION, COHORTS, dashboard=False)
-SITE = Site(FEDERATION, COHORTS, PLAN, SETTINGS)
-PODS = [component for component in PLAN.components if component.kind != "mlflow"]
-LINKS = {(link.source, link.target) for link in PLAN.links}
+SITE = site(hospitals=("north", "south", "west"), namespaces={"north": "clinic"})
+OTHER = site(hospitals=("north",), namespaces={"north": "clinic"}, uid="another")
+SYSTEM = "consilia-system"
+API_SERVER_PORTS = (443, 6443)
 
 
-def matches(peer: dict[str, Any], component: Component) -> bool:
-    pods = peer.get("podSelector", {}).get("matchLabels", {})
-    namespaces = peer["namespaceSelector"]["matchLabels"]
-    return (
-        pods.items() <= selector(FEDERATION, component).items() and namespaces[NAMESPACE_LABEL] == component.namespace
-    )
+@dataclass(frozen=True)
+class Pod:
+    """A pod, as a network plugin knows it; ``policies`` are those that select it."""
+
+    name: str
+    namespace: str
+    labels: dict[str, str]
+    ports: tuple[int, ...] = ()
+    policies: tuple[dict[str, Any], ...] = field(default=())
 
 
-def passes(source: Component, target: Component, port: int) -> bool:
-    """As a network plugin decides: the one's egress and the other's ingress must both allow it."""
-    out = network_policy(SITE, source)["spec"]["egress"]
-    into = network_policy(SITE, target)["spec"]["ingress"]
-    return _allowed(out, "to", target, port) and _allowed(into, "from", source, port)
+def pods_of(made: Site, mark: str = "") -> list[Pod]:
+    return [
+        Pod(
+            f"{component.name}{mark}",
+            component.namespace,
+            selector(made.federation, component) | {"app.kubernetes.io/name": "consilia"},
+            tuple(component.ports.values()),
+            (network_policy(made, component)["spec"],),
+        )
+        for component in made.components
+    ]
 
 
-def _allowed(rules: list[dict[str, Any]], side: str, component: Component, port: int) -> bool:
+def installed(component: str, *ports: int) -> Pod:
+    labels = {"app.kubernetes.io/name": "consilia", "app.kubernetes.io/component": component}
+    return Pod(component, SYSTEM, labels, ports)
+
+
+OURS, THEIRS = pods_of(SITE), pods_of(OTHER, "-of-another")
+OPERATOR, DASHBOARD = installed("operator", 8080), installed("dashboard", 8081)
+MLFLOW_POD, NEIGHBOUR = installed("mlflow", MLFLOW_PORT), Pod("neighbour", SYSTEM, {"app": "other"}, (MLFLOW_PORT,))
+STRANGERS = [
+    Pod(f"stranger-in-{place}", place, {"app": "other"}, (443, 5000, 5222, 8443))
+    for place in ("consortium", "clinic", "x")
+]
+DNS = Pod("dns", "kube-system", {"k8s-app": "kube-dns"}, (53,))
+PODS = [*OURS, *THEIRS, OPERATOR, DASHBOARD, MLFLOW_POD, NEIGHBOUR, DNS, *STRANGERS]
+
+
+def linked(made: Site, mark: str = "") -> set[tuple[str, str]]:
+    """The links of the plan, and those that are not the plan's: tracking's server, who asks a coordinator, and DNS."""
+    found = {(f"{link.source}{mark}", f"{link.target}{mark}") for link in made.plan.links if link.target != MLFLOW}
+    found |= {(f"tracking{mark}", MLFLOW)}
+    found |= {(pod.name, f"coordinator{mark}") for pod in (OPERATOR, DASHBOARD, MLFLOW_POD, NEIGHBOUR)}
+    return found | {(f"{component.name}{mark}", "dns") for component in made.components}
+
+
+LINKS = linked(SITE) | linked(OTHER, "-of-another")
+PAIRS = [
+    (source, target)
+    for source, target in itertools.permutations(PODS, 2)
+    if source.policies or target.policies  # of the others no policy of ours decides
+]
+
+
+def passes(source: Pod, target: Pod, port: int) -> bool:
+    """As a network plugin decides: the one's egress and the other's ingress must both allow it, where policies are."""
+    out = not source.policies or any(_allowed(p["egress"], "to", target, port) for p in source.policies)
+    into = not target.policies or any(_allowed(p["ingress"], "from", source, port) for p in target.policies)
+    return out and into
+
+
+def _allowed(rules: list[dict[str, Any]], side: str, other: Pod, port: int) -> bool:
     return any(
-        any(peer["port"] == port for peer in rule["ports"])
-        and (side not in rule or any(matches(peer, component) for peer in rule[side]))
+        ("ports" not in rule or any(each["port"] == port for each in rule["ports"]))
+        and (side not in rule or any(_matches(peer, other) for peer in rule[side]))
         for rule in rules
     )
 
 
+def _matches(peer: dict[str, Any], pod: Pod) -> bool:
+    # A peer without a namespace would be of the policy's own; none of ours is, and one would be a mistake.
+    labels = peer.get("podSelector", {}).get("matchLabels", {})
+    return peer["namespaceSelector"]["matchLabels"] == {NAMESPACE_LABEL: pod.namespace} and (
+        labels.items() <= pod.labels.items()
+    )
+
+
+@pytest.mark.parametrize(("source", "target"), PAIRS, ids=lambda pod: pod.name)
+def test_a_connection_passes_where_there_is_a_link_and_nowhere_else(source: Pod, target: Pod) -> None:
+    for port in target.ports:
+        assert passes(source, target, port) is ((source.name, target.name) in LINKS)
+
+
+def test_every_link_of_the_plan_is_among_the_pairs() -> None:
+    tried = {(source.name, target.name) for source, target in PAIRS}
+    assert tried >= LINKS
+    assert {(link.source, link.target) for link in SITE.plan.links} <= tried
+
+
+@pytest.mark.parametrize("pod", OURS, ids=lambda pod: pod.name)
+def test_a_port_that_is_no_links_is_closed_and_so_is_the_api_server(pod: Pod) -> None:
+    server = Pod("api-server", "default", {})
+    for other, port in itertools.product([*PODS, server], (22, 80, 8080, *API_SERVER_PORTS)):
+        assert not passes(pod, other, port) or port in other.ports
+        assert port in pod.ports or not passes(other, pod, port)
+
+
+@pytest.mark.parametrize("pod", OURS, ids=lambda pod: pod.name)
+def test_names_are_asked_for_over_both_transports_wherever_dns_is(pod: Pod) -> None:
+    (policy,) = pod.policies
+    assert {"ports": DNS_PORTS} in policy["egress"]
+    assert {(port["protocol"], port["port"]) for port in DNS_PORTS} == {("UDP", 53), ("TCP", 53)}
+    assert policy["policyTypes"] == ["Ingress", "Egress"]
+
+
+@pytest.mark.parametrize("made", [SITE, OTHER], ids=["one", "another"])
+def test_every_pod_is_selected_by_its_own_policy_alone(made: Site) -> None:
+    for component, other in itertools.product(made.components, repeat=2):
+        selected = network_policy(made, component)["spec"]["podSelector"]["matchLabels"]
+        assert (selected.items() <= selector(made.federation, other).items()) is (component == other)
+        assert network_policy(made, component)["metadata"]["namespace"] == component.namespace
+
+
+SERVER_ELSEWHERE = Pod("server", "mlops", {"app": "mlflow"}, (5000,))
+OUTSIDE = Pod("outside", "", {})
+
+
 @pytest.mark.parametrize(
-    ("source", "target"),
-    list(itertools.permutations(PODS, 2)),
-    ids=lambda component: component.name,
+    ("uri", "target", "port", "reached"),
+    [
+        pytest.param(None, MLFLOW_POD, 5000, True, id="the chart's own"),
+        pytest.param(None, NEIGHBOUR, 5000, False, id="the chart's own, and not its neighbour"),
+        pytest.param(None, MLFLOW_POD, 22, False, id="the chart's own, at its port"),
+        pytest.param(None, OUTSIDE, 5000, False, id="the chart's own, and nobody outside"),
+        pytest.param("http://mlflow.mlops.svc:80", SERVER_ELSEWHERE, 5000, True, id="another namespace, whatever port"),
+        pytest.param("http://mlflow.mlops.svc.cluster.local", SERVER_ELSEWHERE, 5000, True, id="by its full name"),
+        pytest.param("http://mlflow.mlops.svc:80", MLFLOW_POD, 5000, False, id="another namespace, and no third"),
+        pytest.param("http://other.consilia-system.svc:5000", NEIGHBOUR, 5000, True, id="another of the operator's"),
+        pytest.param("https://mlflow.example", OUTSIDE, 443, True, id="outside, at https' port"),
+        pytest.param("http://mlflow.example", OUTSIDE, 80, True, id="outside, at http's port"),
+        pytest.param("https://mlflow.example:8443/team", OUTSIDE, 8443, True, id="outside, at its own port"),
+        pytest.param("https://mlflow.example:8443", OUTSIDE, 443, False, id="outside, at no other port"),
+    ],
 )
-def test_a_connection_passes_where_the_plan_has_a_link_and_nowhere_else(source: Component, target: Component) -> None:
-    linked = (source.name, target.name) in LINKS
-    for port in target.ports.values():
-        assert passes(source, target, port) is linked
-    if not target.ports:
-        assert network_policy(SITE, target)["spec"]["ingress"] == []
-
-
-def test_the_operator_reaches_the_coordinator_from_its_own_namespace() -> None:
-    rules = network_policy(SITE, PLAN.component("coordinator"))["spec"]["ingress"]
-    assert {"namespaceSelector": {"matchLabels": {NAMESPACE_LABEL: "consilia-system"}}} in rules[-1]["from"]
+def test_tracking_reaches_its_mlflow_server_and_no_other(
+    uri: str | None, target: Pod, port: int, reached: bool
+) -> None:
+    made = site(spec={"tracking": {"mlflowUri": uri} if uri else {}})
+    tracking = next(pod for pod in pods_of(made) if pod.name == "tracking")
+    assert passes(tracking, target, port) is reached

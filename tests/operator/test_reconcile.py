@@ -9,7 +9,8 @@ import yaml
 from consilia.status import FederationStatus, HospitalStatus
 from consilia.tokens import generate_keypair
 from consilia_operator.naming import Manifest
-from consilia_operator.reconcile import Reconciled, Reconciler, Refused
+from consilia_operator.outcome import Reconciled, Refused
+from consilia_operator.reconcile import Reconciler
 from consilia_operator.resources.secrets import SigningKey
 from consilia_operator.settings import COMPONENTS, Settings
 from consilia_operator.status_view import desired_run, refused_status, status_of
@@ -35,7 +36,7 @@ class World:
     def __init__(self, namespaces: bool = False) -> None:
         self.cluster = FakeCluster()
         self.now = START
-        self.reconciler = Reconciler(self.cluster, SETTINGS, KEY, lambda: self.now)
+        self.reconciler = self.operator()
         for document in yaml.safe_load_all(EXAMPLE.read_text()):
             document["metadata"]["namespace"] = "consortium"
             if document["kind"] == "Cohort" and namespaces:
@@ -44,6 +45,15 @@ class World:
                 for hospital in document["spec"]["hospitals"]:
                     hospital["cohort"]["namespace"] = hospital["name"]
             self.cluster.put(document)
+
+    def operator(self) -> Reconciler:
+        """One whose watches tell at once what happens, and told what there was."""
+        reconciler = Reconciler(self.cluster, SETTINGS, KEY, lambda: self.now)
+
+        for manifest in self.cluster.objects.values():
+            reconciler.watched.see(False, manifest)
+        self.cluster.watchers.append(reconciler.watched.see)
+        return reconciler
 
     def reconcile(self) -> Reconciled:
         outcome = self.reconciler.reconcile(FEDERATION)
@@ -87,8 +97,7 @@ def test_another_operator_makes_the_same_objects_to_the_byte() -> None:
     world = World()
     world.reconcile()
     before = {place: o for place, o in world.cluster.objects.items() if place[0] == "Secret"}
-    other = Reconciler(world.cluster, SETTINGS, KEY, lambda: world.now)
-    other.reconcile(FEDERATION)
+    world.operator().reconcile(FEDERATION)
     after = {place: world.cluster.objects[place] for place in before}
     assert {p: o["data"] for p, o in before.items()} == {p: o["data"] for p, o in after.items()}
 
@@ -122,8 +131,8 @@ def test_without_a_grant_nothing_is_made_in_another_namespace_and_the_reason_is_
     world = World(namespaces=True)
     outcome = world.reconcile()
     assert not [name for name in world.cluster.names("StatefulSet") if "hospital" in name]
-    assert outcome.admission.problems["north"] == (
-        'Cohort "north-2024" in namespace north is not granted to federation consortium/breast-cancer: '
+    assert outcome.admission.problems["north"].message == (
+        "Cohort north/north-2024 is not granted to federation consortium/breast-cancer: "
         "ask the hospital to add it to the cohort's spec.grants"
     )
     status = status_of(outcome, None, None, 0, START)
@@ -136,11 +145,11 @@ def test_with_grants_agents_run_in_their_cohorts_namespaces_owned_by_them_and_go
     for name in HOSPITALS:
         world.edit("Cohort", name, f"{name}-2024", grants=[{"namespace": "consortium", "federations": ["*"]}])
     world.reconcile()
-    agent = world.object("StatefulSet", "breast-cancer-hospital-north", "north")
+    (agent,) = world.cluster.all("StatefulSet", "north")
     (owner,) = agent["metadata"]["ownerReferences"]
     assert (owner["kind"], owner["name"]) == ("Cohort", "north-2024")
-    secrets = [name for name in world.cluster.names("Secret") if name.startswith("north/")]
-    assert secrets == ["north/breast-cancer-account-north", "north/breast-cancer-authority"]
+    secrets = [set(secret["data"]) for secret in world.cluster.all("Secret", "north")]
+    assert sorted(map(sorted, secrets)) == [["ca.crt"], ["password"]]
     world.edit("Cohort", "north", "north-2024", grants=[{"namespace": "elsewhere", "federations": ["*"]}])
     world.reconcile()
     assert not [name for name in world.cluster.names("StatefulSet") if name.startswith("north/")]
@@ -152,18 +161,17 @@ def test_what_a_deleted_federation_left_in_other_namespaces_is_swept() -> None:
     for name in HOSPITALS:
         world.edit("Cohort", name, f"{name}-2024", grants=[{"namespace": "consortium", "federations": ["*"]}])
     world.reconcile()
-    world.cluster.objects.pop(("Federation", *FEDERATION))
+    world.cluster.lose("Federation", *FEDERATION)
     assert world.reconciler.reconcile(FEDERATION) is None
     assert world.cluster.names("StatefulSet") == []
 
 
 def test_a_missing_cohort_is_said_by_name() -> None:
     world = World()
-    world.cluster.objects.pop(("Cohort", "consortium", "north-2024"))
-    problems = world.reconcile().admission.problems
-    assert problems == {
-        "north": 'Cohort "north-2024" in namespace consortium does not exist: ask the hospital to create it'
-    }
+    world.cluster.lose("Cohort", "consortium", "north-2024")
+    (hospital, problem), *_ = world.reconcile().admission.problems.items()
+    assert (hospital, problem.reason) == ("north", "CohortMissing")
+    assert "Cohort consortium/north-2024 does not exist" in problem.message
 
 
 def test_a_spec_that_cannot_be_run_blocks_with_its_sentence() -> None:

@@ -19,8 +19,21 @@ readOnlyRootFilesystem: true
 capabilities: {drop: [ALL]}
 {{- end -}}
 
-{{/* Where a component's pods may run: its own values. */}}
+{{/* The keys to a private registry; they are Secrets of the release's namespace. */}}
+{{- define "consilia.pullSecrets" -}}
+{{- with .Values.image.pullSecrets }}
+imagePullSecrets:
+  {{- range . }}
+  - name: {{ . }}
+  {{- end }}
+{{- end }}
+{{- end -}}
+
+{{/* Where and how a component's pods run: its own values. */}}
 {{- define "consilia.placement" -}}
+{{- with .priorityClassName }}
+priorityClassName: {{ . }}
+{{- end }}
 {{- with .nodeSelector }}
 nodeSelector:
   {{- toYaml . | nindent 2 }}
@@ -47,4 +60,16 @@ http://consilia-mlflow.{{ .Release.Namespace }}.svc:5000
 {{/* Whether the release has an MLflow server of its own. */}}
 {{- define "consilia.ownMlflow" -}}
 {{- if and .Values.mlflow.enabled (not .Values.mlflow.uri) }}yes{{ end -}}
+{{- end -}}
+
+{{/* Whether that server keeps anything on a volume. */}}
+{{- define "consilia.mlflowVolume" -}}
+{{- if not (and .Values.mlflow.backendStore.secret .Values.mlflow.artifacts.destination) }}yes{{ end -}}
+{{- end -}}
+
+{{/* The port of the S3 API, from its address. */}}
+{{- define "consilia.s3Port" -}}
+{{- $address := urlParse .Values.mlflow.artifacts.endpoint -}}
+{{- $default := ternary "80" "443" (eq $address.scheme "http") -}}
+{{- regexFind ":[0-9]+$" $address.host | trimPrefix ":" | default $default -}}
 {{- end -}}

@@ -11,7 +11,7 @@ def config_maps(site: Site, component: Component) -> list[Manifest]:
     data = _broker_files(site) if component.name == BROKER else dict(component.files)
     if not data:
         return []
-    name = object_name(site.federation, component.name)
+    name = object_name(site.federation, component.name, component.namespace)
     labels = selector(site.federation, component)
     return [
         {

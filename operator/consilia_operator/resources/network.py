@@ -1,19 +1,30 @@
-"""Services, and NetworkPolicies drawn from the plan's links: what is not a link is not a connection."""
+"""Services, and NetworkPolicies drawn from the plan's links: what is not a link is not a connection.
+
+DNS is wherever it is: clusters keep it in a namespace, on every node or outside. The operator and the dashboard reach
+the coordinator from the operator's namespace, and so does whoever scrapes its metrics there.
+"""
+
+from urllib.parse import urlsplit
 
 from consilia.plan import MLFLOW, Component, Link
-from consilia_operator.naming import Manifest, metadata, object_name, selector
+from consilia_operator.naming import COMPONENT_LABEL, Manifest, metadata, object_name, selector
 from consilia_operator.resources.site import Site
 
 DNS_PORTS: list[Manifest] = [{"protocol": "UDP", "port": 53}, {"protocol": "TCP", "port": 53}]
 NAMESPACE_LABEL = "kubernetes.io/metadata.name"
+OWN_MLFLOW = "consilia-mlflow"
+"""The Service of the chart's MLflow server."""
+OWN_MLFLOW_LABELS = {"app.kubernetes.io/name": "consilia", COMPONENT_LABEL: "mlflow"}
+"""The labels of its pod."""
+SCHEME_PORTS = {"http": 80, "https": 443}
 
 
 def services(site: Site, component: Component) -> list[Manifest]:
     """The Service of a component that others connect to; else none."""
-    if not component.ports or component.kind in ("mlflow", "dashboard"):
+    if not component.ports:
         return []
     labels = selector(site.federation, component)
-    name = object_name(site.federation, component.name)
+    name = object_name(site.federation, component.name, component.namespace)
     return [
         {
             "apiVersion": "v1",
@@ -32,12 +43,11 @@ def services(site: Site, component: Component) -> list[Manifest]:
 def network_policy(site: Site, component: Component) -> Manifest:
     """Default deny for a component's pods, but for DNS and its links."""
     labels = selector(site.federation, component)
-    name = object_name(site.federation, component.name)
+    name = object_name(site.federation, component.name, component.namespace)
     ingress = [_incoming(site, component, link) for link in site.plan.links if link.target == component.name]
     if component.kind == "coordinator":
         port = component.ports["https"]
-        operator = {"namespaceSelector": {"matchLabels": {NAMESPACE_LABEL: site.settings.namespace}}}
-        ingress.append({"from": [operator], "ports": [{"protocol": "TCP", "port": port}]})
+        ingress.append({"from": [_in(site.settings.namespace)], "ports": [{"protocol": "TCP", "port": port}]})
     egress: list[Manifest] = [{"ports": DNS_PORTS}]
     egress += [_outgoing(site, link) for link in site.plan.links if link.source == component.name]
     return {
@@ -60,15 +70,30 @@ def _incoming(site: Site, component: Component, link: Link) -> Manifest:
 
 def _outgoing(site: Site, link: Link) -> Manifest:
     target = site.plan.component(link.target)
-    ports: list[Manifest] = [{"protocol": "TCP", "port": target.ports[link.port]}]
     if target.name == MLFLOW:
-        # MLflow is the installation's, or somebody else's altogether: by port, wherever it is.
-        return {"ports": ports}
-    return {"to": [_peer(site, target)], "ports": ports}
+        return _to_mlflow(site)
+    return {"to": [_peer(site, target)], "ports": [{"protocol": "TCP", "port": target.ports[link.port]}]}
+
+
+def _to_mlflow(site: Site) -> Manifest:
+    """To the chart's own server, to a namespace of this cluster, or to a port, wherever that is.
+
+    A policy is about the ports of pods, and of another's Service only its own port is known: there the namespace has to
+    be enough.
+    """
+    address = urlsplit(site.mlflow_uri or "")
+    ports = [{"protocol": "TCP", "port": address.port or SCHEME_PORTS[address.scheme]}]
+    match (address.hostname or "").split("."):
+        case [service, namespace, "svc", *_] if (service, namespace) == (OWN_MLFLOW, site.settings.namespace):
+            return {"to": [_in(namespace) | {"podSelector": {"matchLabels": OWN_MLFLOW_LABELS}}], "ports": ports}
+        case [_, namespace, "svc", *_]:
+            return {"to": [_in(namespace)]}
+    return {"ports": ports}
+
+
+def _in(namespace: str) -> Manifest:
+    return {"namespaceSelector": {"matchLabels": {NAMESPACE_LABEL: namespace}}}
 
 
 def _peer(site: Site, component: Component) -> Manifest:
-    return {
-        "namespaceSelector": {"matchLabels": {NAMESPACE_LABEL: component.namespace}},
-        "podSelector": {"matchLabels": selector(site.federation, component)},
-    }
+    return _in(component.namespace) | {"podSelector": {"matchLabels": selector(site.federation, component)}}

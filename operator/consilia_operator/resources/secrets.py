@@ -1,31 +1,38 @@
 """A federation's secrets: made once, kept, renewed before they end.
 
-What exists is kept to the byte, so that a reconcile changes nothing; what is missing is made; certificates are renewed
-:data:`RENEW_DAYS` after they were issued. The authority's key is in a secret of its own that no pod mounts.
+What exists is kept to the byte, so that a reconcile changes nothing; what is missing is made. Passwords and
+certificates change in steps (:mod:`.passwords`, :mod:`.certificates`), each of which waits for the pods that must have
+read the one before, and the secrets are written in an order that leaves nobody out wherever a writer is killed.
+The authority's key is in a secret of its own that no pod mounts. No value is ever in a name, a label or a log.
 """
 
 import base64
-import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from cryptography import x509
-
 from consilia import tokens
-from consilia.pki import Authority, make_authority
 from consilia.plan import BROKER, COORDINATOR, account_secret
-from consilia_operator.naming import Manifest, Owner, host_of, metadata, object_name
+from consilia_operator.naming import FILLED_LABEL, Manifest, Owner, metadata, object_name
+from consilia_operator.resources.certificates import (
+    SERVERS,
+    Certificates,
+    CertManager,
+    Issuer,
+    OwnAuthority,
+    certificate_secret,
+    issued_secret,
+    next_certificates,
+)
+from consilia_operator.resources.passwords import next_passwords
+from consilia_operator.resources.rotation import settled
 from consilia_operator.resources.site import Site
 
-AUTHORITY_DAYS = 3650
-CERTIFICATE_DAYS = 90
-RENEW_DAYS = 60
 TOKEN_LIFE = timedelta(days=2)
 TOKEN_RENEWAL = timedelta(days=1)
-PASSWORD_BYTES = 24
 
 Data = Mapping[str, bytes]
+Place = tuple[str, str]
 
 
 @dataclass(frozen=True)
@@ -36,89 +43,121 @@ class SigningKey:
     public: bytes
 
 
-def secret_names(site: Site) -> list[tuple[str, str]]:
-    """(namespace, name) of every secret of the federation that :func:`secret_manifests` may keep."""
-    return [(manifest["metadata"]["namespace"], manifest["metadata"]["name"]) for manifest in _places(site)]
+def secret_names(site: Site) -> list[Place]:
+    """(namespace, name) of every secret of the federation that :func:`next_secrets` may keep."""
+    return [(namespace, object_name(site.federation, secret, namespace)) for namespace, secret in _places(site)]
 
 
-def secret_manifests(
-    site: Site, existing: Mapping[tuple[str, str], Data], key: SigningKey, now: datetime
-) -> list[Manifest]:
-    """Every secret of the federation, in its own and in its cohorts' namespaces."""
-    material = _material(site, existing, key, now)
-    manifests = _places(site)
-    for manifest in manifests:
-        secret = manifest["metadata"]["name"].removeprefix(f"{site.federation.metadata.name}-")
-        manifest["data"] = {k: base64.b64encode(v).decode() for k, v in sorted(material[secret].items())}
-    return manifests
-
-
-def _places(site: Site) -> list[Manifest]:
-    """Each secret wherever a component mounts it, without its data."""
+def held_secrets(site: Site, existing: Mapping[Place, Data]) -> dict[str, Data]:
+    """What the cluster has, by the names that the plan has for secrets; of copies the federation's own counts."""
     own = site.federation.metadata.namespace
-    places: dict[tuple[str, str], Owner] = {(own, "authority-key"): Owner.of(site.federation)}
-    for component in site.plan.components:
-        if component.kind in ("mlflow", "dashboard"):
-            continue
-        for secret in component.secrets:
-            owner = Owner.of(site.federation) if component.namespace == own else site.owner(component)
-            places.setdefault((component.namespace, secret), owner)
+    places = sorted(_places(site), key=lambda place: place[0] == own)
+    return {
+        secret: existing.get((namespace, object_name(site.federation, secret, namespace)), {})
+        for namespace, secret in places
+    }
+
+
+def next_secrets(
+    site: Site, held: Mapping[str, Data], key: SigningKey, now: datetime, confirmed: Mapping[str, str]
+) -> dict[str, Data]:
+    """What every secret is to have, by the plan's names, in the order in which they are to be written.
+
+    One that has nothing yet is left out: its pods wait for it.
+    """
+    pods = settled(site, held, confirmed)
+    made: dict[str, Data] = {}
+    certificates = _certificates(site, held, made, now, pods)
+    accounts = _accounts(site)
+    passwords = next_passwords(
+        list(accounts),
+        held["accounts"],
+        {name: mine for name in accounts if (mine := held[account_secret(name)].get("password"))},
+        {name for name, component in accounts.items() if component in pods},
+        broker_settled=BROKER in pods,
+        due=certificates.broker_is_renewed,
+    )
+    # An account that the broker does not know yet: its secret first, or it would seem deleted by hand.
+    for name, password in passwords.own.items():
+        if name not in held["accounts"]:
+            made[account_secret(name)] = {"password": password}
+    # Before the certificate with whose renewal it begins, and before the secret whose absence may have begun it.
+    made["accounts"] = passwords.accounts
+    for server, data in certificates.servers.items():
+        made[certificate_secret(server)] = data
+    for name, password in passwords.own.items():
+        made[account_secret(name)] = {"password": password}
+    made["token-public-key"] = {"public.pem": key.public}
+    made["tracking-token"] = {"token": _tracking_token(site, held.get("tracking-token", {}).get("token"), key, now)}
+    return made
+
+
+def secret_manifests(site: Site, secrets: Mapping[str, Data]) -> list[Manifest]:
+    """``secrets`` wherever a component mounts them, in their order; and those that cert-manager is to fill."""
+    places = _places(site)
+    issued = [issued_secret(server) for server in SERVERS]
     return [
-        {
-            "apiVersion": "v1",
-            "kind": "Secret",
-            "type": "Opaque",
-            "metadata": metadata(site.federation, object_name(site.federation, secret), namespace, owner),
-        }
-        for (namespace, secret), owner in sorted(places.items(), key=lambda place: place[0])
+        _manifest(site, place, owner, secrets.get(secret))
+        for secret in (*secrets, *issued)
+        for place, owner in places.items()
+        if place[1] == secret
     ]
 
 
-def _material(
-    site: Site, existing: Mapping[tuple[str, str], Data], key: SigningKey, now: datetime
-) -> dict[str, dict[str, bytes]]:
-    own = site.federation.metadata.namespace
-
-    def kept(secret: str) -> Data:
-        return existing.get((own, object_name(site.federation, secret)), {})
-
-    authority = _authority(site, kept("authority-key"), now)
-    accounts = {account: kept("accounts").get(account) or _password() for account in _accounts(site)}
-    material: dict[str, dict[str, bytes]] = {
-        "authority-key": {"ca.crt": authority.cert_pem, "ca.key": authority.key_pem},
-        "authority": {"ca.crt": authority.cert_pem},
-        "accounts": accounts,
-        "broker-certificate": _certificate(site, authority, BROKER, kept("broker-certificate"), now),
-        "coordinator-certificate": _certificate(site, authority, COORDINATOR, kept("coordinator-certificate"), now),
-        "token-public-key": {"public.pem": key.public},
-        "tracking-token": {"token": _tracking_token(site, kept("tracking-token").get("token"), key, now)},
+def _manifest(site: Site, place: Place, owner: Owner, data: Data | None) -> Manifest:
+    namespace, secret = place
+    name = object_name(site.federation, secret, namespace)
+    filled = {FILLED_LABEL: "cert-manager"} if data is None else {}
+    manifest: Manifest = {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "type": "Opaque",
+        "metadata": metadata(site.federation, name, namespace, owner, filled),
     }
-    for account, password in accounts.items():
-        material[account_secret(account)] = {"password": password}
-    return material
+    if data is not None:
+        manifest["data"] = {k: base64.b64encode(v).decode() for k, v in sorted(data.items())}
+    return manifest
 
 
-def _accounts(site: Site) -> list[str]:
-    return [COORDINATOR, *site.federation.spec.hospital_names]
+def _places(site: Site) -> dict[Place, Owner]:
+    """Each secret wherever a component mounts it, and those that none mounts."""
+    federation = Owner.of(site.federation)
+    own = site.federation.metadata.namespace
+    unmounted = ["authority-key"] if site.settings.certificate_issuer is None else map(issued_secret, SERVERS)
+    places = {(own, secret): federation for secret in unmounted}
+    for component in site.components:
+        owner = federation if component.namespace == own else site.owner(component)
+        for secret in component.secrets:
+            places.setdefault((component.namespace, secret), owner)
+    return dict(sorted(places.items(), key=lambda place: place[0]))
 
 
-def _password() -> bytes:
-    return secrets.token_urlsafe(PASSWORD_BYTES).encode()
+def _accounts(site: Site) -> dict[str, str]:
+    """The component of each broker account."""
+    return {COORDINATOR: COORDINATOR} | {c.hospital: c.name for c in site.components if c.hospital is not None}
 
 
-def _authority(site: Site, kept: Data, now: datetime) -> Authority:
-    if kept:
-        return Authority(kept["ca.crt"], kept["ca.key"])
-    federation = site.federation.metadata
-    return make_authority(f"{federation.namespace}/{federation.name}", now, AUTHORITY_DAYS)
-
-
-def _certificate(site: Site, authority: Authority, component: str, kept: Data, now: datetime) -> dict[str, bytes]:
-    if kept and now < x509.load_pem_x509_certificate(kept["tls.crt"]).not_valid_before_utc + timedelta(days=RENEW_DAYS):
-        return dict(kept)
-    host = host_of(site.federation, component)
-    issued = authority.issue([host, host.removesuffix(".svc"), "localhost"], now, CERTIFICATE_DAYS)
-    return {"tls.crt": issued.cert_pem, "tls.key": issued.key_pem}
+def _certificates(
+    site: Site, held: Mapping[str, Data], made: dict[str, Data], now: datetime, pods: frozenset[str]
+) -> Certificates:
+    issuer: Issuer
+    if site.settings.certificate_issuer is not None:
+        issuer = CertManager({server: held[issued_secret(server)] for server in SERVERS})
+    else:
+        issuer = authority = OwnAuthority.kept(site, held["authority-key"], now)
+        made["authority-key"] = {"ca.crt": authority.own.cert_pem, "ca.key": authority.own.key_pem}
+    certificates = next_certificates(
+        issuer,
+        {server: held[certificate_secret(server)] for server in SERVERS},
+        held["authority"].get("ca.crt", b""),
+        now,
+        clients_settled=all(c.name in pods for c in site.components if "authority" in c.secrets),
+        broker_settled=BROKER in pods,
+        servers_settled=pods.issuperset(SERVERS),
+    )
+    if certificates.trusted:
+        made["authority"] = {"ca.crt": certificates.trusted}
+    return certificates
 
 
 def _tracking_token(site: Site, kept: bytes | None, key: SigningKey, now: datetime) -> bytes:

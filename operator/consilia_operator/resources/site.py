@@ -1,9 +1,13 @@
 """Where a plan's references point on a cluster: paths in a pod, hosts and ports of Services."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from consilia.plan import (
+    BROKER,
+    COORDINATOR,
     MLFLOW,
+    TRACKING,
     Component,
     ConfigFile,
     HostOf,
@@ -14,8 +18,9 @@ from consilia.plan import (
     UrlOf,
     VolumeFolder,
 )
+from consilia.pod import Pod
 from consilia.spec import Cohort, Federation
-from consilia_operator.naming import Owner, host_of
+from consilia_operator.naming import Manifest, Owner, host_of
 from consilia_operator.settings import Settings
 
 SECRETS = "/etc/consilia/secrets"
@@ -24,19 +29,49 @@ VOLUMES = "/var/lib/consilia"
 
 
 @dataclass(frozen=True)
+class Choice:
+    """The image of a component's pod, and who chose it: ``installation`` or ``spec``."""
+
+    image: str
+    chosen_by: str
+
+
+@dataclass(frozen=True)
 class Site:
-    """One federation on one cluster."""
+    """One federation on one cluster.
+
+    ``present`` is the image of each component's StatefulSet, ``stamped`` those that a run in progress keeps; ``claims``
+    are the claims that are there, by namespace and name, the cohorts' ledgers among them.
+    """
 
     federation: Federation
     cohorts: dict[str, Cohort]
     plan: Plan
     settings: Settings
+    stamped: Mapping[str, str] = field(default_factory=dict)
+    present: Mapping[str, Choice] = field(default_factory=dict)
+    claims: Mapping[tuple[str, str], Manifest] = field(default_factory=dict)
+
+    @property
+    def components(self) -> list[Component]:
+        """What the operator makes of the plan: MLflow's server and the dashboard are the installation's."""
+        return [component for component in self.plan.components if component.kind not in ("mlflow", "dashboard")]
+
+    @property
+    def mlflow_uri(self) -> str | None:
+        """Where this federation's runs are recorded."""
+        return self.federation.spec.tracking.mlflow_uri or self.settings.mlflow_uri
+
+    def pod(self, component: Component) -> Pod:
+        """What is said of a component's pod: by the hospital of its agent, by the federation's owner of the others."""
+        if component.hospital is not None:
+            return self.cohorts[component.hospital].spec.agent
+        spec = self.federation.spec
+        return {BROKER: spec.broker, COORDINATOR: spec.coordinator, TRACKING: spec.tracking}[component.name]
 
     def owner(self, component: Component) -> Owner:
         """Who owns a component's objects: the federation, or the cohort whose namespace they are in."""
-        if component.kind != "hospital":
-            return Owner.of(self.federation)
-        return Owner.of(self.cohorts[component.name.removeprefix("hospital-")])
+        return Owner.of(self.federation if component.hospital is None else self.cohorts[component.hospital])
 
     def environment(self, component: Component) -> dict[str, str]:
         """A component's settings with every reference resolved."""
@@ -61,6 +96,6 @@ class Site:
                 return str(self.plan.component(component).ports[port])
             case UrlOf(component, port, scheme):
                 if component == MLFLOW:
-                    return self.settings.mlflow_uri or ""
+                    return self.mlflow_uri or ""
                 number = self.plan.component(component).ports[port]
                 return f"{scheme}://{host_of(self.federation, component)}:{number}"

@@ -8,11 +8,17 @@ import json
 from collections.abc import Mapping
 
 from consilia.plan import BROKER, Component
-from consilia_operator.naming import Manifest, metadata, object_name, selector
+from consilia.pod import Amounts, Resources, quantity
+from consilia_operator.images import CHOSEN_BY, image_of
+from consilia_operator.naming import Manifest, metadata, object_name, selector, volume_name
 from consilia_operator.resources.site import CONFIG, SECRETS, VOLUMES, Site
+from consilia_operator.resources.storage import claim_name
 
 USER = 10001
 REVISION = "consilia.health/revision"
+PULSE = "/tmp/pulse"  # noqa: S108 - in an emptyDir of the pod's own
+PULSE_AGE_SECONDS = 60
+"""A pulse is touched every five seconds; after three looks at an old one, half a minute apart, the pod is ended."""
 REQUESTS: Mapping[str, Mapping[str, str]] = {
     "broker": {"cpu": "50m", "memory": "64Mi"},
     "coordinator": {"cpu": "100m", "memory": "128Mi"},
@@ -27,17 +33,23 @@ LIMITS: Mapping[str, Mapping[str, str]] = {
 }
 
 
-def stateful_set(site: Site, component: Component, secrets_revision: str) -> Manifest:
-    """The StatefulSet of a component. ``secrets_revision`` changes when a pod must read its secrets anew."""
-    name = object_name(site.federation, component.name)
+def stateful_set(site: Site, component: Component, secrets_revision: str) -> Manifest | None:
+    """The StatefulSet of a component; None where the image that it is to run is not allowed.
+
+    ``secrets_revision`` changes when a pod must read its secrets anew.
+    """
+    choice = image_of(site, component)
+    if choice is None:
+        return None
+    name = object_name(site.federation, component.name, component.namespace)
     labels = selector(site.federation, component)
-    pod = _pod(site, component)
+    pod = _pod(site, component, choice.image)
     revision = hashlib.sha256(json.dumps([component.files, secrets_revision], sort_keys=True).encode()).hexdigest()[:16]
     described = metadata(site.federation, name, component.namespace, site.owner(component), labels)
     return {
         "apiVersion": "apps/v1",
         "kind": "StatefulSet",
-        "metadata": described,
+        "metadata": described | {"annotations": {CHOSEN_BY: choice.chosen_by}},
         "spec": {
             "replicas": 1,
             "serviceName": name,
@@ -51,7 +63,7 @@ def stateful_set(site: Site, component: Component, secrets_revision: str) -> Man
     }
 
 
-def _pod(site: Site, component: Component) -> Manifest:
+def _pod(site: Site, component: Component, image: str) -> Manifest:
     return {
         "automountServiceAccountToken": False,
         "enableServiceLinks": False,
@@ -63,19 +75,48 @@ def _pod(site: Site, component: Component) -> Manifest:
             "fsGroup": USER,
             "seccompProfile": {"type": "RuntimeDefault"},
         },
-        "containers": [_container(site, component)],
+        "containers": [_container(site, component, image)],
         "volumes": _volumes(site, component),
-    }
+    } | _placement(site, component)
 
 
-def _container(site: Site, component: Component) -> Manifest:
+def _placement(site: Site, component: Component) -> Manifest:
+    """On which nodes the pod may run."""
+    pod = site.pod(component)
+    placement: Manifest = {}
+    if pod.node_selector:
+        placement["nodeSelector"] = dict(pod.node_selector)
+    if pod.tolerations:
+        placement["tolerations"] = [toleration.to_json() for toleration in pod.tolerations]
+    return placement
+
+
+def _resources(component: Component, wished: Resources) -> Manifest:
+    """What is wished, else the component's own: a wished request raises a limit that is not wished, and the reverse."""
+    requests = dict(REQUESTS[component.kind]) | _amounts(wished.requests)
+    limits = dict(LIMITS[component.kind]) | _amounts(wished.limits)
+    for name in requests.keys() & limits.keys():
+        if quantity(requests[name]) > quantity(limits[name]):
+            if name in _amounts(wished.limits):
+                requests[name] = limits[name]
+            else:
+                limits[name] = requests[name]
+    return {"requests": requests, "limits": limits}
+
+
+def _amounts(amounts: Amounts) -> dict[str, str]:
+    written: dict[str, str] = amounts.to_json()
+    return written
+
+
+def _container(site: Site, component: Component, image: str) -> Manifest:
     container: Manifest = {
         "name": component.kind,
-        "image": site.settings.images[component.kind],
+        "image": image,
         "imagePullPolicy": "IfNotPresent",
-        "env": [{"name": name, "value": value} for name, value in sorted(site.environment(component).items())],
+        "env": [{"name": name, "value": value} for name, value in sorted(_environment(site, component).items())],
         "ports": [{"name": name, "containerPort": port} for name, port in sorted(component.ports.items())],
-        "resources": {"requests": dict(REQUESTS[component.kind]), "limits": dict(LIMITS[component.kind])},
+        "resources": _resources(component, site.pod(component).resources),
         "securityContext": {
             "allowPrivilegeEscalation": False,
             "readOnlyRootFilesystem": True,
@@ -88,8 +129,17 @@ def _container(site: Site, component: Component) -> Manifest:
     return container | _probes(component)
 
 
+def _environment(site: Site, component: Component) -> dict[str, str]:
+    environment = site.environment(component)
+    return environment | {"CONSILIA_PULSE_FILE": PULSE} if component.kind == "hospital" else environment
+
+
 def _probes(component: Component) -> Manifest:
-    """Ready: it does its work. Alive: it can. A hospital and tracking have no port; they end when they cannot go on."""
+    """Ready: it does its work. Alive: it can.
+
+    A hospital has no port: it is alive while its event loop touches its pulse, which it starts within the first delay.
+    Tracking has neither; it ends when it cannot go on, and no round waits for it.
+    """
     if component.kind == "broker":
         probe = {"tcpSocket": {"port": "xmpp"}}
         return {"readinessProbe": probe | {"periodSeconds": 1}, "livenessProbe": probe | {"periodSeconds": 10}}
@@ -107,12 +157,23 @@ def _probes(component: Component) -> Manifest:
                 "failureThreshold": 6,
             },
         }
+    if component.kind == "hospital":
+        look = f"import os, sys, time; sys.exit(time.time() - os.stat({PULSE!r}).st_mtime > {PULSE_AGE_SECONDS})"
+        return {
+            "livenessProbe": {
+                "exec": {"command": ["python", "-I", "-S", "-c", look]},
+                "initialDelaySeconds": 60,
+                "periodSeconds": 30,
+                "timeoutSeconds": 10,
+                "failureThreshold": 3,
+            }
+        }
     return {}
 
 
 def _mounts(component: Component) -> list[Manifest]:
     mounts: list[Manifest] = [{"name": "tmp", "mountPath": "/tmp"}]  # noqa: S108 - an emptyDir of the pod's own
-    mounts += [{"name": s, "mountPath": f"{SECRETS}/{s}", "readOnly": True} for s in component.secrets]
+    mounts += [{"name": volume_name(s), "mountPath": f"{SECRETS}/{s}", "readOnly": True} for s in component.secrets]
     if component.files or component.name == BROKER:
         mounts.append({"name": "config", "mountPath": CONFIG, "readOnly": True})
     mounts += [{"name": v, "mountPath": f"{VOLUMES}/{v}"} for v in component.volumes]
@@ -122,10 +183,10 @@ def _mounts(component: Component) -> list[Manifest]:
 def _volumes(site: Site, component: Component) -> list[Manifest]:
     volumes: list[Manifest] = [{"name": "tmp", "emptyDir": {}}]
     for secret in component.secrets:
-        name = object_name(site.federation, secret)
-        volumes.append({"name": secret, "secret": {"secretName": name, "defaultMode": 0o440}})
+        name = object_name(site.federation, secret, component.namespace)
+        volumes.append({"name": volume_name(secret), "secret": {"secretName": name, "defaultMode": 0o440}})
     if component.files or component.name == BROKER:
-        config: Manifest = {"name": object_name(site.federation, component.name)}
+        config: Manifest = {"name": object_name(site.federation, component.name, component.namespace)}
         if component.name == BROKER:
             config["items"] = [
                 {"key": "prosody.cfg.lua", "path": "prosody.cfg.lua"},
@@ -139,8 +200,3 @@ def _volumes(site: Site, component: Component) -> list[Manifest]:
             claim = {"claimName": claim_name(site, component, volume)}
             volumes.append({"name": volume, "persistentVolumeClaim": claim})
     return volumes
-
-
-def claim_name(site: Site, component: Component, volume: str) -> str:
-    """The name of a component's claim."""
-    return object_name(site.federation, f"{component.name}-{volume}")

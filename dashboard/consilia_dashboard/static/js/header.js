@@ -16,7 +16,7 @@ export const drawHeader = (view) => {
   text($("sentence"), face.sentence);
   text($("advice"), face.advice);
   drawNotes(face.notes);
-  $("model-line").hidden = view.stage !== "Complete" || !view.model;
+  attribute($("model-line"), "data-there", view.stage === "Complete" && view.model ? "yes" : null);
   if (view.model) text($("model-code"), `mlflow.pyfunc.load_model("${view.model.uri}")`);
   drawLoss(view);
 };
@@ -40,7 +40,7 @@ const drawLoss = (view) => {
 
 const lossOf = (view) => {
   if (view.lost) return `The coordinator does not answer since ${clock(view.lost.since)}; retrying. (${view.lost.reason})`;
-  if (view.unreachable) return `The federations' API does not answer since ${clock(view.unreachable.since)}; retrying.`;
+  if (view.unreachable) return `The federations' API does not answer since ${clock(view.unreachable.since)}; retrying. (${view.unreachable.reason})`;
   return "";
 };
 

@@ -1,0 +1,104 @@
+"""The words that conditions and Events carry as their reason, each with what it means. People's scripts wait for them.
+
+Those of the coordinator (``QuorumReached``, ``HospitalLost`` ...) are told beside these in docs/interfaces.md.
+"""
+
+from enum import StrEnum
+
+
+class Reason(StrEnum):
+    """Why something is as it is, in one word."""
+
+    # A federation or a cohort as a whole.
+    INVALID_SPEC = "InvalidSpec"
+    """This version cannot run the spec; an API server with our rules refuses it."""
+    RUNNING = "Running"
+    """The federation's own parts work, and the quorum can be reached."""
+    STARTING = "Starting"
+    """Its coordinator has not answered yet."""
+    COORDINATOR_SILENT = "CoordinatorSilent"
+    """Its coordinator answered, and does not answer now."""
+    QUORUM_UNREACHABLE = "QuorumUnreachable"
+    """So many hospitals cannot take part, each for its own reason, that no round can commit."""
+    HOSPITALS_MISSING = "HospitalsMissing"
+    """Rounds go on without some hospitals, which have several reasons."""
+    ALL_PRESENT = "AllPresent"
+    """No hospital and no part is missing."""
+    MORE_WANTED = "MoreWanted"
+    """The spec asks for another run, or for more rounds, than the coordinator has taken up."""
+    RUN_IGNORED = "RunIgnored"
+    """spec.run is below the current run."""
+
+    # A hospital's cohort.
+    COHORT_MISSING = "CohortMissing"
+    """There is no such Cohort."""
+    COHORT_INVALID = "CohortInvalid"
+    """The Cohort's own spec cannot be used."""
+    COHORT_OF_ANOTHER = "CohortOfAnotherHospital"
+    """The Cohort belongs to another hospital than the one that is said to bring it."""
+    COHORT_NOT_GRANTED = "CohortNotGranted"
+    """The hospital does not let this federation use its Cohort."""
+    COHORT_BUSY = "CohortBusy"
+    """Another federation uses the Cohort: one at a time."""
+
+    # A component's pod.
+    UNSCHEDULABLE = "Unschedulable"
+    """No node takes the pod."""
+    CLAIM_MISSING = "ClaimMissing"
+    """The pod mounts a PersistentVolumeClaim that is not there."""
+    CLAIM_PENDING = "ClaimPending"
+    """The pod mounts a PersistentVolumeClaim that gets no volume."""
+    IMAGE_UNAVAILABLE = "ImageUnavailable"
+    """The node cannot get the container's image."""
+    SECRET_MISSING = "SecretMissing"  # noqa: S105 - a word, no secret
+    """The pod needs a Secret, or a key of one, that is not there."""
+    CONFIG_MAP_MISSING = "ConfigMapMissing"
+    """The pod needs a ConfigMap, or a key of one, that is not there."""
+    CONTAINER_REFUSED = "ContainerRefused"
+    """The node cannot make or start the container as it is described."""
+    MOUNT_FAILED = "MountFailed"
+    """A volume of the pod cannot be mounted."""
+    OUT_OF_MEMORY = "OutOfMemory"
+    """The container was ended at its memory limit, again and again."""
+    CRASHING = "Crashing"
+    """The container ends again and again."""
+    POD_RESTARTED = "PodRestarted"
+    """The container ended and was started again."""
+    POD_REFUSED = "PodRefused"
+    """The API server refuses the pod: a quota, a pod security level, a policy."""
+
+    # A cohort's conditions.
+    IN_USE = "InUse"
+    """A federation uses the Cohort now."""
+    AVAILABLE = "Available"
+    """The Cohort can be used, and nobody does."""
+    NOT_TRIED = "NotTried"
+    """No federation has read the Cohort's data yet."""
+    DATA_ACCEPTED = "DataAccepted"
+    """The federation that uses the Cohort could use its data."""
+    DATA_REFUSED = "DataRefused"
+    """The data cannot be used as they are, or the hospital declined."""
+
+    # Events only.
+    CREATED = "Created"
+    """The operator starts the federation's parts."""
+    HOSPITAL_LOST = "HospitalLost"
+    """A hospital is gone."""
+    HOSPITAL_ADMITTED = "HospitalAdmitted"
+    """A Cohort that could not be used can be."""
+    HOSPITAL_RECOVERED = "HospitalRecovered"
+    """What was wrong with a hospital's pod is over."""
+    PART_RECOVERED = "PartRecovered"
+    """What was wrong with a part of the federation is over."""
+
+
+OF_A_COHORT = frozenset(
+    {
+        Reason.COHORT_MISSING,
+        Reason.COHORT_INVALID,
+        Reason.COHORT_OF_ANOTHER,
+        Reason.COHORT_NOT_GRANTED,
+        Reason.COHORT_BUSY,
+    }
+)
+"""Why a hospital may not take part, whatever its pod does: no pod is made."""
