@@ -8,7 +8,7 @@ from consilia.spec import Federation
 from consilia.status import Condition, FederationStatus, HospitalStatus
 from consilia_operator.grants import Admission
 from consilia_operator.outcome import Reconciled
-from consilia_operator.pods import Problem
+from consilia_operator.problems import Problem
 from consilia_operator.status_view import status_of
 
 NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)

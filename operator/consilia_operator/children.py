@@ -115,9 +115,14 @@ def mark_of(manifest: Manifest) -> str:
     return hashlib.sha256(recorded.encode()).hexdigest()
 
 
+def unmanaged(manifest: Manifest) -> Manifest:
+    """An object without the record of who set which field: the largest part of it, which nobody reads twice."""
+    return manifest | {"metadata": {k: v for k, v in manifest["metadata"].items() if k != "managedFields"}}
+
+
 def trimmed(manifest: Manifest) -> Manifest:
     """What is kept of an object."""
-    metadata = {k: v for k, v in manifest["metadata"].items() if k != "managedFields"} | {MARK: mark_of(manifest)}
+    metadata = unmanaged(manifest)["metadata"] | {MARK: mark_of(manifest)}
     kept: Manifest = {"apiVersion": manifest.get("apiVersion"), "kind": manifest["kind"], "metadata": metadata}
     if manifest["kind"] in WHOLE_KINDS:
         kept |= {name: _without_settings(manifest[name]) for name in ("spec", "status") if name in manifest}

@@ -14,8 +14,9 @@ from consilia.manifest import explain
 from consilia.rounds import State
 from consilia.spec import Cohort, Federation
 from consilia.status import CohortStatus, Condition
+from consilia_operator.children import Key, key_of
 from consilia_operator.conditions import condition, stamped
-from consilia_operator.grants import Key, spec_of
+from consilia_operator.grants import spec_of
 from consilia_operator.naming import Manifest
 from consilia_operator.reasons import Reason
 
@@ -61,7 +62,7 @@ def cohort_status(cohort: Manifest, holder: Manifest | None, now: datetime) -> M
     generation = cohort["metadata"].get("generation")
     status = CohortStatus(
         observed_generation=generation,
-        in_use_by="/".join(_key(holder)) if holder is not None else None,
+        in_use_by="/".join(key_of(holder)) if holder is not None else None,
         conditions=stamped(_conditions(cohort, holder), cohort.get("status") or {}, generation, now),
     )
     return within_bounds(status)
@@ -83,12 +84,8 @@ class _Claim:
     federation: Key
 
 
-def _key(manifest: Manifest) -> Key:
-    return manifest["metadata"]["namespace"], manifest["metadata"]["name"]
-
-
 def _claims(federation: Manifest, cohorts: Mapping[Key, Manifest]) -> list[tuple[Key, _Claim]]:
-    own = _key(federation)
+    own = key_of(federation)
     if federation["metadata"].get("deletionTimestamp"):
         return []
     rests, since = not active(federation), federation["metadata"].get("creationTimestamp") or ""
@@ -163,4 +160,4 @@ def _ready(holder: Manifest | None, seen: Manifest, data: Condition) -> Conditio
         return condition("Ready", False, seen["problem"], seen.get("reason") or "")
     if data.status == "False":
         return condition("Ready", False, Reason.DATA_REFUSED, data.message)
-    return condition("Ready", True, Reason.IN_USE, f"federation {'/'.join(_key(holder))} uses it")
+    return condition("Ready", True, Reason.IN_USE, f"federation {'/'.join(key_of(holder))} uses it")

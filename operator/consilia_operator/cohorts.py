@@ -2,7 +2,7 @@
 
 import threading
 
-from consilia_operator.children import Key, key_of, version_of
+from consilia_operator.children import Key, key_of, unmanaged, version_of
 from consilia_operator.naming import Manifest
 
 
@@ -16,7 +16,7 @@ class Cohorts:
     def see(self, manifest: Manifest) -> bool:
         """A cohort as it is now; whether its specification is news."""
         key = key_of(manifest)
-        kept = manifest | {"metadata": {k: v for k, v in manifest["metadata"].items() if k != "managedFields"}}
+        kept = unmanaged(manifest)
         with self._lock:
             held = self._objects.get(key)
             if held is not None and version_of(held) > version_of(manifest):

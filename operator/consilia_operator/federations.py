@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from consilia_operator.children import Key, key_of, version_of
+from consilia_operator.children import Key, key_of, unmanaged, version_of
 from consilia_operator.naming import Manifest
 
 
@@ -19,8 +19,7 @@ class Federations:
         key, held = key_of(manifest), self._objects.get(key_of(manifest))
         if held is None or version_of(held) <= version_of(manifest):
             self._drop(key)
-            kept = {name: value for name, value in manifest["metadata"].items() if name != "managedFields"}
-            self._objects[key] = manifest | {"metadata": kept}
+            self._objects[key] = unmanaged(manifest)
             self._named[key] = cohorts_of(manifest)
             self._uids[manifest["metadata"]["uid"]] = key
         return held

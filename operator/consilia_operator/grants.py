@@ -8,11 +8,10 @@ from pydantic import ValidationError
 from consilia.manifest import explain
 from consilia.plan import hospital_component
 from consilia.spec import Cohort, Federation, HospitalRef
+from consilia_operator.children import Key
 from consilia_operator.naming import Manifest
 from consilia_operator.problems import Problem
 from consilia_operator.reasons import Reason
-
-Key = tuple[str, str]
 
 
 @dataclass(frozen=True)

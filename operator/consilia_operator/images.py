@@ -87,7 +87,7 @@ def image_problems(site: Site) -> list[Problem]:
             message = (
                 f'{_place(site, component)}: image "{image}" is not one that the administrator allows: take one of '
                 f"{' or '.join(prefixes)}, or have the administrator add it to the allowed images of the installation "
-                "(operator.allowedImages of the chart)"
+                "(image.allowed of the chart)"
             )
             kept = image_of(site, component)
             if kept is not None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from consilia.object_paths import API_VERSION
-from consilia.plan import Component, hospital_component
+from consilia.plan import COORDINATOR, HTTPS_PORT, Component, hospital_component
 from consilia.spec import Cohort, Federation
 
 FIELD_MANAGER = "consilia-operator"
@@ -94,6 +94,11 @@ def _hashed(text: str, length: int, whole: str) -> str:
 def host_of(federation: Federation, component: str) -> str:
     """The host name of a component's Service, in the federation's namespace: at most 120 characters."""
     return f"{object_name(federation, component)}.{federation.metadata.namespace}.svc"
+
+
+def coordinator_url(federation: Federation) -> str:
+    """The base URL of a federation's coordinator, inside the cluster."""
+    return f"https://{host_of(federation, COORDINATOR)}:{HTTPS_PORT}"
 
 
 def selector(federation: Federation, component: Component) -> dict[str, str]:

@@ -187,7 +187,13 @@ class Operation:
         return status_of(self._with_pods(self._outcome), follower.said, follower.problem, follower.told, now, latest)
 
     def _with_pods(self, reconciled: Reconciled) -> Reconciled:
-        found = pod_problems(self._of("Pod"), self._silences.events, self._of("StatefulSet"), self.around.now())
+        found = pod_problems(
+            self._of("Pod"),
+            self._silences.events,
+            self._of("StatefulSet"),
+            self.around.now(),
+            self._of("PersistentVolumeClaim"),
+        )
         named = {problem.component for problem in reconciled.pod_problems if problem.reason not in KEPT}
         others = [problem for problem in found if problem.component not in named]
         return replace(reconciled, pod_problems=[*reconciled.pod_problems, *others])

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from consilia.spec import Federation
 from consilia_operator.grants import Admission
 from consilia_operator.naming import Manifest
-from consilia_operator.pods import Problem
+from consilia_operator.problems import Problem
 
 
 @dataclass(frozen=True)

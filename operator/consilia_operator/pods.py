@@ -10,8 +10,7 @@ from datetime import datetime, timedelta
 
 from consilia_operator.endings import ended_badly, keeps_ending
 from consilia_operator.naming import Manifest
-from consilia_operator.problems import Problem as Problem  # noqa: PLC0414 - whoever asks for problems has their kind
-from consilia_operator.problems import made, named, plain, time_of, where
+from consilia_operator.problems import Problem, made, named, plain, time_of, where
 from consilia_operator.reasons import Reason
 
 REVISION_LABEL = "controller-revision-hash"

@@ -25,7 +25,7 @@ from consilia_operator.grants import Admission, admit, spec_of
 from consilia_operator.images import image_problems, present_images, stamped_images
 from consilia_operator.naming import UID_LABEL, Manifest
 from consilia_operator.outcome import Reconciled, Refused
-from consilia_operator.pods import Problem
+from consilia_operator.problems import Problem
 from consilia_operator.reasons import Reason
 from consilia_operator.refusals import IN_ORDER, OBJECT_REFUSED, part_of, refusal
 from consilia_operator.resources.everything import OWN_KINDS, authority_of, everything, waiting

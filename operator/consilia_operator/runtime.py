@@ -16,7 +16,7 @@ from consilia_operator.cohort_view import active
 from consilia_operator.coordinator_link import CoordinatorLink
 from consilia_operator.counts import Counts
 from consilia_operator.federations import cohorts_of
-from consilia_operator.naming import Manifest, host_of
+from consilia_operator.naming import Manifest, coordinator_url
 from consilia_operator.operation import Operation, Surroundings
 from consilia_operator.outcome import Reconciled
 from consilia_operator.persistence import persist
@@ -207,9 +207,8 @@ class Runtime:
 
     def _link(self, reconciled: Reconciled) -> CoordinatorLink:
         federation = reconciled.federation
-        url = f"https://{host_of(federation, 'coordinator')}:8443"
         uid, key = federation.metadata.uid or "", self._reconciler.key.private
-        return CoordinatorLink(url, reconciled.authority, key, self._around.now, federation=uid)
+        return CoordinatorLink(coordinator_url(federation), reconciled.authority, key, self._around.now, federation=uid)
 
 
 def _wish(federation: Manifest) -> tuple[Any, ...]:

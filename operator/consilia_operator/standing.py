@@ -82,7 +82,7 @@ class Standing:
     @property
     def wished_run(self) -> int:
         """The run that the spec asks for; never one that is over."""
-        return max(1, self.base.run, self.federation.spec.run or 0)
+        return wished_run(self.federation, self.base.run)
 
     @property
     def parts(self) -> list[Problem]:
@@ -213,6 +213,11 @@ def _gravest(problems: Iterable[Problem]) -> list[Problem]:
     """One problem a component: what hinders nothing comes last."""
     ordered = sorted(problems, key=lambda problem: problem.reason not in KEPT)
     return sorted({problem.component: problem for problem in ordered}.values(), key=lambda problem: problem.component)
+
+
+def wished_run(federation: Federation, reached: int) -> int:
+    """The run that a spec asks for, where ``reached`` is the current one (0: none yet): a run never goes back."""
+    return max(1, reached, federation.spec.run or 0)
 
 
 def listed(sentences: Iterable[str]) -> str:

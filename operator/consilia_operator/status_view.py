@@ -6,18 +6,17 @@ from consilia.bounds import within_bounds
 from consilia.status import Condition, Endpoints, FederationStatus, HospitalStatus, PartProblem
 from consilia_operator.conditions import condition, stamped
 from consilia_operator.federation_conditions import conditions_of
-from consilia_operator.naming import Manifest, host_of
+from consilia_operator.naming import Manifest, coordinator_url
 from consilia_operator.outcome import Reconciled, Refused
 from consilia_operator.reasons import Reason
-from consilia_operator.standing import Standing, read
+from consilia_operator.standing import Standing, read, wished_run
 
 WORST_FIRST = ("Refused", "Lost", "Pending", "Training", "Sent", "Ready")
 
 
 def desired_run(reconciled: Reconciled) -> int:
     """The run that the spec asks for: its own number, if that is not behind the status."""
-    status = reconciled.observed.get("status") or {}
-    return max(1, status.get("run") or 0, reconciled.federation.spec.run or 0)
+    return wished_run(reconciled.federation, (reconciled.observed.get("status") or {}).get("run") or 0)
 
 
 def refused_status(refused: Refused, now: datetime, before: Manifest | None = None) -> Manifest:
@@ -45,7 +44,6 @@ def status_of(
     """
     former = _last(reconciled.observed, before)
     standing = Standing.of(reconciled, coordinator, silence, former)
-    federation = standing.federation
     changes: dict[str, object] = {
         "phase": standing.phase,
         "message": standing.message,
@@ -59,7 +57,7 @@ def status_of(
             for problem in standing.parts
         ],
         "endpoints": Endpoints(
-            coordinator=f"https://{host_of(federation, 'coordinator')}:8443", authority=reconciled.authority.decode()
+            coordinator=coordinator_url(standing.federation), authority=reconciled.authority.decode()
         ),
         "told": told,
     }

@@ -95,5 +95,5 @@ class StatusWriter:
 
 
 def plain(status: Manifest) -> Manifest:
-    """A merge patch as what it leaves: without its nulls."""
-    return {name: value for name, value in status.items() if value is not None}
+    """A merge patch as what it leaves: without its nulls, at whatever depth (RFC 7396)."""
+    return {n: plain(v) if isinstance(v, dict) else v for n, v in status.items() if v is not None}

@@ -20,6 +20,8 @@ from deadline import eventually
 
 Status = dict[str, Any]
 POLL_SECONDS = 0.2
+MIDDLE_ROUNDS = 1500
+"""So many that what a test does falls in the middle of the run, wherever it takes its time."""
 
 
 class Applied:

@@ -8,9 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from cluster.applied import MIDDLE_ROUNDS, Applied
 from cluster.kit.cluster import RESTRICTED, Cluster
 from cluster.kit.provision import NoCluster, provide
 from cluster.release import SYSTEM, Release
+from running import example
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -66,6 +68,16 @@ def namespace(cluster: Cluster) -> Iterator[str]:
     """A namespace of the test's own, which enforces restricted pods."""
     with cluster.namespace() as name:
         yield name
+
+
+@pytest.fixture
+def training(cluster: Cluster, release: Release, namespace: str) -> Applied:
+    """A run in its first rounds."""
+    assert release
+    applied = Applied(cluster, namespace, example(rounds=MIDDLE_ROUNDS))
+    applied.apply()
+    assert applied.until_round(5)["round"] < MIDDLE_ROUNDS
+    return applied
 
 
 @pytest.hookimpl(wrapper=True)

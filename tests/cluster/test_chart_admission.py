@@ -2,11 +2,7 @@
 
 import base64
 import json
-import os
-import subprocess
-import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -16,14 +12,14 @@ import yaml
 from builders import changed, cohort_document, federation_document
 from chart_values import VALUES
 from cluster.api_server import ApiServer, api_server
+from cluster.operator_process import operator_process
+from cluster.release import SYSTEM
 from deadline import eventually
-from ports import free_port
 
 pytestmark = pytest.mark.cluster
 
 ROOT = Path(__file__).resolve().parents[2]
 CHART = ROOT / "charts" / "consilia"
-SYSTEM = "consilia-system"
 OPERATOR = f"system:serviceaccount:{SYSTEM}:consilia-operator"
 DASHBOARD = f"system:serviceaccount:{SYSTEM}:consilia-dashboard"
 
@@ -179,36 +175,6 @@ def test_an_uninstall_leaves_federations_and_a_reinstall_takes_them_up(release: 
     assert "stays" in release.kubectl("get", "fed", "--namespace=consortium")
 
 
-@contextmanager
-def operator(server: ApiServer, folder: Path) -> Iterator[Path]:
-    """The operator's process, known to the server as its service account and nobody else; yields its log."""
-    configuration = json.loads(server.kubeconfig.read_text())
-    token = server.kubectl("create", "token", "consilia-operator", f"--namespace={SYSTEM}").strip()
-    configuration["users"][0]["user"] = {"token": token}
-    kubeconfig = folder / "operator.kubeconfig"
-    kubeconfig.write_text(json.dumps(configuration))
-    deployment = json.loads(
-        server.kubectl("get", "deployment", "consilia-operator", f"--namespace={SYSTEM}", "--output=json")
-    )
-    (container,) = deployment["spec"]["template"]["spec"]["containers"]
-    told = {each["name"]: each["value"] for each in container["env"] if "value" in each}
-    told |= {"CONSILIA_NAMESPACE": SYSTEM, "CONSILIA_POD": "test", "CONSILIA_HTTP_PORT": str(free_port())}
-    log = folder / "operator.log"
-    with log.open("wb") as output:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "consilia_operator"],
-            env=os.environ | told | {"KUBECONFIG": str(kubeconfig)},
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=output,
-        )
-    try:
-        yield log
-    finally:
-        process.kill()
-        process.wait()
-
-
 def test_the_operators_role_is_enough_for_a_federation_from_its_start_to_its_end(
     release: ApiServer, tmp_path: Path
 ) -> None:
@@ -216,7 +182,7 @@ def test_the_operators_role_is_enough_for_a_federation_from_its_start_to_its_end
     names = ("north", "south")
     documents = [changed(federation_document(names), "metadata.name", "whole")]
     documents += [cohort_document(name, shard) for shard, name in enumerate(names)]
-    with operator(release, tmp_path) as log:
+    with operator_process(release.kubectl, tmp_path, "test") as running:
         for document in documents:
             release.kubectl("create", here, "--filename=-", stdin=json.dumps(document))
 
@@ -227,7 +193,7 @@ def test_the_operators_role_is_enough_for_a_federation_from_its_start_to_its_end
             return release.kubectl("get", "fed", "whole", here, "--output=json")
 
         def story() -> str:
-            return f"{sets()}\n{federation()}\n{log.read_text()}"
+            return f"{sets()}\n{federation()}\n{running.log.read_text()}"
 
         def wished(hospitals: tuple[str, ...]) -> set[str]:
             parts = ["broker", "coordinator", "tracking", *(f"hospital-{name}" for name in hospitals)]
@@ -238,4 +204,4 @@ def test_the_operators_role_is_enough_for_a_federation_from_its_start_to_its_end
         edited = changed(documents[0], "spec.hospitals", documents[0]["spec"]["hospitals"][:1])
         release.kubectl("replace", here, "--filename=-", stdin=json.dumps(edited))
         eventually(lambda: sets() == wished(names[:1]), 30, story, pause=0.2)
-        assert "forbidden" not in log.read_text().lower()
+        assert "forbidden" not in running.log.read_text().lower()

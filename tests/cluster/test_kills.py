@@ -6,6 +6,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 import numpy as np
 import pytest
 
+from cluster.applied import MIDDLE_ROUNDS as ROUNDS
 from cluster.applied import Applied
 from cluster.kit.cluster import Cluster
 from cluster.release import Release
@@ -14,25 +15,12 @@ from running import computed_parameters, example
 
 pytestmark = pytest.mark.cluster
 
-ROUNDS = 1500
-"""So many that a kill falls in the middle, wherever it takes its time."""
-
 
 @pytest.fixture(scope="module")
 def expected() -> Iterator["Future[FloatArray]"]:
     """The model of an undisturbed run; computed beside the first test."""
     with ThreadPoolExecutor(1) as pool:
         yield pool.submit(computed_parameters, example(rounds=ROUNDS))
-
-
-@pytest.fixture
-def training(cluster: Cluster, release: Release, namespace: str) -> Applied:
-    """A run in its first rounds."""
-    assert release
-    applied = Applied(cluster, namespace, example(rounds=ROUNDS))
-    applied.apply()
-    assert applied.until_round(5)["round"] < ROUNDS
-    return applied
 
 
 @pytest.mark.parametrize("component", ["coordinator", "broker", "hospital-north"])

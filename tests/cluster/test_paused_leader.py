@@ -1,54 +1,20 @@
 """An operator that sleeps while another takes over, and wakes up, does no harm."""
 
-import json
-import os
 import signal
-import subprocess
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from cluster.applied import Applied
 from cluster.kit.cluster import Cluster
+from cluster.operator_process import operator_process
 from cluster.release import SYSTEM, Release
 from deadline import eventually
-from ports import free_port
 from running import example
 
 pytestmark = pytest.mark.cluster
 
 LEASE_SECONDS = 15
-
-
-@contextmanager
-def operator_outside(cluster: Cluster, folder: Path) -> Iterator["subprocess.Popen[bytes]"]:
-    """An operator as a process of this machine, with the rights of the release's: one that a test can pause."""
-    configuration = json.loads(cluster.kubectl("config", "view", "--raw", "--flatten", "--output=json"))
-    token = cluster.kubectl("create", "token", "consilia-operator", f"--namespace={SYSTEM}").strip()
-    for user in configuration["users"]:
-        user["user"] = {"token": token}
-    kubeconfig = folder / "operator.kubeconfig"
-    kubeconfig.write_text(json.dumps(configuration))
-    deployment = cluster.get("deployment", "consilia-operator", f"--namespace={SYSTEM}")
-    (container,) = deployment["spec"]["template"]["spec"]["containers"]
-    told = {each["name"]: each["value"] for each in container["env"] if "value" in each}
-    told |= {"CONSILIA_NAMESPACE": SYSTEM, "CONSILIA_POD": "outside", "CONSILIA_HTTP_PORT": str(free_port())}
-    with (folder / "operator.log").open("wb") as output:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "consilia_operator"],
-            env=os.environ | told | {"KUBECONFIG": str(kubeconfig)},
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=output,
-        )
-    try:
-        yield process
-    finally:
-        process.kill()
-        process.wait()
 
 
 def holder(cluster: Cluster) -> str:
@@ -62,7 +28,8 @@ def test_a_leader_that_wakes_up_after_another_took_over_writes_nothing(
     applied = Applied(cluster, namespace, example(suspend="true"))
     release.scale("operator", 0)
     try:
-        with operator_outside(cluster, tmp_path) as sleeper:
+        with operator_process(cluster.kubectl, tmp_path, "outside") as outside:
+            sleeper = outside.process
             eventually(lambda: holder(cluster) == "outside", 60, pause=0.2)
             applied.apply()
             applied.until(lambda status: status, "a status", 60)
@@ -77,7 +44,7 @@ def test_a_leader_that_wakes_up_after_another_took_over_writes_nothing(
             assert sleeper.wait(30) != 0
         assert state(applied) == before
         assert holder(cluster) == release.pod("operator")
-        log = (tmp_path / "operator.log").read_text()
+        log = outside.log.read_text()
         assert "Lease" in log.splitlines()[-1], log
     finally:
         release.scale("operator", 1)

@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 
+from cluster.applied import MIDDLE_ROUNDS as ROUNDS
 from cluster.applied import Applied
 from cluster.kit.cluster import Cluster
 from cluster.release import Release
@@ -13,18 +14,7 @@ from running import computed_parameters, example
 
 pytestmark = pytest.mark.cluster
 
-ROUNDS = 1500
 IN_A_FEDERATION = ("broker", "coordinator", "agent", "mlflow")
-
-
-@pytest.fixture
-def training(cluster: Cluster, release: Release, namespace: str) -> Applied:
-    """A run in its first rounds."""
-    assert release
-    applied = Applied(cluster, namespace, example(rounds=ROUNDS))
-    applied.apply()
-    assert applied.until_round(3)["round"] < ROUNDS
-    return applied
 
 
 def images_of(cluster: Cluster, namespace: str) -> dict[str, str]:

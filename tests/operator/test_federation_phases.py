@@ -6,7 +6,7 @@ from builders import federation
 from consilia.status import FederationStatus
 from consilia_operator.grants import Admission
 from consilia_operator.outcome import Reconciled
-from consilia_operator.pods import Problem
+from consilia_operator.problems import Problem
 from standings import (
     ALL_MUST,
     AUTHORITY,

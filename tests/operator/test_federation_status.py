@@ -8,7 +8,7 @@ from builders import federation
 from consilia.status import FederationStatus, HospitalStatus, Metrics
 from consilia_operator.grants import Admission
 from consilia_operator.outcome import Reconciled, Refused
-from consilia_operator.pods import Problem
+from consilia_operator.problems import Problem
 from consilia_operator.status_view import desired_run, refused_status, status_of
 from standings import (
     ALL_MUST,

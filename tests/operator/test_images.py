@@ -104,7 +104,7 @@ def test_a_pod_is_never_made_of_an_image_that_is_not_allowed_and_the_reason_is_s
         'Cohort clinic/north-2024, spec.agent.image: image "evil.example/miner:1" is not one that the administrator '
         "allows: take one of registry.example:5000/consilia-broker or "
     )
-    assert "operator.allowedImages" in problem.message
+    assert "image.allowed" in problem.message
 
 
 def test_the_problem_of_a_federations_own_image_names_its_field() -> None:

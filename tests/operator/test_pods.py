@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from consilia_operator.pods import Problem, is_ready, pod_problems, settled, stuck_pods
+from consilia_operator.pods import is_ready, pod_problems, settled, stuck_pods
+from consilia_operator.problems import Problem
 from pod_manifests import NAME, POD, READY, SET, START, STORAGE, again, event, pod, unscheduled, waiting
 
 

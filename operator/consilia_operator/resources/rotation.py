@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 
 from consilia.plan import Component
 from consilia_operator.naming import Manifest, component_of
+from consilia_operator.pods import is_ready
 from consilia_operator.resources.certificates import SERVERS, certificate_secret, split
 from consilia_operator.resources.configuration import config_maps
 from consilia_operator.resources.passwords import ROTATION
@@ -74,6 +75,4 @@ def confirmed_revisions(pods: Iterable[Manifest]) -> Mapping[str, str]:
 
 
 def _confirmed(pod: Manifest) -> str | None:
-    conditions = (pod.get("status") or {}).get("conditions") or []
-    ready = any(c["type"] == "Ready" and c["status"] == "True" for c in conditions)
-    return revision_of(pod) if ready and not pod["metadata"].get("deletionTimestamp") else None
+    return revision_of(pod) if is_ready(pod) and not pod["metadata"].get("deletionTimestamp") else None
