@@ -36,7 +36,7 @@ def prepare(file: Path, folder: Path) -> Training:
             holdout_design=feature_map.apply(own.holdout.x),
             holdout_labels=own.holdout.y,
         )
-    plan = spec.algorithm.fed_avg
+    plan = spec.fed_avg
     workload = Training(
         folder, len(sides), spec.rounds, feature_map.size, plan.local_epochs, plan.learning_rate, spec.model.l2
     )

@@ -11,7 +11,7 @@ from consilia.journal import OrderWritten, RoundCommitted, SpecAccepted, UpdateR
 from consilia.object_paths import API_VERSION
 from consilia.protocol import Task, VectorRef, pack
 from consilia.spec import Cohort, Federation, FederationSpec
-from consilia.status import Metrics
+from consilia.status import HospitalMetrics, Metrics
 from consilia.vectors import FloatArray
 
 HOSPITALS = ("north", "south")
@@ -29,6 +29,7 @@ def federation_document(hospitals: tuple[str, ...] = HOSPITALS, **spec: Any) -> 
             "label": "malignant",
             "codebook": [{"name": name, "min": 0, "max": 50} for name in COLUMNS],
         },
+        "privacy": {"epsilon": 0},
         "hospitals": [{"name": name, "cohort": {"name": f"{name}-2024"}} for name in hospitals],
     } | spec
     return {
@@ -46,7 +47,7 @@ def cohort_document(hospital: str = "north", shard: int = 0, of: int = 5, **spec
         "apiVersion": API_VERSION,
         "kind": "Cohort",
         "metadata": {"name": f"{hospital}-2024"},
-        "spec": {"hospital": hospital, "source": {"builtin": builtin}} | spec,
+        "spec": {"hospital": hospital, "source": {"builtin": builtin}, "allowNonPrivate": True} | spec,
     }
 
 
@@ -97,7 +98,7 @@ def ordered(number: int, task: Task = "train", run: int = 1, attempt: int = 1) -
 
 def answered(hospital: str, rows: int = 10, run: int = 1, loss: float | None = None, **fields: Any) -> UpdateReceived:
     """A hospital's answer, scoring the parameters of the order with ``loss``."""
-    metrics = None if loss is None else Metrics(loss=loss, accuracy=0.9)
+    metrics = None if loss is None else HospitalMetrics(loss=loss, accuracy=0.9)
     return UpdateReceived(at=AT, run=run, hospital=hospital, rows=rows, metrics=metrics, **fields)
 
 

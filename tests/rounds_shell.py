@@ -22,7 +22,7 @@ from consilia.rounds import (
 )
 
 ALL = frozenset({"a", "b", "c"})
-WISH = Desired(run=1, target=2, quorum=3, hospitals=ALL, suspended=False, moments=False)
+WISH = Desired(run=1, target=2, quorum=3, hospitals=ALL, suspended=False)
 EXCHANGE = Exchange(1, 1, 1, "train", ALL)
 EVENTS: tuple[Event, ...] = (
     WISH,

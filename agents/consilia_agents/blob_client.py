@@ -20,6 +20,7 @@ from consilia.backoff import delays
 from consilia.errors import InvalidMessage, Unavailable
 from consilia.protocol import BYTES_A_VALUE, VectorRef, blob_of
 from consilia.vectors import FloatArray
+from consilia_agents.disk import Disk, told
 
 PIECE = 1 << 20
 ATTEMPTS = 5
@@ -49,8 +50,11 @@ class _Arrival:
 class BlobClient:
     """The coordinator's blobs, as one hospital may use them."""
 
-    def __init__(self, url: str, tls: ssl.SSLContext, folder: Path, first_pause: float = FIRST_PAUSE) -> None:
+    def __init__(
+        self, url: str, tls: ssl.SSLContext, folder: Path, first_pause: float = FIRST_PAUSE, disk: Disk | None = None
+    ) -> None:
         self._first_pause = first_pause
+        self._disk = disk or Disk()
         self._url = url
         self._tls = tls
         self._folder = folder
@@ -75,9 +79,10 @@ class BlobClient:
             raise InvalidMessage(f"blob {reference.sha256[:12]}… does not have its digest: it is not used")
         return values.astype(np.float64, copy=False)
 
-    async def keep(self, vector: FloatArray) -> VectorRef:
-        """Write a vector to a file of its own; the older ones go."""
-        return await asyncio.to_thread(self._keep, vector)
+    async def keep(self, vector: FloatArray, *, durable: bool = False) -> VectorRef:
+        """Write a vector to a file of its own, which is on the disk before this returns where it is ``durable``; the
+        older ones go. Raises :class:`consilia.errors.Unwritable`."""
+        return await asyncio.to_thread(self._keep, vector, durable)
 
     async def upload(self, reference: VectorRef, ticket: str) -> None:
         """Send a kept vector, from where an earlier attempt ended."""
@@ -93,11 +98,12 @@ class BlobClient:
         path = self._path(reference.sha256)
         return path.exists() and path.stat().st_size == reference.length * BYTES_A_VALUE
 
-    def _keep(self, vector: FloatArray) -> VectorRef:
+    def _keep(self, vector: FloatArray, durable: bool) -> VectorRef:  # noqa: FBT001  # to_thread passes it on
         reference, raw = blob_of(vector)
-        for old in self._folder.iterdir():
-            old.unlink()
-        self._path(reference.sha256).write_bytes(raw)
+        with told(self._folder):
+            for old in self._folder.iterdir():
+                old.unlink()
+        self._disk.put(self._path(reference.sha256), raw, durable=durable)
         return reference
 
     async def _fetch_rest(self, sha256: str, ticket: str, arrival: "_Arrival") -> None:

@@ -11,7 +11,7 @@ from typing import Protocol
 from consilia.errors import InvalidMessage
 from consilia.model import Work
 from consilia.protocol import RunSettings, Task
-from consilia.spec import Cohort
+from consilia.spec import Cohort, FedAvg
 from consilia.status import Metrics
 from consilia.vectors import FloatArray
 from consilia_agents.holdout import divide
@@ -79,7 +79,7 @@ class CohortEngine:
         scores = trainer.evaluate(settings.feature_map, parameters)
         if task == "evaluate":
             return Answer(trainer.rows, None, scores)
-        work = Work.of(settings.model, settings.algorithm)
+        work = Work.of(settings.model, settings.algorithm.fed_avg or FedAvg())
         return Answer(trainer.rows, trainer.train(settings.feature_map, parameters, work), scores)
 
     def _require_prepared(self) -> Trainer:

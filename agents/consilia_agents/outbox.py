@@ -1,12 +1,14 @@
 """Answers already given, to be given again byte for byte: one file an order, by the order's key.
 
-Written whole before it is sent. Without noise it is not fsynced: an answer that a power cut takes is computed again to
-the same bits.
+Written whole before it is sent. Without noise it is not synced: an answer that a power cut takes is computed again to
+the same bits. With noise it is, for it would not be the same again.
 """
 
 import contextlib
 import json
 from pathlib import Path
+
+from consilia_agents.disk import Disk
 
 KEPT = 4
 """Answers that are kept: only the newest order can still be asked again, and a few for one that crossed another."""
@@ -15,8 +17,9 @@ KEPT = 4
 class Outbox:
     """A folder of answers."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, disk: Disk | None = None) -> None:
         self._folder = folder
+        self._disk = disk or Disk()
         folder.mkdir(parents=True, exist_ok=True)
         self._keys = [path.stem for path in sorted(folder.glob("*.json"), key=lambda path: path.stat().st_mtime_ns)]
 
@@ -31,11 +34,12 @@ class Outbox:
             return None
         return answer
 
-    def put(self, key: str, answer: str) -> None:
-        """Keep an answer, and let the oldest go."""
-        part = self._path(key).with_suffix(".part")
-        part.write_text(answer)
-        part.rename(self._path(key))
+    def put(self, key: str, answer: str, *, durable: bool = False) -> None:
+        """Keep an answer, and let the oldest go. ``durable``: it is on the disk before this returns.
+
+        Raises :class:`consilia.errors.Unwritable`.
+        """
+        self._disk.put(self._path(key), answer.encode(), durable=durable)
         self._keys = [kept for kept in self._keys if kept != key] + [key]
         while len(self._keys) > KEPT:
             with contextlib.suppress(FileNotFoundError):

@@ -23,6 +23,7 @@ from consilia.journal import (
     SpecAccepted,
     Tracked,
     UpdateReceived,
+    opening_of,
 )
 from consilia.protocol import Update as UpdateMessage
 from consilia.rounds import (
@@ -53,7 +54,7 @@ from consilia.rounds import (
     step,
 )
 from consilia.spec import FederationSpec
-from consilia.status import Condition, FederationStatus
+from consilia.status import Condition, FederationStatus, HospitalMetrics
 from consilia_coordinator import narration
 from consilia_coordinator.changes import Changes
 from consilia_coordinator.clock import Clock, iso
@@ -195,7 +196,7 @@ class Conductor:
                 hospital=hospital,
                 rows=update.rows,
                 vector=update.vector,
-                metrics=update.metrics,
+                metrics=HospitalMetrics(**update.metrics.model_dump()) if update.metrics else None,
             )
         )
         self._apply(Received(hospital, exchange))
@@ -343,7 +344,7 @@ class Conductor:
             quorum=self.quorum_of(spec),
             hospitals=frozenset(spec.hospital_names),
             suspended=spec.suspend,
-            moments=spec.features.scaling == "federated",
+            opening=opening_of(spec),
         )
 
     # Time.

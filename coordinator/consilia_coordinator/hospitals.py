@@ -193,9 +193,10 @@ class Hospitals:
             return
         if member.name in exchange.received:
             return
-        if exchange.task == "train" and update.rows < 1:
+        rows = update.rows or 0
+        if exchange.task == "train" and rows < 1:
             raise InvalidMessage("the answer to train has 0 rows; its weight must be at least 1")
-        self._learning.admit(exchange.task, update.rows, update.vector)
+        self._learning.admit(exchange.task, rows, update.vector)
         if update.vector is not None and not update.vector.inline:
             self._take_blob(member.name, sender, exchange, update)
             return
@@ -211,7 +212,7 @@ class Hospitals:
 
         async def admit() -> None:
             try:
-                await asyncio.to_thread(self._learning.admit_blob, name, exchange.task, update.rows, vector)
+                await asyncio.to_thread(self._learning.admit_blob, name, exchange.task, update.rows or 0, vector)
                 self._conductor.receive(name, exchange, update)
             except InvalidMessage as error:
                 # Once the exchange is over its blobs are thrown away: that is nobody's fault.

@@ -160,7 +160,7 @@ class HttpApi:
                 parameters=base64.b64encode(to_bytes(unpack(run.parameters))).decode(),
                 names=features.names,
                 label=features.label,
-                map=FeatureMap.of(features, self._learning.vector(run.moments) if run.moments else None),
+                map=FeatureMap.of(features, self._learning.vector(run.opened) if run.opened else None),
             )
         )
 

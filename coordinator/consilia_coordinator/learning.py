@@ -68,7 +68,7 @@ class Learning:
     def settings(self) -> RunSettings:
         """What hospitals must know now."""
         run = self._current()
-        key = run.moments.sha256 if run.moments else None
+        key = run.opened.sha256 if run.opened else None
         if self._settings is None or self._settings[:2] != (run.number, key):
             self._settings = (run.number, key, self.objective.settings(self._moments(run)))
         return self._settings[2]
@@ -153,7 +153,7 @@ class Learning:
         """The digests of all vectors that something still refers to."""
         digests: set[str] = set()
         for run in self._history.runs.values():
-            references = [run.parameters, run.moments, *(update.vector for update in run.updates.values())]
+            references = [run.parameters, run.opened, *(update.vector for update in run.updates.values())]
             digests |= {reference.sha256 for reference in references if reference is not None}
         if self._initial is not None:
             digests.add(self._initial[1].sha256)
@@ -166,7 +166,7 @@ class Learning:
         return current
 
     def _moments(self, run: RunHistory) -> FloatArray | None:
-        return self.vector(run.moments) if run.moments is not None else None
+        return self.vector(run.opened) if run.opened is not None else None
 
     def _store(self, vector: FloatArray) -> VectorRef:
         return pack(vector) if fits_inline(len(vector)) else self.blobs.put(vector)
@@ -175,7 +175,7 @@ class Learning:
         update = run.updates[hospital]
         if update.vector is None:
             raise InvalidMessage(f"the answer of {hospital} has no vector")
-        return Update(hospital, update.rows, self._reader(update.vector))
+        return Update(hospital, update.rows or 0, self._reader(update.vector))
 
     def _reader(self, vector: VectorRef) -> Callable[[], Iterable[FloatArray]]:
         if vector.inline:

@@ -12,7 +12,7 @@ from consilia.aggregation import FedAvg, Strategy, Update, sum_vectors
 from consilia.errors import InvalidData, InvalidMessage
 from consilia.features import FeatureMap, scaling_from_moments
 from consilia.protocol import RunSettings, Task
-from consilia.spec import FederationSpec
+from consilia.spec import Algorithm, FederationSpec
 from consilia.status import Metrics
 from consilia.vectors import FloatArray
 from consilia_coordinator.evaluation import PublicEvaluation
@@ -81,7 +81,7 @@ class SpecObjective:
         return RunSettings(
             features=spec.features,
             model=spec.model,
-            algorithm=spec.algorithm,
+            algorithm=Algorithm(fed_avg=spec.fed_avg),
             feature_map=None if self._waits_for(moments) else self.feature_map(moments),
         )
 

@@ -1,6 +1,6 @@
 """Taking up a run where the journal says that it was. Pure."""
 
-from consilia.journal import RunHistory
+from consilia.journal import RunHistory, opening_of
 from consilia.rounds import Exchange, Run, State
 
 
@@ -22,5 +22,6 @@ def resumed_run(history: RunHistory) -> Run:
         target=history.spec.rounds,
         complete=history.completed_at is not None,
         attempts=history.attempts,
+        opening=opening_of(history.first),
         exchange=exchange,
     )

@@ -9,6 +9,7 @@ is, so that sentences are formatted (Kubernetes 1.29 and later), not put togethe
 from dataclasses import dataclass
 
 from consilia.patterns import LABEL_KEY, WORDS
+from consilia.spec import WEAK_FROM
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,7 @@ MOST_COMPARED = 150
 
 _COHORTS = "self.hospitals.map(h, (has(h.cohort.__namespace__) ? h.cohort.__namespace__ + '/' : '') + h.cohort.name)"
 _NO_BOUNDS = "!has(f.min) || !has(f.max)"
+_PRIVATE = "(has(self.privacy) && has(self.privacy.epsilon) && self.privacy.epsilon > 0.0)"
 
 _POD = (
     Rule(
@@ -99,6 +101,48 @@ RULES: dict[str, tuple[Rule, ...]] = {
             "roundTimeout is below 100ms: no hospital could answer in time",
             ".roundTimeout",
         ),
+        Rule(
+            f"{_PRIVATE} || !has(self.algorithm) || !has(self.algorithm.dpFedSGD)",
+            "'dpFedSGD adds noise, and privacy.epsilon 0 asks for none (NON-PRIVATE): use fedAvg, or set "
+            "privacy.epsilon above 0'",
+            "dpFedSGD adds noise, and privacy.epsilon 0 asks for none (NON-PRIVATE): use fedAvg, or set "
+            "privacy.epsilon above 0",
+            ".algorithm",
+        ),
+        Rule(
+            f"!{_PRIVATE} || !has(self.algorithm) || !has(self.algorithm.fedAvg)",
+            "'fedAvg sends local models, to which no useful noise can be added, and privacy.epsilon %s asks for noise: "
+            "use dpFedSGD, or set privacy.epsilon to 0 (NON-PRIVATE)'.format([self.privacy.epsilon])",
+            "fedAvg sends local models, to which no useful noise can be added: use dpFedSGD, or set privacy.epsilon to "
+            "0 (NON-PRIVATE)",
+            ".algorithm",
+        ),
+        Rule(
+            f"!{_PRIVATE} || !has(self.features.scaling) || self.features.scaling == 'codebook'",
+            "'scaling: federated sends sums of patients\\' values, and privacy.epsilon %s lets nothing leave without "
+            "noise: use scaling: codebook, with public bounds'.format([self.privacy.epsilon])",
+            "scaling: federated sends sums of patients' values, which leave without noise: use scaling: codebook, with "
+            "public bounds",
+            ".features.scaling",
+        ),
+        Rule(
+            f"!{_PRIVATE} || has(self.features.nominalRows)",
+            "'privacy.epsilon %s needs features.nominalRows, a public guess of how many rows all hospitals have "
+            "together: the true number is not known to anybody'.format([self.privacy.epsilon])",
+            "noise needs features.nominalRows, a public guess of how many rows all hospitals have together: the true "
+            "number is not known to anybody",
+            ".features",
+        ),
+        Rule(
+            f"!{_PRIVATE} || !has(self.features.nominalRows) || !has(self.privacy.delta) || "
+            "self.privacy.delta * double(self.features.nominalRows) < 1.0",
+            "'privacy.delta is %s, and 1 / nominalRows is not above it, with nominalRows %d: a whole record could be "
+            "sent at that delta; lower it, usually to 1e-5 or less'"
+            ".format([self.privacy.delta, self.features.nominalRows])",
+            "privacy.delta is not below 1 / nominalRows: a whole record could be sent at that delta; lower it, usually "
+            "to 1e-5 or less",
+            ".privacy.delta",
+        ),
     ),
     "Feature": (
         Rule(
@@ -124,11 +168,18 @@ RULES: dict[str, tuple[Rule, ...]] = {
     ),
     "Privacy": (
         Rule(
-            "!has(self.epsilon) || self.epsilon <= 0.0",
-            "'epsilon %s asks for noise, which this version cannot add yet: set it to 0 (NON-PRIVATE)'"
-            ".format([self.epsilon])",
-            "epsilon asks for noise, which this version cannot add yet: set it to 0 (NON-PRIVATE)",
+            f"!has(self.epsilon) || self.epsilon <= {WEAK_FROM} || (has(self.acceptWeak) && self.acceptWeak)",
+            f"'epsilon %s promises next to nothing: ask for {WEAK_FROM:g} or less, usually between 0.5 and 8, or say "
+            "acceptWeak: true'.format([self.epsilon])",
+            f"epsilon promises next to nothing: ask for {WEAK_FROM:g} or less, or say acceptWeak: true",
             ".epsilon",
+        ),
+    ),
+    "Algorithm": (
+        Rule(
+            "!has(self.fedAvg) || !has(self.dpFedSGD)",
+            "'fedAvg and dpFedSGD are both asked for: a run has one algorithm, so remove one'",
+            "fedAvg and dpFedSGD are both asked for: a run has one algorithm, so remove one",
         ),
     ),
     "BuiltinSource": (

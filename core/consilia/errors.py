@@ -12,6 +12,8 @@
     │   ├── InvalidPrivacy   numbers with which no promise of privacy can be kept
     │   └── BudgetExceeded   a run or a release that would spend more than patients have left
     └── Unavailable          a part that ought to answer does not: broker, coordinator, port
+        ├── Unwritable       a file of ours that cannot be written now: no room, no permission
+        ├── CohortBusy       another process holds the cohort's ledger
         └── DamagedState     a file of ours that does not read back as it was written
             └── DamagedLedger  a ledger that is torn, edited, missing or rolled back
 
@@ -57,6 +59,14 @@ class BudgetExceeded(Refusal):
 
 class Unavailable(ConsiliaError):
     """A part that ought to answer does not."""
+
+
+class Unwritable(Unavailable):
+    """A file of ours cannot be read or written now; what depends on it is not done."""
+
+
+class CohortBusy(Unavailable):
+    """Another process holds the cohort's ledger: its patients are in one private run at a time."""
 
 
 class DamagedState(Unavailable):

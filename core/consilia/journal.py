@@ -16,9 +16,18 @@ from typing import Annotated, Literal
 from pydantic import Field, TypeAdapter, ValidationError
 
 from consilia.errors import DamagedState
+from consilia.privacy.noise_plan import has_centre
 from consilia.protocol import Task, VectorRef
 from consilia.spec import Document, FederationSpec
-from consilia.status import EventRecord, HospitalMetrics, Metrics, RegisteredModel, RoundRecord
+from consilia.status import (
+    EventRecord,
+    HospitalMetrics,
+    LedgerState,
+    LedgerWitness,
+    Metrics,
+    RegisteredModel,
+    RoundRecord,
+)
 
 
 class Fact(Document):
@@ -52,9 +61,17 @@ class UpdateReceived(Fact):
     fact: Literal["update"] = "update"
     run: int
     hospital: str
-    rows: int
+    rows: int | None = None
     vector: VectorRef | None = None
-    metrics: Metrics | None = None
+    metrics: HospitalMetrics | None = None
+    ledger: LedgerState | None = None
+
+
+class WitnessesGiven(Fact):
+    """What others have last seen of hospitals' ledgers."""
+
+    fact: Literal["witnesses"] = "witnesses"
+    witnesses: dict[str, LedgerWitness]
 
 
 class ExchangeDropped(Fact):
@@ -65,7 +82,11 @@ class ExchangeDropped(Fact):
 
 
 class RoundCommitted(Fact):
-    """The answers of the exchange in flight were combined. ``parameters``: the global model, or the summed moments."""
+    """The answers of the exchange in flight were combined.
+
+    ``parameters``: what the next round goes on from, or what the opening gave. ``released``: the model so far, where
+    that is another vector, as in a private run.
+    """
 
     fact: Literal["commit"] = "commit"
     run: int
@@ -74,6 +95,7 @@ class RoundCommitted(Fact):
     seconds: float
     contributors: list[str]
     parameters: VectorRef | None = None
+    released: VectorRef | None = None
     metrics: Metrics | None = None
 
 
@@ -110,7 +132,15 @@ class Happened(Fact):
 
 
 AnyFact = (
-    SpecAccepted | OrderWritten | UpdateReceived | ExchangeDropped | RoundCommitted | RunCompleted | Tracked | Happened
+    SpecAccepted
+    | OrderWritten
+    | UpdateReceived
+    | WitnessesGiven
+    | ExchangeDropped
+    | RoundCommitted
+    | RunCompleted
+    | Tracked
+    | Happened
 )
 _ADAPTER: TypeAdapter[AnyFact] = TypeAdapter(Annotated[AnyFact, Field(discriminator="fact")])
 
@@ -156,19 +186,33 @@ def _read(line: bytes) -> AnyFact | None:
         ) from error
 
 
+def opening_of(spec: FederationSpec) -> Task | None:
+    """What a run that starts with ``spec`` asks before its first round, if anything."""
+    if spec.features.scaling == "federated":
+        return "moments"
+    return "centre" if spec.privacy.private and has_centre(spec.privacy.epsilon, spec.privacy.mechanism) else None
+
+
 @dataclass
 class RunHistory:
-    """One run, as its facts tell it."""
+    """One run, as its facts tell it.
+
+    ``spec`` is the one that holds, ``first`` the one that the run began with. ``opened`` is what its opening gave (the
+    summed moments, or rows), ``iterates`` the parameters of the rounds of a private run, in order.
+    """
 
     number: int
     spec: FederationSpec
+    first: FederationSpec
     started_at: str
     completed_at: str | None = None
     order: OrderWritten | None = None
     updates: dict[str, UpdateReceived] = field(default_factory=dict)
     attempts: int = 0
-    moments: VectorRef | None = None
+    opened: VectorRef | None = None
     parameters: VectorRef | None = None
+    released: VectorRef | None = None
+    iterates: list[VectorRef] = field(default_factory=list)
     committed: int = -1
     rounds: dict[int, RoundRecord] = field(default_factory=dict)
     tracked: Tracked | None = None
@@ -179,12 +223,15 @@ class History:
     """The fold of all facts.
 
     ``sequence`` counts the facts; ``feed`` says, for every fact that people may see, its sequence and what it is:
-    an :class:`EventRecord`, or the (run, round) whose record changed.
+    an :class:`EventRecord`, or the (run, round) whose record changed. ``witnesses`` is the newest that is known of each
+    hospital's ledger, ``ledgers`` what each said of its own when it last answered.
     """
 
     sequence: int = 0
     runs: dict[int, RunHistory] = field(default_factory=dict)
     feed: list[tuple[int, EventRecord | tuple[int, int]]] = field(default_factory=list)
+    witnesses: dict[str, LedgerWitness] = field(default_factory=dict)
+    ledgers: dict[str, LedgerState] = field(default_factory=dict)
 
     @property
     def current(self) -> RunHistory | None:
@@ -201,7 +248,10 @@ class History:
                 case OrderWritten():
                     self._order(fact)
                 case UpdateReceived():
-                    self.runs[fact.run].updates[fact.hospital] = fact
+                    self._receive(fact)
+                case WitnessesGiven():
+                    for hospital, witness in fact.witnesses.items():
+                        self._witness(hospital, witness)
                 case ExchangeDropped():
                     self._drop(fact)
                 case RoundCommitted():
@@ -218,8 +268,8 @@ class History:
         if run is None:
             for older in self.runs.values():
                 older.order, older.updates = None, {}
-            moments = fact.spec.features.scaling == "federated"
-            self.runs[fact.run] = RunHistory(fact.run, fact.spec, fact.at, committed=-1 if moments else 0)
+            committed = -1 if opening_of(fact.spec) else 0
+            self.runs[fact.run] = RunHistory(fact.run, fact.spec, fact.spec, fact.at, committed=committed)
         else:
             run.spec = fact.spec
 
@@ -227,16 +277,31 @@ class History:
         run = self.runs[fact.run]
         run.order, run.updates, run.attempts, run.completed_at = fact, {}, fact.attempt, None
 
+    def _receive(self, fact: UpdateReceived) -> None:
+        self.runs[fact.run].updates[fact.hospital] = fact
+        if fact.ledger is not None:
+            self.ledgers[fact.hospital] = fact.ledger
+            self._witness(fact.hospital, LedgerWitness(sequence=fact.ledger.sequence, head=fact.ledger.head))
+
+    def _witness(self, hospital: str, witness: LedgerWitness) -> None:
+        """Keep the newer one: an answer that is given again tells of a ledger as it was."""
+        known = self.witnesses.get(hospital)
+        if known is None or witness.sequence > known.sequence:
+            self.witnesses[hospital] = witness
+
     def _drop(self, fact: ExchangeDropped) -> None:
         run = self.runs[fact.run]
         run.order, run.updates = None, {}
 
     def _commit(self, fact: RoundCommitted) -> None:
         run = self.runs[fact.run]
-        if fact.task == "moments":
-            run.moments, run.committed = fact.parameters, 0
+        if fact.task in ("moments", "centre"):
+            run.opened, run.committed = fact.parameters, 0
         elif fact.task == "train":
             run.parameters, run.committed = fact.parameters, fact.round
+            run.released = fact.released or fact.parameters
+            if fact.released is not None and fact.parameters is not None:
+                run.iterates.append(fact.parameters)
             run.rounds[fact.round] = RoundRecord(
                 run=fact.run,
                 round=fact.round,
@@ -254,13 +319,13 @@ class History:
         """An answer scores the parameters that its order carried: those of the round before, or the final ones."""
         scored = fact.round - 1 if fact.task == "train" else fact.round
         record = run.rounds.get(scored)
-        if record is None or fact.task == "moments":
+        if record is None or fact.task in ("moments", "centre"):
             return
         hospitals = dict(record.hospitals)
         for name in fact.contributors:
             update = run.updates[name]
             if update.metrics is not None:
                 rows = hospitals[name].rows if name in hospitals else update.rows
-                hospitals[name] = HospitalMetrics(rows=rows, **update.metrics.model_dump())
+                hospitals[name] = update.metrics.model_copy(update={"rows": rows})
         run.rounds[scored] = record.model_copy(update={"hospitals": hospitals})
         self.feed.append((self.sequence, (run.number, scored)))

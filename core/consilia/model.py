@@ -9,7 +9,7 @@ from typing import Self
 
 import numpy as np
 
-from consilia.spec import Algorithm, Model
+from consilia.spec import FedAvg, Model
 from consilia.vectors import FloatArray
 
 LOWEST = -700.0
@@ -25,9 +25,9 @@ class Work:
     l2: float
 
     @classmethod
-    def of(cls, model: Model, algorithm: Algorithm) -> Self:
+    def of(cls, model: Model, fed_avg: FedAvg) -> Self:
         """The work that a federation's model and algorithm ask for."""
-        return cls(algorithm.fed_avg.local_epochs, algorithm.fed_avg.learning_rate, model.l2)
+        return cls(fed_avg.local_epochs, fed_avg.learning_rate, model.l2)
 
 
 def sigmoid(logit: FloatArray) -> FloatArray:

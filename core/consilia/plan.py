@@ -133,9 +133,7 @@ def plan(
     ``defaults`` are settings by environment name (``MIN_AGENTS`` ...) for what the spec leaves open.
     """
     components = [_broker(federation), _coordinator(federation, defaults or {})]
-    components += [
-        _hospital(federation, name, cohorts[name], defaults or {}) for name in federation.spec.hospital_names
-    ]
+    components += [_hospital(name, cohorts[name], defaults or {}) for name in federation.spec.hospital_names]
     if mlflow:
         components += [_mlflow(federation), _tracking(federation)]
     if dashboard:
@@ -165,14 +163,6 @@ def _bus_settings(account: str) -> dict[str, Setting]:
     }
 
 
-def _privacy_settings(federation: Federation, defaults: Mapping[str, str]) -> dict[str, Setting]:
-    epsilon = f"{federation.spec.privacy.epsilon:g}"
-    settings: dict[str, Setting] = {"DP_EPSILON": epsilon}
-    if "DP_CLIP_NORM" in defaults:
-        settings["DP_CLIP_NORM"] = defaults["DP_CLIP_NORM"]
-    return settings
-
-
 def _broker(federation: Federation) -> Component:
     return Component(
         name=BROKER,
@@ -189,7 +179,6 @@ def _coordinator(federation: Federation, defaults: Mapping[str, str]) -> Compone
     metadata = federation.metadata
     settings: dict[str, Setting] = {
         **_bus_settings(COORDINATOR),
-        **_privacy_settings(federation, defaults),
         "CONSILIA_STATE": VolumeFolder("journal"),
         "CONSILIA_FEDERATION": f"{metadata.namespace}/{metadata.name}",
         "CONSILIA_FEDERATION_UID": metadata.uid or f"{metadata.namespace}/{metadata.name}",
@@ -212,16 +201,18 @@ def _coordinator(federation: Federation, defaults: Mapping[str, str]) -> Compone
     )
 
 
-def _hospital(federation: Federation, hospital: str, cohort: Cohort, defaults: Mapping[str, str]) -> Component:
+def _hospital(hospital: str, cohort: Cohort, defaults: Mapping[str, str]) -> Component:
     return Component(
         name=hospital_component(hospital),
         kind="hospital",
         namespace=cohort.metadata.namespace,
         settings={
             **_bus_settings(hospital),
-            **_privacy_settings(federation, defaults),
             "USE_SPARK": "false",
             "CONSILIA_STATE": VolumeFolder("outbox"),
+            "CONSILIA_LEDGER": VolumeFolder(LEDGER),
+            # A hospital's own cap on what a run may ask for.
+            **{name: defaults[name] for name in ("DP_EPSILON",) if name in defaults},
             "CONSILIA_COHORT_FILE": ConfigFile("cohort.json"),
             "CONSILIA_COORDINATOR": COORDINATOR,
             "CONSILIA_COORDINATOR_URL": UrlOf(COORDINATOR, "https", "https"),
@@ -231,7 +222,7 @@ def _hospital(federation: Federation, hospital: str, cohort: Cohort, defaults: M
         secrets=(account_secret(hospital), "authority"),
         volumes={
             "outbox": "answers already given, to be given again",
-            LEDGER: "the cohort's own record, which outlives every federation",
+            LEDGER: "the cohort's ledger, which outlives every federation",
         },
         hospital=hospital,
     )

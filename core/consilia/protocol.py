@@ -20,8 +20,10 @@ from consilia.errors import InvalidMessage
 from consilia.features import FeatureMap
 from consilia.manifest import explain
 from consilia.patterns import DIGEST
-from consilia.spec import Algorithm, Document, Features, Model
-from consilia.status import Metrics
+from consilia.privacy.dp_fedsgd import Centre
+from consilia.privacy.noise_plan import Ask, NoisePlan
+from consilia.spec import Algorithm, Document, Features, FederationSpec, Model
+from consilia.status import LedgerState, LedgerWitness, Metrics
 from consilia.vectors import LARGEST, all_usable
 from consilia.wording import counted
 
@@ -33,7 +35,8 @@ LONGEST_REASON = 1000
 MOST_ROWS = 2**40
 """A weight is multiplied with float64 values: this one is exact, and no hospital has more patients."""
 
-Task = Literal["moments", "train", "evaluate"]
+Task = Literal["moments", "centre", "train", "evaluate"]
+"""What an order asks for. ``moments`` and ``centre`` open a run before its first round; it has one at most."""
 Digest = Annotated[str, Field(pattern=DIGEST)]
 Account = Annotated[str, Field(min_length=1, max_length=63)]
 Vector = NDArray[np.float64]
@@ -52,6 +55,66 @@ class VectorRef(Document):
         return self.data is not None
 
 
+class PrivacyTerms(Document):
+    """What a private run asks for, in public numbers, settled when it starts; see
+    :class:`consilia.privacy.noise_plan.Ask`.
+
+    ``uid`` and ``name`` (namespace/name) are the federation's. A hospital makes its own plan of these, and takes no
+    noise from outside.
+    """
+
+    uid: str = Field(min_length=1, max_length=300)
+    name: str = Field(min_length=1, max_length=300)
+    run: int = Field(ge=1)
+    epsilon: float = Field(gt=0)
+    delta: float = Field(gt=0, lt=1)
+    clip_norm: float = Field(gt=0)
+    mechanism: Literal["Gaussian", "Laplace"]
+    rounds: int = Field(ge=1)
+    reserve: int = Field(ge=0)
+    hospitals: int = Field(ge=1)
+    nominal_rows: int = Field(ge=1)
+
+    @classmethod
+    def of(cls, spec: FederationSpec, uid: str, name: str, run: int) -> "PrivacyTerms | None":
+        """The terms of a run that starts with ``spec``; None where it is NON-PRIVATE."""
+        privacy, rows = spec.privacy, spec.features.nominal_rows
+        if not privacy.private or rows is None:
+            return None
+        return cls(
+            uid=uid,
+            name=name,
+            run=run,
+            epsilon=privacy.epsilon,
+            delta=privacy.delta,
+            clip_norm=privacy.clip_norm,
+            mechanism=privacy.mechanism,
+            rounds=spec.rounds,
+            reserve=privacy.reserve,
+            hospitals=len(spec.hospitals),
+            nominal_rows=rows,
+        )
+
+    def plan(self, *, noised_holdout: bool) -> NoisePlan:
+        """The noise of the run, at a hospital whose holdout is scored with noise, or exactly.
+
+        Raises :class:`consilia.errors.InvalidPrivacy` for numbers with which no promise can be kept.
+        """
+        return NoisePlan.of(
+            Ask(
+                epsilon=self.epsilon,
+                delta=self.delta,
+                clip=self.clip_norm,
+                rounds=self.rounds,
+                hospitals=self.hospitals,
+                nominal_rows=self.nominal_rows,
+                mechanism=self.mechanism,
+                reserve=self.reserve,
+                noised_holdout=noised_holdout,
+            )
+        )
+
+
 class RunSettings(Document):
     """What a hospital must know to train in a run; named by its digest in every order."""
 
@@ -59,6 +122,8 @@ class RunSettings(Document):
     model: Model
     algorithm: Algorithm
     feature_map: FeatureMap | None = Field(None, description="The map from columns to the model's input.")
+    privacy: PrivacyTerms | None = Field(None, description="Absent where the run is NON-PRIVATE.")
+    centre: Centre | None = Field(None, description="The centre of the rows, once the hospitals have told it.")
 
     @property
     def digest(self) -> str:
@@ -80,6 +145,7 @@ class Join(Message):
     type: Literal["join"] = "join"
     instance: str = Field(max_length=64)
     engine: str = Field(max_length=32)
+    ledger: LedgerState | None = None
 
 
 class Heartbeat(Message):
@@ -94,15 +160,17 @@ class Heartbeat(Message):
 class Update(Message):
     """A hospital's answer to an order.
 
-    ``rows`` is the weight of ``vector``; ``metrics`` are of the global parameters that the order carried, on the
-    hospital's holdout.
+    ``rows`` is the weight of ``vector``, and absent in a private run, where nobody knows it; ``metrics`` are of the
+    global parameters that the order carried (or of ``scored``), on the hospital's holdout. ``ledger`` is the cohort's
+    as it is after this answer.
     """
 
     type: Literal["update"] = "update"
     order: Digest
-    rows: int = Field(ge=0, le=MOST_ROWS)
+    rows: int | None = Field(None, ge=0, le=MOST_ROWS)
     vector: VectorRef | None = None
     metrics: Metrics | None = None
+    ledger: LedgerState | None = None
 
 
 class Decline(Message):
@@ -128,6 +196,7 @@ class Welcome(Message):
     instance: str = Field(max_length=64)
     heartbeat_seconds: float = Field(gt=0)
     settings: RunSettings | None = None
+    witness: LedgerWitness | None = Field(None, description="What others have last seen of the cohort's ledger.")
 
 
 class Order(Message):
@@ -142,6 +211,9 @@ class Order(Message):
     settings: Digest
     participants: Digest = Field(description="Digest of the names of all hospitals of this attempt.")
     parameters: VectorRef | None = None
+    scored: VectorRef | None = Field(
+        None, description="In a private run: the model so far, to be scored in place of the parameters."
+    )
     ticket: str | None = Field(None, max_length=1000, description="Token for blobs, where a vector is one.")
 
     @property
@@ -149,6 +221,7 @@ class Order(Message):
         """SHA-256 of all that may change the answer: the outbox's key."""
         parts = [self.federation, self.run, self.round, self.attempt, self.task, self.settings, self.participants]
         parts.append(self.parameters.sha256 if self.parameters else None)
+        parts.append(self.scored.sha256 if self.scored else None)
         return hashlib.sha256(_canonical(parts)).hexdigest()
 
 

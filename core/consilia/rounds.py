@@ -4,10 +4,11 @@
 
     Idle -> Registration -> RoundSync -> Collecting -> Aggregating -> RoundSync ... -> Finished -> Idle
 
-A run is a sequence of exchanges: ``moments`` (round 0, only where the scaling is federated), ``train`` for every round,
-and one ``evaluate`` of the final model. Each goes through RoundSync (the order is written down), Collecting and
-Aggregating. The table at the end decides every pair of state and event; :class:`IllegalEvent` names those that a
-correct caller never makes. Stale events (another exchange's, a stranger's) are legal and change nothing.
+A run is a sequence of exchanges: an opening in round 0 where it has one (``moments`` for federated scaling, ``centre``
+with noise), ``train`` for every round, and one ``evaluate`` of the final model. Each goes through RoundSync (the order
+is written down), Collecting and Aggregating. The table at the end decides every pair of state and event;
+:class:`IllegalEvent` names those that a correct caller never makes. Stale events (another exchange's, a stranger's) are
+legal and change nothing.
 """
 
 from collections.abc import Callable
@@ -65,8 +66,8 @@ class Exchange:
 class Run:
     """The state of one run.
 
-    ``committed`` is the last committed round (-1: not even the moments); ``attempts`` how often the next exchange
-    was ordered already.
+    ``committed`` is the last committed round (-1: not even the ``opening``, if any); ``attempts`` how often the next
+    exchange was ordered already.
     """
 
     state: State = State.IDLE
@@ -79,6 +80,7 @@ class Run:
     complete: bool = False
     joined: Names = NOBODY
     attempts: int = 0
+    opening: Task | None = None
     exchange: Exchange | None = None
 
     @property
@@ -99,7 +101,7 @@ class Desired:
     quorum: int
     hospitals: Names
     suspended: bool
-    moments: bool
+    opening: Task | None = None
 
 
 @dataclass(frozen=True)
@@ -246,7 +248,8 @@ def _desire(run: Run, event: Desired) -> Step:
             State.IDLE,
             number=event.run,
             joined=run.joined,
-            committed=-1 if event.moments else 0,
+            committed=-1 if event.opening else 0,
+            opening=event.opening,
         )
         started, actions = _edit(fresh, event)
         return started, [StartRun(event.run), *actions]
@@ -285,7 +288,7 @@ def _gather(run: Run, *, waited: bool = True) -> Step:
     """In Registration: go on as soon as the quorum is there; told where it was ``waited`` for."""
     if len(run.reachable) < run.quorum:
         return run, []
-    task: Task = "moments" if run.committed < 0 else "train"
+    task: Task = run.opening if run.opening is not None and run.committed < 0 else "train"
     exchange = Exchange(run.number, run.committed + 1, run.attempts + 1, task, run.reachable)
     ordered = replace(run, state=State.ROUND_SYNC, exchange=exchange, attempts=exchange.attempt)
     told: list[Action] = [QuorumReached()] if waited else []

@@ -21,6 +21,9 @@ from consilia.wording import NON_PRIVATE, counted, privacy_of
 
 DEFAULT_NAMESPACE = "default"
 
+WEAK_FROM = 100.0
+"""An epsilon above it has to be asked for twice."""
+
 DURATION_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h)")
 
@@ -70,10 +73,26 @@ class FedAvg(Document):
     learning_rate: float = Field(0.5, gt=0, le=1000, description="Step size of the local gradient descent.")
 
 
-class Algorithm(Document):
-    """How hospitals train and how the coordinator combines what they send."""
+class DpFedSGD(Document):
+    """Steps along noisy sums of clipped record gradients (Abadi et al. 2016), whose size follows from the noise."""
 
-    fed_avg: FedAvg = Field(default_factory=FedAvg, description="Federated averaging.")
+
+class Algorithm(Document):
+    """How hospitals train and how the coordinator combines what they send; at most one, by default the one that the
+    privacy asks for."""
+
+    fed_avg: FedAvg | None = Field(
+        None, description=f"Federated averaging: without noise, and so only where epsilon is 0 ({NON_PRIVATE})."
+    )
+    dp_fed_sgd: DpFedSGD | None = Field(
+        None, alias="dpFedSGD", description="Noisy sums of clipped record gradients: where epsilon is above 0."
+    )
+
+    @model_validator(mode="after")
+    def _one_at_most(self) -> Self:
+        if self.fed_avg is not None and self.dp_fed_sgd is not None:
+            raise ValueError("fedAvg and dpFedSGD are both asked for: a run has one algorithm, so remove one")
+        return self
 
 
 class Feature(Document):
@@ -101,6 +120,12 @@ class Features(Document):
         "from summed moments; only without privacy.",
     )
     codebook: list[Feature] = Field(min_length=1, max_length=2000, description="The columns, in the model's order.")
+    nominal_rows: int | None = Field(
+        None,
+        ge=1,
+        le=1_000_000_000,
+        description="Public guess of how many rows all hospitals have together; with noise, nobody knows it.",
+    )
 
     @model_validator(mode="after")
     def _codebook_is_usable(self) -> Self:
@@ -136,10 +161,22 @@ class Evaluation(Document):
 
 
 class Privacy(Document):
-    """What one run asks for. Noise is not built yet, so only 0 (no privacy) is accepted."""
+    """What one run asks for: all that a hospital sends in it is (epsilon, delta)-differentially private for one patient
+    record added or removed."""
 
-    epsilon: float = Field(
-        0.0, ge=0, le=100, description=f"Privacy loss of one run for one patient; 0 means {NON_PRIVATE}."
+    epsilon: float = Field(1.0, ge=0, description=f"Privacy loss of one run for one patient; 0 means {NON_PRIVATE}.")
+    delta: float = Field(
+        1e-5, gt=0, lt=1, description="The chance that the promise does not hold; below 1 / features.nominalRows."
+    )
+    clip_norm: float = Field(
+        1.0, gt=0, le=1e6, description="Largest part that one record has in a sum of gradients, as a norm."
+    )
+    mechanism: Literal["Gaussian", "Laplace"] = Field("Gaussian", description="The noise's distribution.")
+    reserve: int = Field(
+        2, ge=0, le=1000, description="Retried rounds that the noise is calibrated for, besides the target."
+    )
+    accept_weak: bool = Field(
+        False, description=f"true: an epsilon above {WEAK_FROM:g} is meant, though it promises next to nothing."
     )
 
     @property
@@ -147,12 +184,17 @@ class Privacy(Document):
         """What every view calls it: ``NON-PRIVATE``, or ``epsilon 1``."""
         return privacy_of(self.epsilon)
 
+    @property
+    def private(self) -> bool:
+        """Whether what hospitals send carries noise."""
+        return self.epsilon > 0
+
     @model_validator(mode="after")
-    def _no_noise_yet(self) -> Self:
-        if self.epsilon > 0:
+    def _means_it(self) -> Self:
+        if self.epsilon > WEAK_FROM and not self.accept_weak:
             raise ValueError(
-                f"epsilon {self.epsilon:g} asks for noise, which this version cannot add yet: "
-                f"set it to 0 ({NON_PRIVATE})"
+                f"epsilon {self.epsilon:g} promises next to nothing: ask for {WEAK_FROM:g} or less, usually between "
+                "0.5 and 8, or say acceptWeak: true"
             )
         return self
 
@@ -182,9 +224,7 @@ class FederationSpec(Document):
     run: int | None = Field(None, ge=1, le=1_000_000, description="A new run starts when this is above status.run.")
     quorum: int | None = Field(None, ge=1, le=500, description="Fewest hospitals of a round. Default: all of them.")
     round_timeout: Duration = Field("2m", description="When it ends, a round commits with its quorum or is retried.")
-    seed: int = Field(
-        42, ge=0, le=2**32 - 1, description="Recorded with the run; logistic regression without noise draws nothing."
-    )
+    seed: int = Field(42, ge=0, le=2**32 - 1, description="Recorded with the run. Noise never comes from it.")
     model: Model = Field(default_factory=Model, description="The model that the hospitals train together.")
     algorithm: Algorithm = Field(
         default_factory=Algorithm, description="How hospitals train and how what they send is combined."
@@ -228,6 +268,44 @@ class FederationSpec(Document):
         if self.timeout < timedelta(milliseconds=100):
             raise ValueError(f"roundTimeout {self.round_timeout} is below 100ms: no hospital could answer in time")
         return self
+
+    @model_validator(mode="after")
+    def _algorithm_keeps_the_promise(self) -> Self:
+        if not self.privacy.private:
+            if self.algorithm.dp_fed_sgd is not None:
+                raise ValueError(
+                    f"dpFedSGD adds noise, and privacy.epsilon 0 asks for none ({NON_PRIVATE}): use fedAvg, or set "
+                    "privacy.epsilon above 0"
+                )
+            return self
+        asks = f"privacy.epsilon {self.privacy.epsilon:g}"
+        if self.algorithm.fed_avg is not None:
+            raise ValueError(
+                f"fedAvg sends local models, to which no useful noise can be added, and {asks} asks for noise: use "
+                f"dpFedSGD, or set privacy.epsilon to 0 ({NON_PRIVATE})"
+            )
+        if self.features.scaling != "codebook":
+            raise ValueError(
+                f"scaling: federated sends sums of patients' values, and {asks} lets nothing leave without noise: use "
+                "scaling: codebook, with public bounds"
+            )
+        rows = self.features.nominal_rows
+        if rows is None:
+            raise ValueError(
+                f"{asks} needs features.nominalRows, a public guess of how many rows all hospitals have together: "
+                "the true number is not known to anybody"
+            )
+        if self.privacy.delta * rows >= 1:
+            raise ValueError(
+                f"privacy.delta is {self.privacy.delta:g}, and 1 / nominalRows is not above it, with nominalRows "
+                f"{rows}: a whole record could be sent at that delta; lower it, usually to 1e-5 or less"
+            )
+        return self
+
+    @property
+    def fed_avg(self) -> FedAvg:
+        """Federated averaging as it is asked for; its defaults where the spec says nothing."""
+        return self.algorithm.fed_avg or FedAvg()
 
     @property
     def timeout(self) -> timedelta:
@@ -293,7 +371,11 @@ class Holdout(Document):
     """Patients kept out of training, on whom the hospital scores every global model."""
 
     fraction: float = Field(0.2, gt=0, lt=1, description="Expected share of the patients.")
-    metrics: Literal["exact"] = Field("exact", description="How the scores leave the hospital.")
+    metrics: Literal["noised", "exact"] = Field(
+        "noised",
+        description="How the scores leave the hospital in a private run. noised: once, at its end, with noise. exact: "
+        "in every round, without noise; the promise then covers the training patients only.",
+    )
 
 
 class Grant(Document):
@@ -314,6 +396,14 @@ class Grant(Document):
         return self
 
 
+class Budget(Document):
+    """What the patients of a cohort may lose, for life: over all runs of all federations."""
+
+    epsilon: float = Field(gt=0, le=WEAK_FROM, description="Total privacy loss of one patient.")
+    delta: float = Field(1e-5, gt=0, lt=1, description="The chance that the promise does not hold.")
+    per_run: float | None = Field(None, gt=0, le=WEAK_FROM, description="The most that one run may ask for.")
+
+
 class CohortSpec(Document):
     """A patient population at a hospital."""
 
@@ -322,6 +412,12 @@ class CohortSpec(Document):
     source: Source = Field(description="Where the rows come from.")
     holdout: Holdout = Field(
         default_factory=Holdout, description="Patients kept out of training, on whom every global model is scored."
+    )
+    budget: Budget | None = Field(
+        None, description="What these patients may lose, for life. Without one, the cohort is in no private run."
+    )
+    allow_non_private: bool = Field(
+        False, description=f"true: the cohort may take part in {NON_PRIVATE} runs too, in which nothing is noised."
     )
     grants: list[Grant] | None = Field(
         None,

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
+from consilia.patterns import DIGEST
 from consilia.spec import Document
 
 Phase = Literal["Pending", "Idle", "Registration", "Training", "Stopping", "Complete", "Blocked"]
@@ -14,6 +15,9 @@ HospitalPhase = Literal["Pending", "Ready", "Training", "Sent", "Lost", "Refused
 
 
 Time = Annotated[str, Field(json_schema_extra={"format": "date-time"})]
+
+
+ScoreName = Literal["accuracy", "loss", "precision", "recall"]
 
 
 def _at_most(length: int) -> Any:
@@ -40,10 +44,47 @@ class Metrics(Document):
     auc: float | None = Field(None, description="Area under the ROC curve, from 0 to 1.")
 
 
+class MetricErrors(Document):
+    """What noise can do to each score: 95 % of the time it is off by at most so much, in the score's own unit."""
+
+    accuracy: float | None = Field(None, description="Of the accuracy, from 0 to 1.")
+    loss: float | None = Field(None, description="Of the loss.")
+    precision: float | None = Field(None, description="Of the precision, from 0 to 1.")
+    recall: float | None = Field(None, description="Of the recall, from 0 to 1.")
+
+
 class HospitalMetrics(Metrics):
     """Scores of one hospital, on its own holdout, with the rows it trained on."""
 
-    rows: int | None = Field(None, description="Rows that it trained on.")
+    rows: int | None = Field(None, description="Rows that it trained on; unknown to anybody in a private run.")
+    errors: MetricErrors | None = Field(None, description="How far off noise may have put the scores, where it did.")
+    hidden: list[ScoreName] = Field(
+        default_factory=list,
+        description="Scores that are not told because noise would hide what they say.",
+        json_schema_extra={"maxItems": 8},
+    )
+
+
+class LedgerWitness(Document):
+    """What was last seen of a cohort's ledger: the number and the hash of its last entry. A ledger behind it is
+    refused."""
+
+    sequence: int = Field(ge=0, description="The number of the entry, from 0.")
+    head: str = Field(pattern=DIGEST, description="Its SHA-256, in 64 hexadecimal digits.")
+
+
+class LedgerState(LedgerWitness):
+    """A cohort's ledger, as its hospital tells it."""
+
+    spent: float = Field(ge=0, description="Epsilon at the budget's delta that the cohort's patients have lost so far.")
+    remaining: float = Field(ge=0, description="The largest epsilon that a run may still ask for, at its delta.")
+    budget: float = Field(gt=0, description="The cohort's epsilon for life.")
+    delta: float = Field(gt=0, lt=1, description="The budget's delta.")
+    run_spent: float = Field(0.0, ge=0, description="Epsilon that this run has cost so far, at the run's delta.")
+    run_replacing: float = Field(
+        0.0, ge=0, description="The same, for one record replaced by another instead of added or removed."
+    )
+    exact: bool = Field(False, description="Whether scores on the holdout leave without noise.")
 
 
 class HospitalStatus(HospitalMetrics):
@@ -58,6 +99,20 @@ class HospitalStatus(HospitalMetrics):
         None, description="What only the cluster can tell is wrong with it, as one word in PascalCase."
     )
     reason: Sentence | None = Field(None, description="What is wrong, and what to do.")
+    ledger: LedgerState | None = Field(None, description="What its patients have lost, and may still lose.")
+
+
+class PrivacyStatus(Document):
+    """What the current run promises, and what it has cost so far."""
+
+    epsilon: float = Field(description="What the run asks for, for one patient record added or removed.")
+    delta: float = Field(description="The chance that the promise does not hold.")
+    epsilon_spent: float = Field(0.0, description="What it has cost so far, at the hospital where it cost most.")
+    epsilon_replace_one: float = Field(0.0, description="The same, for one record replaced by another.")
+    holdout: Literal["noised", "exact", "mixed"] | None = Field(
+        None,
+        description="How scores on holdout patients leave: where exact, the promise covers the training patients only.",
+    )
 
 
 class HospitalCounts(Document):
@@ -136,6 +191,7 @@ class FederationStatus(Document):
     completed_at: Time | None = Field(None, description="When it completed.")
     seconds_per_round: float | None = Field(None, description="Median over the run's committed rounds.")
     private: bool = Field(False, description="Whether what hospitals send carries noise.")
+    privacy: PrivacyStatus | None = Field(None, description="What the run promises; absent where it is NON-PRIVATE.")
     metrics: Metrics | None = Field(
         None, description="Scores of the last committed global model on the public evaluation data."
     )
@@ -165,6 +221,9 @@ class CohortStatus(Document):
 
     observed_generation: int | None = Field(None, description="The metadata.generation that this status is about.")
     in_use_by: ShortText | None = Field(None, description="The federation that uses it now: namespace/name.")
+    epsilon_spent: float | None = Field(None, description="What its patients have lost so far, at the budget's delta.")
+    epsilon_remaining: float | None = Field(None, description="The largest epsilon that a run may still ask for.")
+    ledger: LedgerWitness | None = Field(None, description="What was last seen of its ledger.")
     conditions: list[Condition] = Field(
         default_factory=list,
         description="What holds and what does not, by type.",

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from consilia.model import Work, loss_and_gradient, predict_proba, sigmoid, train_local
-from consilia.spec import Algorithm, FedAvg, Model
+from consilia.spec import FedAvg, Model
 
 DRAW = np.random.default_rng(3)
 Z = np.column_stack([DRAW.normal(size=(90, 30)), np.ones(90)])
@@ -69,5 +69,5 @@ def test_probabilities_are_of_label_one():
 
 
 def test_work_is_what_the_federation_asks_for():
-    algorithm = Algorithm(fed_avg=FedAvg(local_epochs=3, learning_rate=0.25))
+    algorithm = FedAvg(local_epochs=3, learning_rate=0.25)
     assert Work.of(Model(l2=0.5), algorithm) == Work(local_epochs=3, learning_rate=0.25, l2=0.5)

@@ -80,7 +80,7 @@ def test_a_run_goes_from_idle_through_its_rounds_and_back_to_idle() -> None:
 
 def test_federated_scaling_asks_for_moments_first() -> None:
     shell = Shell()
-    shell.tell(replace(WISH, moments=True))
+    shell.tell(replace(WISH, opening="moments"))
     shell.join_all()
     assert shell.run.exchange is not None
     assert (shell.run.exchange.round, shell.run.exchange.task) == (0, "moments")

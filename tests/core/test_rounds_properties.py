@@ -35,7 +35,7 @@ STEPS = st.lists(
             quorum=st.integers(1, 3),
             hospitals=st.sampled_from([ALL, frozenset({"a", "b", "c", "d"})]),
             suspended=st.booleans(),
-            moments=st.booleans(),
+            opening=st.sampled_from([None, "moments", "centre"]),
         ),
     ),
     max_size=60,
@@ -84,7 +84,7 @@ def test_whatever_happened_a_run_completes_once_everybody_is_there_and_answers(s
     shell = Shell()
     for drawn in steps:
         shell.tell(event_of(shell.run, drawn))
-    shell.tell(Desired(run=9, target=3, quorum=3, hospitals=ALL, suspended=False, moments=True))
+    shell.tell(Desired(run=9, target=3, quorum=3, hospitals=ALL, suspended=False, opening="moments"))
     shell.join_all()
     for _ in range(5):
         if shell.run.exchange is not None:

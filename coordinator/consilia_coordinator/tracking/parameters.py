@@ -13,7 +13,7 @@ NAMES_SHOWN = 20
 
 def parameters_of(spec: FederationSpec, quorum: int) -> dict[str, str]:
     """What was asked of a run, as MLflow parameters (text); ``quorum`` is the one that holds."""
-    fed_avg = spec.algorithm.fed_avg
+    fed_avg = spec.fed_avg
     return {
         "rounds": str(spec.rounds),
         "quorum": str(quorum),

@@ -10,7 +10,7 @@ has less than 1 of it), which makes it a linear map of rows: it folds into the w
 plain design rows.
 """
 
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import Self
 
 import numpy as np
@@ -58,26 +58,19 @@ class Centre(BaseModel):
         return plain
 
 
-@dataclass(frozen=True)
-class LastHalf:
-    """The mean of the iterates after the first ``skipped``, so far; ``mean`` is None before there is any."""
+def average_of_last_half(iterates: Sequence[FloatArray]) -> FloatArray:
+    """The mean of the last half of the iterates (d + 1) so far, in the order of rounds; of one, it is that one.
 
-    skipped: int
-    seen: int = 0
-    mean: FloatArray | None = None
-
-    @classmethod
-    def of(cls, rounds: int) -> Self:
-        """Of a run of ``rounds`` (>= 1): the last half, and the last iterate at least."""
-        return cls(skipped=rounds // 2)
-
-    def after(self, w: FloatArray) -> "LastHalf":
-        """With one more iterate (d + 1), in the order of rounds."""
-        taken = self.seen + 1 - self.skipped
-        if taken < 1:
-            return LastHalf(self.skipped, self.seen + 1)
-        mean = w.copy() if self.mean is None else self.mean + (w - self.mean) / taken
-        return LastHalf(self.skipped, self.seen + 1, mean)
+    Always added in that order, so that it has the same bits after a restart. Raises ValueError where there is none.
+    """
+    taken = iterates[len(iterates) // 2 :]
+    if not taken:
+        raise ValueError("no round has been committed yet: there is no model to release")
+    total = np.zeros_like(taken[0])
+    for iterate in taken:
+        total += iterate
+    total /= len(taken)
+    return total
 
 
 def step(w: FloatArray, total: FloatArray, plan: NoisePlan, l2: float) -> FloatArray:

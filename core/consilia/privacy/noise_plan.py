@@ -135,7 +135,7 @@ class NoisePlan:
                 evaluate=_laplace("evaluate", evaluations, 1 + LOSS_WEIGHT, ask.epsilon) if evaluations else None,
             )
         mu = gaussian.mu_of(ask.epsilon, ask.delta)
-        share = CENTRE_SHARE if ask.epsilon >= CENTRE_FROM else 0.0
+        share = CENTRE_SHARE if has_centre(ask.epsilon, ask.mechanism) else 0.0
         return cls(
             ask,
             train=_gaussian("train", times, ask.clip, mu * sqrt(1 - share)),
@@ -179,6 +179,11 @@ class NoisePlan:
         deviation = noise.scale * (1.0 if noise.mechanism == "Gaussian" else sqrt(2))
         mu = self.train.sensitivity * sqrt(self.train.times) / deviation
         return min(STEEPEST, STEP_SHARE * ask.nominal_rows * mu / (ask.rounds * sqrt(ask.hospitals) * ask.clip))
+
+
+def has_centre(epsilon: float, mechanism: Mechanism) -> bool:
+    """Whether a private run begins with a release of the rows' sum."""
+    return mechanism == "Gaussian" and epsilon >= CENTRE_FROM
 
 
 def _gaussian(kind: Kind, times: int, sensitivity: float, mu: float) -> Planned:
