@@ -98,7 +98,7 @@ class BlobClient:
         path = self._path(reference.sha256)
         return path.exists() and path.stat().st_size == reference.length * BYTES_A_VALUE
 
-    def _keep(self, vector: FloatArray, durable: bool) -> VectorRef:  # noqa: FBT001  # to_thread passes it on
+    def _keep(self, vector: FloatArray, durable: bool) -> VectorRef:
         reference, raw = blob_of(vector)
         with told(self._folder):
             for old in self._folder.iterdir():
