@@ -58,8 +58,8 @@ class HospitalMetrics(Metrics):
 
     rows: int | None = Field(None, description="Rows that it trained on; unknown to anybody in a private run.")
     errors: MetricErrors | None = Field(None, description="How far off noise may have put the scores, where it did.")
-    hidden: list[ScoreName] = Field(
-        default_factory=list,
+    hidden: list[ScoreName] | None = Field(
+        None,
         description="Scores that are not told because noise would hide what they say.",
         json_schema_extra={"maxItems": 8},
     )
@@ -70,7 +70,7 @@ class LedgerWitness(Document):
     refused."""
 
     sequence: int = Field(ge=0, description="The number of the entry, from 0.")
-    head: str = Field(pattern=DIGEST, description="Its SHA-256, in 64 hexadecimal digits.")
+    head: str = Field(pattern=DIGEST, max_length=64, description="Its SHA-256, in 64 hexadecimal digits.")
 
 
 class LedgerState(LedgerWitness):

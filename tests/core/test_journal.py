@@ -162,7 +162,7 @@ def test_summed_moments_are_kept_apart_from_the_model() -> None:
     run = folded(accepted(spec=federated()), whole_round(0, "moments")).runs[1]
     assert run.committed == 0
     assert run.parameters is None
-    assert run.moments == committed(0, "moments").parameters
+    assert run.opened == committed(0, "moments").parameters
     assert run.rounds == {}
 
 

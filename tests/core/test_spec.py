@@ -50,7 +50,6 @@ def refusal(document: dict[str, Any]) -> str:
         pytest.param(
             "spec.roundTimeout", "9999999h", "it must be a duration such as 30s, 2m or 1h", id="endless duration"
         ),
-        pytest.param("spec.privacy", {"epsilon": 1.0}, "epsilon 1 asks for noise", id="epsilon above 0"),
         pytest.param("spec.privacy", {"epsilon": -0.5}, "spec.privacy.epsilon is -0.5; it must be 0", id="epsilon < 0"),
         pytest.param("spec.privacy", {"epsilon": math.nan}, "spec.privacy.epsilon is nan", id="epsilon NaN"),
         pytest.param("spec.model", {"l2": math.inf}, "spec.model.l2 is inf; it must be a finite number", id="l2 inf"),
@@ -103,6 +102,72 @@ def test_a_wrong_federation_gets_one_sentence_with_field_and_value(path: str, va
     assert "\n" not in said
 
 
+def private(**spec: Any) -> dict[str, Any]:
+    """A private Federation as people write it."""
+    features = federation_document()["spec"]["features"] | {"nominalRows": 400}
+    return federation_document(**{"features": features, "privacy": {}} | spec)
+
+
+def test_a_federation_is_private_unless_it_says_otherwise() -> None:
+    spec = Federation.model_validate(private(privacy=None)).spec
+    assert (spec.privacy.epsilon, spec.privacy.delta, spec.privacy.label) == (1.0, 1e-5, "epsilon 1")
+    assert spec.privacy.private
+    assert not federation_spec().privacy.private
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "sentence"),
+    [
+        pytest.param("epsilon", -1, "spec.privacy.epsilon is -1; it must be 0 (no privacy) or more", id="negative epsilon"),
+        pytest.param("epsilon", float("nan"), "spec.privacy.epsilon", id="epsilon is no number"),
+        pytest.param("epsilon", 101, "epsilon 101 promises next to nothing: ask for 100 or less", id="weak"),
+        pytest.param("delta", 0, "spec.privacy.delta is 0; it must be above 0", id="delta 0"),
+        pytest.param("delta", 0.0025, "delta is 0.0025, and 1 / nominalRows is not above it", id="delta of a record"),
+        pytest.param("clipNorm", 0, "spec.privacy.clipNorm is 0; it must be above 0", id="clipNorm 0"),
+        pytest.param("mechanism", "Cauchy", 'spec.privacy.mechanism is "Cauchy"', id="mechanism"),
+        pytest.param("reserve", -1, "spec.privacy.reserve is -1", id="reserve"),
+    ],
+)
+def test_numbers_that_keep_no_promise_are_refused_with_a_sentence(path: str, value: Any, sentence: str) -> None:
+    said = refusal(private(privacy={path: value}))
+    assert sentence in said
+    assert "\n" not in said
+
+
+def test_a_weak_epsilon_is_taken_from_whoever_means_it() -> None:
+    assert Federation.model_validate(private(privacy={"epsilon": 101, "acceptWeak": True})).spec.privacy.epsilon == 101
+
+
+@pytest.mark.parametrize(
+    ("document", "sentence"),
+    [
+        pytest.param(private(algorithm={"fedAvg": {}}), "fedAvg sends local models", id="fedAvg with noise"),
+        pytest.param(
+            federation_document(algorithm={"dpFedSGD": {}}), "dpFedSGD adds noise, and privacy.epsilon 0", id="no noise"
+        ),
+        pytest.param(
+            private(algorithm={"fedAvg": {}, "dpFedSGD": {}}), "a run has one algorithm, so remove one", id="both"
+        ),
+        pytest.param(
+            changed(private(), "spec.features.scaling", "federated"), "sums of patients' values", id="federated scaling"
+        ),
+        pytest.param(
+            federation_document(privacy={"epsilon": 1}), "needs features.nominalRows, a public guess", id="no rows"
+        ),
+        pytest.param(changed(private(), "spec.features.nominalRows", 0), "nominalRows is 0", id="nominalRows 0"),
+    ],
+)
+def test_privacy_with_what_cannot_keep_it_is_refused_with_a_sentence(document: dict[str, Any], sentence: str) -> None:
+    said = refusal(document)
+    assert sentence in said
+    assert "\n" not in said
+
+
+@pytest.mark.parametrize("algorithm", [None, {}, {"dpFedSGD": {}}])
+def test_a_private_run_has_the_private_algorithm_by_default(algorithm: dict[str, Any] | None) -> None:
+    assert Federation.model_validate(private(algorithm=algorithm)).spec.algorithm.fed_avg is None
+
+
 @pytest.mark.parametrize(
     ("path", "value", "sentence"),
     [
@@ -113,7 +178,10 @@ def test_a_wrong_federation_gets_one_sentence_with_field_and_value(path: str, va
         pytest.param("spec.source", {"csv": {}}, "spec.source.builtin is missing", id="a source that is not built"),
         pytest.param("spec.engine", "spark", "spec.engine is \"spark\"; it must be 'sklearn'", id="engine"),
         pytest.param("spec.holdout", {"fraction": 1}, "spec.holdout.fraction is 1; it must be below 1", id="holdout"),
-        pytest.param("spec.budget", {"epsilon": 4}, "spec.budget is not a known field", id="a field not built yet"),
+        pytest.param("spec.budget", {"epsilon": 0}, "spec.budget.epsilon is 0; it must be above 0", id="budget of 0"),
+        pytest.param("spec.budget", {"epsilon": 4, "perRun": 0}, "perRun is 0; it must be above 0", id="perRun of 0"),
+        pytest.param("spec.budget", {"epsilon": 4, "delta": 1}, "delta is 1; it must be below 1", id="budget's delta"),
+        pytest.param("spec.holdout", {"metrics": "vague"}, 'holdout.metrics is "vague"', id="unknown metrics"),
         pytest.param("spec.grants", [{"federations": ["*"]}], "grants[0].namespace is missing", id="grant to nowhere"),
         pytest.param(
             "spec.grants", [{"namespace": "a", "federations": []}], "must not be empty", id="grant to no federation"
