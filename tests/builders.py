@@ -76,6 +76,17 @@ def federation(hospitals: tuple[str, ...] = HOSPITALS, **spec: Any) -> Federatio
     return Federation.model_validate(federation_document(hospitals, **spec))
 
 
+def private_document(hospitals: tuple[str, ...] = HOSPITALS, epsilon: float = 1.0, **spec: Any) -> dict[str, Any]:
+    """A private Federation as people write it; other fields as in :func:`federation_document`."""
+    features = federation_document(hospitals)["spec"]["features"] | {"nominalRows": 400}
+    return federation_document(hospitals, **{"features": features, "privacy": {"epsilon": epsilon}} | spec)
+
+
+def private_spec(hospitals: tuple[str, ...] = HOSPITALS, epsilon: float = 1.0, **spec: Any) -> FederationSpec:
+    """The spec of a valid private Federation."""
+    return Federation.model_validate(private_document(hospitals, epsilon, **spec)).spec
+
+
 def federation_spec(hospitals: tuple[str, ...] = HOSPITALS, **spec: Any) -> FederationSpec:
     """The spec of a valid Federation."""
     return federation(hospitals, **spec).spec
@@ -102,7 +113,9 @@ def answered(hospital: str, rows: int = 10, run: int = 1, loss: float | None = N
     return UpdateReceived(at=AT, run=run, hospital=hospital, rows=rows, metrics=metrics, **fields)
 
 
-def committed(number: int, task: Task = "train", run: int = 1, parameters: VectorRef | None = None) -> RoundCommitted:
+def committed(
+    number: int, task: Task = "train", run: int = 1, parameters: VectorRef | None = None, **fields: Any
+) -> RoundCommitted:
     """One round of :data:`HOSPITALS`, committed."""
     carries = parameters or (None if task == "evaluate" else vector_ref(number))
     scores = Metrics(accuracy=0.8, loss=1 / (number + 1)) if task == "train" else None
@@ -112,9 +125,9 @@ def committed(number: int, task: Task = "train", run: int = 1, parameters: Vecto
         round=number,
         task=task,
         seconds=0.5,
-        contributors=list(HOSPITALS),
         parameters=carries,
         metrics=scores,
+        **{"contributors": list(HOSPITALS)} | fields,
     )
 
 

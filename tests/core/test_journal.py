@@ -16,6 +16,7 @@ from builders import (
     committed,
     federation_spec,
     ordered,
+    private_spec,
     vector_ref,
     whole_round,
 )
@@ -27,12 +28,13 @@ from consilia.journal import (
     History,
     RunCompleted,
     Tracked,
+    WitnessesGiven,
     decode,
     encode,
 )
 from consilia.protocol import unpack
 from consilia.spec import FederationSpec
-from consilia.status import EventRecord, RegisteredModel
+from consilia.status import EventRecord, LedgerState, LedgerWitness, RegisteredModel
 
 STARTED = Happened(at=AT, type="Normal", reason="Started", message="run 1: 3 rounds — “ééé”\nNON-PRIVATE")
 FACTS: list[AnyFact] = [
@@ -164,6 +166,51 @@ def test_summed_moments_are_kept_apart_from_the_model() -> None:
     assert run.parameters is None
     assert run.opened == committed(0, "moments").parameters
     assert run.rounds == {}
+
+
+def test_a_private_run_opens_with_its_centre_where_it_has_one() -> None:
+    assert folded(accepted(spec=private_spec(epsilon=0.5))).runs[1].committed == 0
+    run = folded(accepted(spec=private_spec(epsilon=2.0)), whole_round(0, "centre")).runs[1]
+    assert run.committed == 0
+    assert run.opened == committed(0, "centre").parameters
+    assert run.iterates == []
+
+
+def test_a_private_run_keeps_its_iterates_and_what_it_released() -> None:
+    first, second, mean = vector_ref(1.0), vector_ref(2.0), vector_ref(1.5)
+    run = folded(
+        accepted(spec=private_spec(epsilon=0.5)),
+        committed(1, parameters=first, released=first, contributors=[]),
+        committed(2, parameters=second, released=mean, contributors=[]),
+    ).runs[1]
+    assert (run.iterates, run.parameters, run.released) == ([first, second], second, mean)
+
+
+def test_what_a_run_without_noise_releases_are_its_parameters() -> None:
+    run = folded(accepted(), whole_round(1)).runs[1]
+    assert run.released == run.parameters
+    assert run.iterates == []
+
+
+def test_a_run_remembers_the_spec_that_it_began_with() -> None:
+    run = folded(accepted(spec=private_spec(rounds=3)), accepted(spec=private_spec(rounds=2))).runs[1]
+    assert (run.first.rounds, run.spec.rounds) == (3, 2)
+
+
+def test_the_newest_witness_of_a_ledger_stays_whoever_tells_it_and_in_whatever_order() -> None:
+    def seen(sequence: int) -> LedgerState:
+        return LedgerState(sequence=sequence, head=f"{sequence:064d}", spent=1, remaining=1, budget=4, delta=1e-5)
+
+    given = LedgerWitness(sequence=7, head="7" * 64)
+    history = folded(
+        accepted(),
+        answered("north", ledger=seen(4)),
+        answered("north", ledger=seen(3)),
+        answered("south", ledger=seen(6)),
+        WitnessesGiven(at=AT, witnesses={"south": given, "north": LedgerWitness(sequence=2, head="2" * 64)}),
+    )
+    assert {name: each.sequence for name, each in history.witnesses.items()} == {"north": 4, "south": 7}
+    assert history.ledgers["south"].sequence == 6
 
 
 def test_an_answer_of_a_round_scores_the_model_of_the_round_before() -> None:

@@ -11,8 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from builders import federation_spec
+from builders import federation_spec, private_spec
 from consilia.errors import InvalidMessage
+from consilia.privacy.dp_fedsgd import Centre
 from consilia.protocol import (
     INLINE_LIMIT,
     LONGEST_MESSAGE,
@@ -23,6 +24,7 @@ from consilia.protocol import (
     Join,
     Leave,
     Order,
+    PrivacyTerms,
     Pulse,
     Rejection,
     RunSettings,
@@ -40,7 +42,7 @@ from consilia.protocol import (
     unpack,
 )
 from consilia.spec import Algorithm, Model
-from consilia.status import Metrics
+from consilia.status import LedgerState, LedgerWitness, Metrics
 
 DIGEST = "0" * 64
 SETTINGS = RunSettings(features=federation_spec().features, model=Model(), algorithm=Algorithm())
@@ -54,6 +56,9 @@ ORDER = Order(
     participants=digest_of_names(["north", "south"]),
     parameters=pack(np.array([1.0, -2.0])),
 )
+TERMS = PrivacyTerms.of(private_spec(epsilon=2.0), "uid-1", "default/breast-cancer", 3)
+PRIVATE = SETTINGS.model_copy(update={"privacy": TERMS, "centre": Centre(centre=(0.25, -1.0))})
+LEDGER = LedgerState(sequence=4, head="a" * 64, spent=1.0, remaining=2.5, budget=4.0, delta=1e-5)
 UPDATE = Update(order=ORDER.key, rows=12, vector=pack(np.array([0.1])), metrics=Metrics(loss=0.3))
 MESSAGES = [
     Join(instance="a1", engine="sklearn"),
@@ -65,6 +70,16 @@ MESSAGES = [
     ORDER,
     Pulse(instance="c1", joined=True),
     Rejection(reason="no"),
+    Join(instance="a1", engine="sklearn", ledger=LEDGER),
+    Update(order=ORDER.key, vector=pack(np.array([0.1])), ledger=LEDGER),
+    Welcome(
+        federation="uid-1",
+        instance="c1",
+        heartbeat_seconds=1,
+        settings=PRIVATE,
+        witness=LedgerWitness(sequence=3, head=DIGEST),
+    ),
+    ORDER.model_copy(update={"scored": pack(np.array([0.5, 0.5]))}),
 ]
 ANY_VECTOR = arrays.arrays(np.float64, st.integers(1, 40), elements=st.floats(width=64))
 
@@ -233,6 +248,7 @@ def test_a_vector_of_another_length_is_refused() -> None:
         pytest.param({"participants": digest_of_names(["north"])}, id="participants"),
         pytest.param({"parameters": pack(np.array([1.0, -2.5]))}, id="parameters"),
         pytest.param({"parameters": None}, id="no parameters"),
+        pytest.param({"scored": pack(np.array([1.0, -2.0]))}, id="what is scored"),
     ],
 )
 def test_an_orders_key_changes_with_all_that_may_change_the_answer(change: dict[str, Any]) -> None:
@@ -249,6 +265,27 @@ def test_the_settings_digest_survives_the_wire_and_changes_with_the_settings() -
     assert welcome.settings is not None
     assert welcome.settings.digest == SETTINGS.digest
     assert SETTINGS.model_copy(update={"model": Model(l2=0.5)}).digest != SETTINGS.digest
+
+
+def test_the_settings_of_a_private_run_are_of_that_run_alone_and_survive_the_wire() -> None:
+    welcome = decode(encode(Welcome(federation="uid-1", instance="c1", heartbeat_seconds=1, settings=PRIVATE)))
+    assert isinstance(welcome, Welcome)
+    assert welcome.settings == PRIVATE
+    assert TERMS is not None
+    other = PRIVATE.model_copy(update={"privacy": TERMS.model_copy(update={"run": 4})})
+    assert len({SETTINGS.digest, PRIVATE.digest, other.digest}) == 3
+
+
+def test_a_hospital_makes_its_own_plan_of_the_terms() -> None:
+    assert TERMS is not None
+    plan = TERMS.plan(noised_holdout=True)
+    assert plan.epsilon == pytest.approx(2.0)
+    assert (plan.train.times, plan.ask.hospitals, plan.ask.nominal_rows) == (3 + 2, 2, 400)
+    assert TERMS.plan(noised_holdout=False).evaluate is None
+
+
+def test_a_run_without_noise_has_no_terms() -> None:
+    assert PrivacyTerms.of(federation_spec(), "uid-1", "default/breast-cancer", 1) is None
 
 
 def test_the_digest_of_names_is_that_of_the_set() -> None:

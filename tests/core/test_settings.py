@@ -11,13 +11,12 @@ from consilia.errors import InvalidSetting
 @pytest.mark.parametrize(
     ("environment", "sentence"),
     [
-        pytest.param({"DP_EPSILON": "1.0"}, "DP_EPSILON is 1: this version cannot add noise yet", id="epsilon"),
-        pytest.param({"DP_EPSILON": "1e-9"}, "DP_EPSILON is 1e-09: this version cannot", id="the smallest epsilon"),
         pytest.param({"DP_EPSILON": "-1"}, "DP_EPSILON is -1; it must be 0 or more", id="epsilon negative"),
         pytest.param({"DP_EPSILON": "nan"}, "DP_EPSILON is nan; it must be 0 or more", id="epsilon NaN"),
         pytest.param({"DP_EPSILON": "inf"}, "DP_EPSILON is inf; it must be 0 or more", id="epsilon infinite"),
         pytest.param({"DP_EPSILON": "off"}, 'DP_EPSILON is "off"; it must be a number', id="epsilon as a word"),
         pytest.param({"DP_CLIP_NORM": "0"}, "DP_CLIP_NORM is 0; it must be above 0", id="clip norm zero"),
+        pytest.param({"DP_CLIP_NORM": "2e6"}, "DP_CLIP_NORM is 2e+06; it must be above 0 and at", id="clip norm huge"),
         pytest.param({"DP_CLIP_NORM": "-2"}, "DP_CLIP_NORM is -2; it must be 0 or more", id="clip norm negative"),
         pytest.param({"USE_SPARK": "true"}, "Spark is not built into this version yet", id="spark"),
         pytest.param({"USE_SPARK": "perhaps"}, 'USE_SPARK is "perhaps"; it must be true or false', id="spark unclear"),
@@ -37,11 +36,28 @@ def test_what_this_version_cannot_do_is_refused_before_anything_starts(
         pytest.param({}, id="nothing set"),
         pytest.param({"DP_EPSILON": "0", "DP_CLIP_NORM": "1.0", "USE_SPARK": "false"}, id="the defaults, spelt out"),
         pytest.param({"DP_EPSILON": "0.0", "USE_SPARK": "No"}, id="other spellings"),
+        pytest.param({"DP_EPSILON": "1.0", "DP_CLIP_NORM": "0.5"}, id="a cap and a clip norm"),
         pytest.param({"DP_EPSILON": "", "DP_CLIP_NORM": "", "USE_SPARK": ""}, id="empty, which is not set"),
     ],
 )
 def test_what_this_version_can_do_passes(environment: dict[str, str]) -> None:
     settings.require_supported(environment)
+
+
+@pytest.mark.parametrize(
+    ("environment", "cap", "clip_norm"),
+    [
+        pytest.param({}, 0.0, None, id="nothing set"),
+        pytest.param({"DP_EPSILON": "", "DP_CLIP_NORM": ""}, 0.0, None, id="empty"),
+        pytest.param({"DP_EPSILON": "0", "DP_CLIP_NORM": "0.5"}, 0.0, 0.5, id="0 is no cap"),
+        pytest.param({"DP_EPSILON": "1e-9"}, 1e-9, None, id="the smallest cap"),
+    ],
+)
+def test_what_privacy_the_environment_asks_for(
+    environment: dict[str, str], cap: float, clip_norm: float | None
+) -> None:
+    assert settings.epsilon_cap(environment) == cap
+    assert settings.clip_norm(environment) == clip_norm
 
 
 @pytest.mark.parametrize(

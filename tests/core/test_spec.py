@@ -10,7 +10,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from builders import changed, cohort, cohort_document, federation, federation_document, federation_spec
+from builders import (
+    changed,
+    cohort,
+    cohort_document,
+    federation,
+    federation_document,
+    federation_spec,
+    private_document,
+)
 from consilia.manifest import explain
 from consilia.spec import DURATION_UNITS, Cohort, Federation, parse_duration
 
@@ -102,14 +110,8 @@ def test_a_wrong_federation_gets_one_sentence_with_field_and_value(path: str, va
     assert "\n" not in said
 
 
-def private(**spec: Any) -> dict[str, Any]:
-    """A private Federation as people write it."""
-    features = federation_document()["spec"]["features"] | {"nominalRows": 400}
-    return federation_document(**{"features": features, "privacy": {}} | spec)
-
-
 def test_a_federation_is_private_unless_it_says_otherwise() -> None:
-    spec = Federation.model_validate(private(privacy=None)).spec
+    spec = Federation.model_validate(private_document(privacy=None)).spec
     assert (spec.privacy.epsilon, spec.privacy.delta, spec.privacy.label) == (1.0, 1e-5, "epsilon 1")
     assert spec.privacy.private
     assert not federation_spec().privacy.private
@@ -118,7 +120,7 @@ def test_a_federation_is_private_unless_it_says_otherwise() -> None:
 @pytest.mark.parametrize(
     ("path", "value", "sentence"),
     [
-        pytest.param("epsilon", -1, "spec.privacy.epsilon is -1; it must be 0 (no privacy) or more", id="negative epsilon"),
+        pytest.param("epsilon", -1, "epsilon is -1; it must be 0 (no privacy) or more", id="below 0"),
         pytest.param("epsilon", float("nan"), "spec.privacy.epsilon", id="epsilon is no number"),
         pytest.param("epsilon", 101, "epsilon 101 promises next to nothing: ask for 100 or less", id="weak"),
         pytest.param("delta", 0, "spec.privacy.delta is 0; it must be above 0", id="delta 0"),
@@ -129,32 +131,39 @@ def test_a_federation_is_private_unless_it_says_otherwise() -> None:
     ],
 )
 def test_numbers_that_keep_no_promise_are_refused_with_a_sentence(path: str, value: Any, sentence: str) -> None:
-    said = refusal(private(privacy={path: value}))
+    said = refusal(private_document(privacy={path: value}))
     assert sentence in said
     assert "\n" not in said
 
 
 def test_a_weak_epsilon_is_taken_from_whoever_means_it() -> None:
-    assert Federation.model_validate(private(privacy={"epsilon": 101, "acceptWeak": True})).spec.privacy.epsilon == 101
+    assert (
+        Federation.model_validate(private_document(privacy={"epsilon": 101, "acceptWeak": True})).spec.privacy.epsilon
+        == 101
+    )
 
 
 @pytest.mark.parametrize(
     ("document", "sentence"),
     [
-        pytest.param(private(algorithm={"fedAvg": {}}), "fedAvg sends local models", id="fedAvg with noise"),
+        pytest.param(private_document(algorithm={"fedAvg": {}}), "fedAvg sends local models", id="fedAvg with noise"),
         pytest.param(
             federation_document(algorithm={"dpFedSGD": {}}), "dpFedSGD adds noise, and privacy.epsilon 0", id="no noise"
         ),
         pytest.param(
-            private(algorithm={"fedAvg": {}, "dpFedSGD": {}}), "a run has one algorithm, so remove one", id="both"
+            private_document(algorithm={"fedAvg": {}, "dpFedSGD": {}}),
+            "a run has one algorithm, so remove one",
+            id="both",
         ),
         pytest.param(
-            changed(private(), "spec.features.scaling", "federated"), "sums of patients' values", id="federated scaling"
+            changed(private_document(), "spec.features.scaling", "federated"),
+            "of patients' values",
+            id="moments",
         ),
         pytest.param(
             federation_document(privacy={"epsilon": 1}), "needs features.nominalRows, a public guess", id="no rows"
         ),
-        pytest.param(changed(private(), "spec.features.nominalRows", 0), "nominalRows is 0", id="nominalRows 0"),
+        pytest.param(changed(private_document(), "spec.features.nominalRows", 0), "nominalRows is 0", id="no row"),
     ],
 )
 def test_privacy_with_what_cannot_keep_it_is_refused_with_a_sentence(document: dict[str, Any], sentence: str) -> None:
@@ -165,7 +174,7 @@ def test_privacy_with_what_cannot_keep_it_is_refused_with_a_sentence(document: d
 
 @pytest.mark.parametrize("algorithm", [None, {}, {"dpFedSGD": {}}])
 def test_a_private_run_has_the_private_algorithm_by_default(algorithm: dict[str, Any] | None) -> None:
-    assert Federation.model_validate(private(algorithm=algorithm)).spec.algorithm.fed_avg is None
+    assert Federation.model_validate(private_document(algorithm=algorithm)).spec.algorithm.fed_avg is None
 
 
 @pytest.mark.parametrize(
