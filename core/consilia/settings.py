@@ -10,12 +10,12 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from consilia.errors import InvalidSetting
-from consilia.wording import NON_PRIVATE
 
 Environment = Mapping[str, str]
 
 LONGEST_NUMBER = 20
 LONGEST_QUOTE = 60
+LARGEST_CLIP = 1e6
 _WHOLE = re.compile(r"[+-]?[0-9]+")
 
 
@@ -97,15 +97,25 @@ def min_agents(environment: Environment) -> int | None:
     return integer(environment, "MIN_AGENTS", 0, 1, 500) if environment.get("MIN_AGENTS") else None
 
 
+def epsilon_cap(environment: Environment) -> float:
+    """``DP_EPSILON``: the most that one run may ask a hospital for, which then is in no NON-PRIVATE one; 0: no cap."""
+    return number(environment, "DP_EPSILON", 0.0)
+
+
+def clip_norm(environment: Environment) -> float | None:
+    """``DP_CLIP_NORM``: the clip norm where the spec gives none; None where it is not set."""
+    if not environment.get("DP_CLIP_NORM"):
+        return None
+    norm = number(environment, "DP_CLIP_NORM", 1.0)
+    if not 0 < norm <= LARGEST_CLIP:
+        raise InvalidSetting(f"DP_CLIP_NORM is {norm:g}; it must be above 0 and at most {LARGEST_CLIP:g}")
+    return norm
+
+
 def require_supported(environment: Environment) -> None:
-    """Refuse what this version cannot do yet, before anything starts."""
-    epsilon = number(environment, "DP_EPSILON", 0.0)
-    if epsilon > 0:
-        raise InvalidSetting(
-            f"DP_EPSILON is {epsilon:g}: this version cannot add noise yet; set it to 0 ({NON_PRIVATE})"
-        )
-    if number(environment, "DP_CLIP_NORM", 1.0) == 0:
-        raise InvalidSetting("DP_CLIP_NORM is 0; it must be above 0")
+    """Refuse what this version cannot do yet, and numbers that mean nothing, before anything starts."""
+    epsilon_cap(environment)
+    clip_norm(environment)
     if flag(environment, "USE_SPARK"):
         raise InvalidSetting("USE_SPARK is true, and Spark is not built into this version yet: set it to false")
 

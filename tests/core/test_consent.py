@@ -44,8 +44,8 @@ def test_a_hospital_agrees(spec: dict[str, object], epsilon: float, cap: float) 
             1.0,
             0.0,
             BudgetExceeded,
-            "cohort north-2024 of hospital north has no budget, and this run asks for epsilon 1: have the hospital give "
-            "its Cohort a spec.budget, or leave it out",
+            "cohort north-2024 of hospital north has no budget, and this run asks for epsilon 1: have the hospital "
+            "give its Cohort a spec.budget, or leave it out",
             id="no budget",
         ),
         pytest.param(
@@ -53,8 +53,8 @@ def test_a_hospital_agrees(spec: dict[str, object], epsilon: float, cap: float) 
             1.0,
             2.0,
             BudgetExceeded,
-            "cohort north-2024 of hospital north lets one run ask for epsilon 0.5 at most (budget.perRun), and this run "
-            "asks for epsilon 1: lower spec.privacy.epsilon to 0.5",
+            "cohort north-2024 of hospital north lets one run ask for epsilon 0.5 at most (budget.perRun), and this "
+            "run asks for epsilon 1: lower spec.privacy.epsilon to 0.5",
             id="more than one run may",
         ),
         pytest.param(
