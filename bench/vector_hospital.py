@@ -11,6 +11,7 @@ from bench.workload import Vectors, load_vectors
 from consilia.protocol import RunSettings, Task
 from consilia.vectors import FloatArray
 from consilia_agents.blob_client import BlobClient
+from consilia_agents.custodian import Custodian
 from consilia_agents.engine import Answer
 from consilia_agents.hospital import Hospital
 from consilia_agents.outbox import Outbox
@@ -34,7 +35,13 @@ class VectorEngine:
     def prepare(self, settings: RunSettings) -> None:
         """Get ready: there is nothing to read."""
 
-    def answer(self, task: Task, settings: RunSettings, parameters: FloatArray | None) -> Answer:  # noqa: ARG002
+    def answer(
+        self,
+        task: Task,
+        settings: RunSettings,  # noqa: ARG002
+        parameters: FloatArray | None,
+        scored: FloatArray | None,  # noqa: ARG002
+    ) -> Answer:
         """Answer the next round; the outbox gives an order that comes again the same answer."""
         if task != "train" or parameters is None:
             return Answer(1)
@@ -52,6 +59,7 @@ def hospital() -> Hospital:
         VectorEngine(load_vectors(os.environ["BENCH_WORKLOAD"]), int(os.environ["BENCH_HOSPITAL"])),
         Outbox(settings.state / "answers"),
         BlobClient(settings.coordinator_url, bus.tls_context(), settings.state / "blobs"),
+        Custodian(settings.cohort, settings.ledger),
     )
 
 

@@ -9,6 +9,7 @@ from consilia.manifest import parse
 from consilia.spec import FederationSpec
 from consilia.status import FederationStatus
 from consilia_agents.blob_client import BlobClient
+from consilia_agents.custodian import Custodian
 from consilia_agents.engine import CohortEngine, Engine
 from consilia_agents.hospital import Hospital
 from consilia_agents.outbox import Outbox
@@ -73,6 +74,7 @@ class World:
             engine or CohortEngine(COHORTS[name]),
             Outbox(folder / "answers"),
             BlobClient("https://localhost:1", ssl.create_default_context(), folder / "blobs"),
+            Custodian(COHORTS[name], folder / "ledger"),
             join_seconds=HEARTBEAT_SECONDS,
             recheck_seconds=HEARTBEAT_SECONDS,
         )

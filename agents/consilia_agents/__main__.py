@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 from consilia_agents.blob_client import BlobClient
+from consilia_agents.custodian import Custodian
 from consilia_agents.engine import CohortEngine
 from consilia_agents.hospital import Hospital
 from consilia_agents.outbox import Outbox
@@ -33,6 +34,7 @@ def hospital() -> Hospital:
         CohortEngine(settings.cohort),
         Outbox(settings.state / "answers"),
         BlobClient(settings.coordinator_url, bus_settings.tls_context(), settings.state / "blobs"),
+        Custodian(settings.cohort, settings.ledger, settings.most_epsilon),
     )
 
 

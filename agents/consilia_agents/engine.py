@@ -9,21 +9,30 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from consilia.errors import InvalidMessage
+from consilia.experiment import FedAvg
+from consilia.features import FeatureMap
 from consilia.model import Work
-from consilia.protocol import RunSettings, Task
-from consilia.spec import Cohort, FedAvg
+from consilia.privacy.keystream import Keystream
+from consilia.privacy.noise_plan import NoisePlan
+from consilia.protocol import PrivacyTerms, RunSettings, Task
+from consilia.spec import Cohort
 from consilia.status import Metrics
 from consilia.vectors import FloatArray
-from consilia_agents.holdout import divide
+from consilia.wording import NON_PRIVATE
+from consilia_agents.holdout import divide, sides_of
+from consilia_agents.private_trainer import PrivateTrainer, Words
 from consilia_agents.sources import BuiltinSource
 from consilia_agents.trainers import SklearnTrainer, Trainer
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What leaves the hospital for one order: the weight, the vector, the scores of the parameters it came with."""
+    """What leaves the hospital for one order: the vector and its weight, and scores of the model it came with.
 
-    rows: int
+    In a private run the vector has its noise, and there is no weight.
+    """
+
+    rows: int | None
     vector: FloatArray | None = None
     metrics: Metrics | None = None
 
@@ -37,21 +46,32 @@ class Engine(Protocol):
         ...
 
     def prepare(self, settings: RunSettings) -> None:
-        """Get ready for a run. Raises :class:`consilia.errors.InvalidData` where the rows cannot be used."""
+        """Get ready for a run. Raises :class:`consilia.errors.InvalidData` where the rows cannot be used; in a private
+        run only for what no patient knows of, as a missing column."""
         ...
 
-    def answer(self, task: Task, settings: RunSettings, parameters: FloatArray | None) -> Answer:
-        """Answer one order; the same arguments give the same bits."""
+    def answer(
+        self, task: Task, settings: RunSettings, parameters: FloatArray | None, scored: FloatArray | None
+    ) -> Answer:
+        """Answer one order. Without noise, the same arguments give the same bits.
+
+        ``scored``: in a private run, the model that is scored in place of ``parameters``, if there is one yet.
+        """
         ...
 
 
 class CohortEngine:
     """The engine of a Cohort: its source, divided into train and holdout, and a trainer over the two."""
 
-    def __init__(self, cohort: Cohort, trainer_of: Callable[..., Trainer] = SklearnTrainer) -> None:
+    def __init__(
+        self, cohort: Cohort, trainer_of: Callable[..., Trainer] = SklearnTrainer, words: Words = Keystream.fresh
+    ) -> None:
         self._cohort = cohort
         self._trainer_of = trainer_of
-        self._prepared: tuple[tuple[str, ...], str, Trainer] | None = None
+        self._words = words
+        self._clear: tuple[object, Trainer] | None = None
+        self._private: tuple[object, PrivateTrainer] | None = None
+        self._noise: tuple[PrivacyTerms, NoisePlan] | None = None
 
     @property
     def name(self) -> str:
@@ -60,29 +80,94 @@ class CohortEngine:
 
     def prepare(self, settings: RunSettings) -> None:
         """See :class:`Engine`. Rows are read again only when other columns are asked for."""
-        columns = tuple(settings.features.names)
-        if self._prepared is not None and self._prepared[:2] == (columns, settings.features.label):
-            return
-        rows = BuiltinSource.of_cohort(self._cohort.spec).load(columns, settings.features.label)
-        cohort = self._cohort
-        sides = divide(rows, cohort.spec.hospital, cohort.metadata.name, cohort.spec.holdout.fraction)
-        self._prepared = (columns, settings.features.label, self._trainer_of(sides))
+        if settings.privacy is None:
+            self._clear_trainer(settings)
+        else:
+            self._private_trainer(settings)
 
-    def answer(self, task: Task, settings: RunSettings, parameters: FloatArray | None) -> Answer:
+    def answer(
+        self, task: Task, settings: RunSettings, parameters: FloatArray | None, scored: FloatArray | None = None
+    ) -> Answer:
         """See :class:`Engine`."""
-        self.prepare(settings)
-        trainer = self._require_prepared()
+        if settings.privacy is not None:
+            return self._private_answer(task, settings, settings.privacy, parameters, scored)
+        trainer = self._clear_trainer(settings)
         if task == "moments":
             return Answer(trainer.rows, trainer.moments())
-        if parameters is None or settings.feature_map is None:
-            raise InvalidMessage(f"an order to {task} needs parameters and a feature map")
-        scores = trainer.evaluate(settings.feature_map, parameters)
+        if task == "centre":
+            raise InvalidMessage(f"an order of a {NON_PRIVATE} run asks for a centre, which only private runs have")
+        feature_map, w = _require_both(task, settings, parameters)
+        scores = trainer.evaluate(feature_map, w)
         if task == "evaluate":
             return Answer(trainer.rows, None, scores)
         work = Work.of(settings.model, settings.algorithm.fed_avg or FedAvg())
-        return Answer(trainer.rows, trainer.train(settings.feature_map, parameters, work), scores)
+        return Answer(trainer.rows, trainer.train(feature_map, w, work), scores)
 
-    def _require_prepared(self) -> Trainer:
-        if self._prepared is None:
-            raise InvalidMessage("an order came before the run's settings")
-        return self._prepared[2]
+    def _private_answer(
+        self,
+        task: Task,
+        settings: RunSettings,
+        terms: PrivacyTerms,
+        parameters: FloatArray | None,
+        scored: FloatArray | None,
+    ) -> Answer:
+        trainer, plan = self._private_trainer(settings), self._plan(terms)
+        if task == "centre" and plan.centre is not None:
+            return Answer(None, trainer.centre(_feature_map(task, settings), plan.centre))
+        if task not in ("train", "evaluate"):
+            raise InvalidMessage(f"an order asks for {task}, which is not in the plan of this private run")
+        feature_map, w = _require_both(task, settings, parameters)
+        if task == "evaluate" and plan.evaluate is not None:
+            return Answer(None, trainer.evaluate(feature_map, w, plan.evaluate))
+        if task == "evaluate":
+            return Answer(None, None, trainer.score(feature_map, w))
+        scores = trainer.score(feature_map, scored) if plan.evaluate is None and scored is not None else None
+        return Answer(None, trainer.train(feature_map, settings.centre, w, plan.train), scores)
+
+    def _clear_trainer(self, settings: RunSettings) -> Trainer:
+        asked = _columns(settings)
+        if self._clear is None or self._clear[0] != asked:
+            rows = self._source.load(*asked)
+            self._clear = (asked, self._trainer_of(divide(rows, *self._key)))
+        return self._clear[1]
+
+    def _private_trainer(self, settings: RunSettings) -> PrivateTrainer:
+        asked = _columns(settings)
+        if self._private is None or self._private[0] != asked:
+            rows = self._source.read(*asked)
+            self._private = (asked, PrivateTrainer(sides_of(rows, *self._key), self._words))
+        return self._private[1]
+
+    def _plan(self, terms: PrivacyTerms) -> NoisePlan:
+        if self._noise is None or self._noise[0] != terms:
+            self._noise = (terms, terms.plan(noised_holdout=self._cohort.spec.holdout.metrics == "noised"))
+        return self._noise[1]
+
+    @property
+    def _source(self) -> BuiltinSource:
+        return BuiltinSource.of_cohort(self._cohort.spec)
+
+    @property
+    def _key(self) -> tuple[str, str, float]:
+        cohort = self._cohort
+        return cohort.spec.hospital, cohort.metadata.name, cohort.spec.holdout.fraction
+
+
+def _columns(settings: RunSettings) -> tuple[tuple[str, ...], str]:
+    return tuple(settings.features.names), settings.features.label
+
+
+def _feature_map(task: Task, settings: RunSettings) -> FeatureMap:
+    feature_map = settings.feature_map
+    if feature_map is None:
+        raise InvalidMessage(f"an order to {task} needs parameters and a feature map")
+    if list(feature_map.names) != list(settings.features.names):
+        # Told by names: the sentence of a table that does not fit its map would count patients.
+        raise InvalidMessage("the feature map is of other columns than the run's features")
+    return feature_map
+
+
+def _require_both(task: Task, settings: RunSettings, w: FloatArray | None) -> tuple[FeatureMap, FloatArray]:
+    if w is None:
+        raise InvalidMessage(f"an order to {task} needs parameters and a feature map")
+    return _feature_map(task, settings), w

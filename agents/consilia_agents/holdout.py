@@ -16,7 +16,7 @@ from consilia.errors import InvalidData
 
 @dataclass(frozen=True)
 class Sides:
-    """The two sides of a cohort. ``train`` has at least one row; ``holdout`` may have none, and then scores nothing."""
+    """The two sides of a cohort; either may be empty. A holdout without rows scores nothing."""
 
     train: Rows
     holdout: Rows
@@ -29,13 +29,24 @@ def divide(rows: Rows, hospital: str, cohort: str, fraction: float) -> Sides:
     lack a class: redrawing until it had both would make a patient's side depend on the others. Raises
     :class:`InvalidData` if nobody is left to train on.
     """
-    held = np.array([is_held_out(patient, hospital, cohort, fraction) for patient in rows.ids], dtype=bool)
-    if held.all():
+    sides = sides_of(rows, hospital, cohort, fraction)
+    if not len(sides.train):
         raise InvalidData(
             f"cohort {cohort} of hospital {hospital} has no patient left to train on, as its holdout took them all: "
             "lower holdout.fraction or bring more patients"
         )
+    return sides
+
+
+def sides_of(rows: Rows, hospital: str, cohort: str, fraction: float) -> Sides:
+    """The same division, of any rows at all: in a private run nobody is told that a side is empty."""
+    held = np.array([is_held_out(patient, hospital, cohort, fraction) for patient in rows.ids], dtype=bool)
     return Sides(rows.take(np.flatnonzero(~held)), rows.take(np.flatnonzero(held)))
+
+
+def division(hospital: str, cohort: str, fraction: float) -> str:
+    """Who is held out, in words: two runs with the same ones have the same patients on either side."""
+    return f"{hospital}/{cohort} {fraction!r}"
 
 
 def is_held_out(patient: str, hospital: str, cohort: str, fraction: float) -> bool:

@@ -2,15 +2,26 @@
 
 It accepts orders from the coordinator's account only. One order at a time is worked on, in a thread, so that signs of
 life go on meanwhile; a newer order replaces one that waits. The same order gets the same bytes.
+
+Nothing is computed in a run that the cohort's custodian has not admitted. In a private run an answer takes this way,
+and no other: its noised vector to the disk, its entry to the cohort's ledger, and only then to the coordinator. Killed
+anywhere on it, what left is counted, and what is not counted has not left.
 """
 
 import asyncio
 import logging
 import math
 import uuid
-from functools import partial
 
-from consilia.errors import ConsiliaError, InvalidData, InvalidMessage
+from consilia.errors import (
+    BudgetExceeded,
+    CohortBusy,
+    ConsiliaError,
+    DamagedState,
+    InvalidMessage,
+    Refusal,
+    Unwritable,
+)
 from consilia.protocol import (
     LONGEST_REASON,
     AnyMessage,
@@ -23,6 +34,7 @@ from consilia.protocol import (
     Rejection,
     RunSettings,
     Update,
+    VectorRef,
     Welcome,
     decode,
     encode,
@@ -30,9 +42,11 @@ from consilia.protocol import (
     pack,
     unpack,
 )
+from consilia.status import LedgerState, LedgerWitness
 from consilia.vectors import FloatArray
 from consilia_agents.blob_client import BlobClient
-from consilia_agents.engine import Answer, Engine
+from consilia_agents.custodian import Custodian
+from consilia_agents.engine import Engine
 from consilia_agents.outbox import Outbox
 from consilia_bus.bus import Bus
 
@@ -42,7 +56,9 @@ JOIN_SECONDS = 1.0
 """How often a hospital that was not welcomed yet says again that it is there."""
 INTERNAL = "an error inside the hospital's own process; its log has the details"
 RECHECK_SECONDS = 30.0
-"""How often data that were refused are looked at again: they may have been mended."""
+"""How often data and runs that were refused are looked at again: they may have been mended, or become possible."""
+TOLD = (Refusal, CohortBusy, DamagedState, Unwritable)
+"""What makes a hospital decline, with the sentence; all else that is away comes back by itself."""
 
 
 class Hospital:
@@ -55,6 +71,7 @@ class Hospital:
         engine: Engine,
         outbox: Outbox,
         blobs: BlobClient,
+        custodian: Custodian,
         join_seconds: float = JOIN_SECONDS,
         recheck_seconds: float = RECHECK_SECONDS,
     ) -> None:
@@ -63,11 +80,15 @@ class Hospital:
         self._engine = engine
         self._outbox = outbox
         self._blobs = blobs
+        self._custodian = custodian
         self._instance = uuid.uuid4().hex
         self._coordinator_instance: str | None = None
         self._heartbeat_seconds = join_seconds
         self._recheck_seconds = recheck_seconds
         self._settings: RunSettings | None = None
+        self._witness: LedgerWitness | None = None
+        self._admitted: RunSettings | None = None
+        self._ledger_told = False
         self._next: Order | None = None
         self._order: Order | None = None
         self._busy = False
@@ -79,10 +100,13 @@ class Hospital:
 
     async def run(self) -> None:
         """Take part until cancelled."""
-        async with asyncio.TaskGroup() as group:
-            group.create_task(self._bus.run(self))
-            group.create_task(self._give_signs_of_life())
-            group.create_task(self._work())
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._bus.run(self))
+                group.create_task(self._give_signs_of_life())
+                group.create_task(self._work())
+        finally:
+            self._custodian.close()
 
     async def leave(self) -> None:
         """Say that this process goes on purpose, so that nobody waits for it."""
@@ -134,8 +158,11 @@ class Hospital:
         self._coordinator_instance = welcome.instance
         self._heartbeat_seconds = welcome.heartbeat_seconds
         self._told = None
-        if welcome.settings is not None and welcome.settings != self._settings:
-            self._settings = welcome.settings
+        news = welcome.settings is not None and welcome.settings != self._settings
+        if welcome.witness is not None and welcome.witness != self._witness:
+            self._witness, news = welcome.witness, True
+        if welcome.settings is not None and news:
+            self._settings, self._admitted = welcome.settings, None
             self._spawn_check()
 
     def _accept(self, order: Order) -> None:
@@ -163,14 +190,15 @@ class Hospital:
 
     async def _answer(self, order: Order) -> None:
         try:
-            update = self._answer_given(order)
-            if update is None:
-                update = await self._compute(order)
-                # Before it is sent: a ticket that ran out, or a coordinator that restarted, costs no second training.
-                self._outbox.put(order.key, encode(update))
+            settings = await self._admit()
+            if order.settings != settings.digest:
+                self._join()
+                return
+            update = await (self._clear(order, settings) if settings.privacy is None else self._noised(order, settings))
             if update.vector is not None and not update.vector.inline:
                 await self._blobs.upload(update.vector, _ticket(order))
-        except (InvalidData, InvalidMessage) as error:
+        except TOLD as error:
+            self._admitted = None
             self._decline(str(error), order)
         except ConsiliaError as error:
             # Not refused: the next sign of life brings the order again.
@@ -183,38 +211,98 @@ class Hospital:
         else:
             self._send(update)
 
+    async def _admit(self) -> RunSettings:
+        """The run's settings, once the custodian has admitted the run with what is known of the ledger elsewhere."""
+        settings = self._settings
+        if settings is None:
+            raise InvalidMessage("an order came before the run's settings")
+        if self._admitted is not settings:
+            await asyncio.to_thread(self._custodian.admit, settings, self._witness)
+            if self._settings is settings:
+                self._admitted = settings
+        return settings
+
+    async def _clear(self, order: Order, settings: RunSettings) -> Update:
+        """The answer of a NON-PRIVATE run."""
+        update = self._answer_given(order)
+        if update is None:
+            update = await self._compute(order, settings)
+            # Before it is sent: a ticket that ran out, or a coordinator that restarted, costs no second training.
+            self._outbox.put(order.key, encode(update))
+        return update
+
+    async def _noised(self, order: Order, settings: RunSettings) -> Update:
+        """The answer of a private run, counted. What was counted for this order before is free."""
+        update = self._answer_given(order)
+        if update is None:
+            update = await self._compute_noised(order, settings)
+        elif update.vector is None or self._custodian.counted(order, update.vector.sha256):
+            return update
+        return await asyncio.to_thread(self._count, order, update)
+
+    def _count(self, order: Order, update: Update) -> Update:
+        counted: list[Update] = []
+
+        def keep(state: LedgerState | None) -> None:
+            counted.append(update.model_copy(update={"ledger": state}))
+            self._outbox.put(order.key, encode(counted[0]), durable=True)
+
+        if update.vector is None:
+            keep(self._custodian.state)
+        else:
+            self._custodian.release(order, update.vector.sha256, keep)
+        return counted[0]
+
+    async def _compute_noised(self, order: Order, settings: RunSettings) -> Update:
+        if self._custodian.releases(order):
+            try:
+                self._custodian.require_room(order)
+            except BudgetExceeded:
+                if order.task != "evaluate":
+                    raise
+                # The run ends without this hospital's scores: there is nothing that they could be paid with.
+                return Update(order=order.key)
+        return await self._compute(order, settings)
+
     def _answer_given(self, order: Order) -> Update | None:
-        """The answer that was given to this very order; None where there is none, or its vector's file is gone."""
+        """The answer that was given to this very order; None where there is none, or its vector is gone."""
         body = self._outbox.get(order.key)
-        update = decode(body) if body is not None else None
-        if not isinstance(update, Update):
+        try:
+            update = decode(body) if body is not None else None
+            if not isinstance(update, Update):
+                return None
+            if update.vector is not None and update.vector.inline:
+                unpack(update.vector)
+        except InvalidMessage:  # of another version, or damaged
             return None
         if update.vector is not None and not update.vector.inline and not self._blobs.kept(update.vector):
             return None
         return update
 
-    async def _compute(self, order: Order) -> Update:
-        settings = self._settings
-        if settings is None:
-            raise InvalidMessage("an order came before the run's settings")
-        parameters = await self._parameters(order)
-        answer = await asyncio.to_thread(self._engine.answer, order.task, settings, parameters)
-        return await self._packed(order, answer)
+    async def _compute(self, order: Order, settings: RunSettings) -> Update:
+        parameters = await self._fetched(order.parameters, order)
+        scored = await self._fetched(order.scored, order)
+        answer = await asyncio.to_thread(self._engine.answer, order.task, settings, parameters, scored)
+        return Update(
+            order=order.key,
+            rows=answer.rows,
+            metrics=answer.metrics,
+            vector=await self._packed(answer.vector, durable=settings.privacy is not None),
+        )
 
-    async def _packed(self, order: Order, answer: Answer) -> Update:
-        update = partial(Update, order=order.key, rows=answer.rows, metrics=answer.metrics)
-        if answer.vector is None:
-            return update()
-        if fits_inline(len(answer.vector)):
-            return update(vector=pack(answer.vector))
-        return update(vector=await self._blobs.keep(answer.vector))
-
-    async def _parameters(self, order: Order) -> FloatArray | None:
-        if order.parameters is None:
+    async def _packed(self, vector: FloatArray | None, *, durable: bool) -> VectorRef | None:
+        if vector is None:
             return None
-        if order.parameters.inline:
-            return unpack(order.parameters)
-        return await self._blobs.fetch(order.parameters, _ticket(order))
+        if fits_inline(len(vector)):
+            return pack(vector)
+        return await self._blobs.keep(vector, durable=durable)
+
+    async def _fetched(self, vector: VectorRef | None, order: Order) -> FloatArray | None:
+        if vector is None:
+            return None
+        if vector.inline:
+            return unpack(vector)
+        return await self._blobs.fetch(vector, _ticket(order))
 
     # Data.
 
@@ -224,13 +312,16 @@ class Hospital:
         task.add_done_callback(self._tasks.discard)
 
     async def _check_data(self) -> None:
-        """Read the data before the first order asks for them; refuse with the reason, or join again once mended."""
-        settings, problem = self._settings, self._problem
-        if settings is None:
-            return
+        """Be admitted, and read the data, before the first order asks for it.
+
+        Refuse with the reason, or join again once it is mended; also to tell of the ledger, once there is one.
+        """
+        problem = self._problem
         try:
+            settings = await self._admit()
             await asyncio.to_thread(self._engine.prepare, settings)
-        except InvalidData as error:
+        except TOLD as error:
+            self._admitted = None
             if self._problem != str(error):
                 logger.warning("%s", error)
             self._decline(str(error))
@@ -238,8 +329,10 @@ class Hospital:
             logger.exception("the data cannot be read")
             self._decline(INTERNAL)
         else:
-            if problem is not None and problem == self._problem:
+            mended = problem is not None and problem == self._problem
+            if mended:
                 self._problem = None
+            if mended or (self._custodian.state is not None and not self._ledger_told):
                 self._join()
 
     def _decline(self, reason: str, order: Order | None = None) -> None:
@@ -264,7 +357,9 @@ class Hospital:
                 self._spawn_check()
 
     def _join(self) -> None:
-        self._send(Join(instance=self._instance, engine=self._engine.name))
+        ledger = self._custodian.state
+        self._ledger_told = ledger is not None
+        self._send(Join(instance=self._instance, engine=self._engine.name, ledger=ledger))
 
     def _send(self, message: AnyMessage) -> None:
         self._post(encode(message))

@@ -70,6 +70,7 @@ class LedgerFile:
 
     def read(self, witness: Witness | None) -> None:
         """Read the file anew; it must hold ``witness``, and all that this process saw of it before."""
+        self._require_held()
         with told(self.path):
             lines = self._lines()
         ledger = self._ledger_of(lines, witness)
@@ -165,9 +166,12 @@ class LedgerFile:
         self._disk.sync(self._file)
         self._disk.sync_folder(self.path.parent)
 
-    def _require_in_step(self, entry: AnyEntry) -> None:
-        if self._file == _GONE:
+    def _require_held(self) -> None:
+        if self._lock == _GONE:
             raise Unwritable(f"{self.path} is not held by this process any more: nothing is sent")
+
+    def _require_in_step(self, entry: AnyEntry) -> None:
+        self._require_held()
         if self._behind is not None:
             raise Unwritable(f"{self.path} could not be written ({self._behind.strerror}): it is read again first")
         place = self.ledger.place

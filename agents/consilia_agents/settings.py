@@ -25,6 +25,10 @@ class Settings:
     """CONSILIA_COORDINATOR_URL: where large vectors go."""
     state: Path
     """CONSILIA_STATE: the folder of the outbox."""
+    ledger: Path | None
+    """CONSILIA_LEDGER: the folder of the cohort's ledger; without one, the hospital takes part in no private run."""
+    most_epsilon: float | None
+    """DP_EPSILON: the most that a run may ask for, and no NON-PRIVATE run at all; 0, or not set: no such cap."""
 
     @classmethod
     def of(cls, environment: Environment) -> "Settings":
@@ -35,6 +39,8 @@ class Settings:
             coordinator=settings.text(environment, "CONSILIA_COORDINATOR", "coordinator"),
             coordinator_url=settings.url(environment, "CONSILIA_COORDINATOR_URL"),
             state=settings.file(environment, "CONSILIA_STATE"),
+            ledger=settings.optional_file(environment, "CONSILIA_LEDGER"),
+            most_epsilon=settings.number(environment, "DP_EPSILON", 0.0) or None,
         )
 
 

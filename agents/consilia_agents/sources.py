@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Protocol, Self
 
 from consilia import dataset, spec
-from consilia.dataset import Rows
+from consilia.dataset import Rows, Table
 
 
 class DataSource(Protocol):
@@ -25,6 +25,13 @@ class DataSource(Protocol):
 
         Raises :class:`consilia.errors.InvalidData` for a missing column (named), NaN or infinity, a label other than
         0 or 1, and one class only.
+        """
+        ...
+
+    def read(self, features: Sequence[str], label: str) -> Rows:
+        """The same rows, whatever they hold, for a private run: there, a refusal would tell of a patient.
+
+        Raises :class:`consilia.errors.InvalidData` for a missing column (named).
         """
         ...
 
@@ -53,6 +60,16 @@ class BuiltinSource:
 
     def load(self, features: Sequence[str], label: str) -> Rows:
         """See :class:`DataSource`."""
+        return self._table().select(tuple(features), label, self._owner)
+
+    def read(self, features: Sequence[str], label: str) -> Rows:
+        """See :class:`DataSource`."""
+        return self._table().project(tuple(features), label, self._owner)
+
+    def _table(self) -> Table:
         train = dataset.split(dataset.load(self.dataset), self.seed).train
-        mine = dataset.shard(train, self.shard, self.of, self.alpha, self.seed)
-        return mine.select(tuple(features), label, f"hospital {self.hospital}")
+        return dataset.shard(train, self.shard, self.of, self.alpha, self.seed)
+
+    @property
+    def _owner(self) -> str:
+        return f"hospital {self.hospital}"

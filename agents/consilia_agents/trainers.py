@@ -71,7 +71,7 @@ class SklearnTrainer:
 
     def train(self, feature_map: FeatureMap, w0: FloatArray, work: Work) -> FloatArray:
         """See :class:`Trainer`."""
-        _require_length(feature_map, w0)
+        require_length(feature_map, w0)
         z = self._designed(feature_map).train
         w = FederatedLogisticRegression.of(work).warm_fit(z, self._sides.train.y, w0)
         if not all_finite(w):
@@ -82,7 +82,7 @@ class SklearnTrainer:
 
     def evaluate(self, feature_map: FeatureMap, w: FloatArray) -> Metrics:
         """See :class:`Trainer`."""
-        _require_length(feature_map, w)
+        require_length(feature_map, w)
         return score(self._sides.holdout.y, predict_proba(self._designed(feature_map).holdout, w))
 
     def _designed(self, feature_map: FeatureMap) -> _Design:
@@ -94,7 +94,8 @@ class SklearnTrainer:
         return self._sides.train, self._sides.holdout
 
 
-def _require_length(feature_map: FeatureMap, w: FloatArray) -> None:
+def require_length(feature_map: FeatureMap, w: FloatArray) -> None:
+    """Refuse parameters that are not (d + 1), with :class:`InvalidMessage`."""
     if w.shape != (feature_map.size,):
         raise InvalidMessage(
             f"the parameters have {counted(np.size(w), 'value')}: the feature map needs {feature_map.size}"

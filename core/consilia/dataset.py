@@ -62,6 +62,16 @@ class Table:
 
         Raises :class:`InvalidData` for a missing column, NaN or infinity, a label other than 0 or 1, or one class only.
         """
+        rows = self.project(features, label, owner)
+        try:
+            require_finite(rows.x, features)
+        except InvalidData as error:
+            raise InvalidData(f"{owner}: {error}") from error
+        _require_two_classes(rows.y, label, owner)
+        return rows
+
+    def project(self, features: tuple[str, ...] | list[str], label: str, owner: str) -> Rows:
+        """The same whatever the values are: only a missing column is refused, of which no patient knows."""
         for name in (*features, label):
             if name not in self.columns:
                 raise InvalidData(
@@ -70,13 +80,7 @@ class Table:
                 )
         at = {name: i for i, name in enumerate(self.columns)}
         x = np.ascontiguousarray(self.values[:, [at[name] for name in features]])
-        y = self.values[:, at[label]].copy()
-        try:
-            require_finite(x, features)
-        except InvalidData as error:
-            raise InvalidData(f"{owner}: {error}") from error
-        _require_two_classes(y, label, owner)
-        return Rows(self.ids, x, y)
+        return Rows(self.ids, x, self.values[:, at[label]].copy())
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from builders import cohort
 from consilia.errors import InvalidData
 from consilia.protocol import (
     LONGEST_REASON,
@@ -23,6 +24,7 @@ from consilia.protocol import (
 )
 from consilia.vectors import FloatArray
 from consilia_agents.blob_client import BlobClient
+from consilia_agents.custodian import Custodian
 from consilia_agents.engine import Answer
 from consilia_agents.hospital import Hospital
 from consilia_agents.outbox import Outbox
@@ -47,7 +49,9 @@ class AddsOne:
     def prepare(self, settings: RunSettings) -> None:
         """There is nothing to read."""
 
-    def answer(self, task: Task, settings: RunSettings, parameters: FloatArray | None) -> Answer:
+    def answer(
+        self, task: Task, settings: RunSettings, parameters: FloatArray | None, scored: FloatArray | None
+    ) -> Answer:
         self.asked += 1
         if self.problem is not None:
             raise InvalidData(self.problem)
@@ -86,7 +90,12 @@ class Scene:
         self._listener = Listening()
         blobs = BlobClient(served.url, served.tls, folder / "blobs", first_pause=1e-4)
         hospital = Hospital(
-            network.bus("north"), "coordinator@localhost", self.engine, Outbox(folder / "answers"), blobs
+            network.bus("north"),
+            "coordinator@localhost",
+            self.engine,
+            Outbox(folder / "answers"),
+            blobs,
+            Custodian(cohort(), folder / "ledger"),
         )
         self.tasks = [asyncio.ensure_future(self._bus.run(self._listener)), asyncio.ensure_future(hospital.run())]
 

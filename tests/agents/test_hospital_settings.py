@@ -60,6 +60,17 @@ def test_a_cohort_file_that_is_not_there_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("name", "value"), [("DP_EPSILON", "-0.5"), ("USE_SPARK", "yes"), ("DP_CLIP_NORM", "0")])
-def test_what_this_version_cannot_do_is_refused(tmp_path: Path, name: str, value: str) -> None:
+def test_what_cannot_be_is_refused(tmp_path: Path, name: str, value: str) -> None:
     with pytest.raises(InvalidSetting, match=name):
         Settings.of(environment(tmp_path) | {name: value})
+
+
+@pytest.mark.parametrize(("value", "cap"), [("0.5", 0.5), ("0", None), ("", None), (None, None)])
+def test_a_hospitals_own_cap_is_read_and_0_is_none(tmp_path: Path, value: str | None, cap: float | None) -> None:
+    more = {} if value is None else {"DP_EPSILON": value}
+    assert Settings.of(environment(tmp_path) | more).most_epsilon == cap
+
+
+def test_the_ledger_is_in_a_folder_of_its_own(tmp_path: Path) -> None:
+    assert Settings.of(environment(tmp_path)).ledger is None
+    assert Settings.of(environment(tmp_path) | {"CONSILIA_LEDGER": "/ledger"}).ledger == Path("/ledger")

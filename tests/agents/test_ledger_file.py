@@ -398,3 +398,5 @@ def test_after_it_was_let_go_nothing_is_written(folder: Path) -> None:
     file.close()
     with pytest.raises(Unwritable, match="not held by this process any more"):
         file.append(entry)
+    with pytest.raises(Unwritable, match="not held by this process any more"):
+        file.read(None)

@@ -164,11 +164,13 @@ class Failing:
             raise self.preparing
         self.engine.prepare(settings)
 
-    def answer(self, task: Task, settings: RunSettings, parameters: FloatArray | None) -> Answer:
+    def answer(
+        self, task: Task, settings: RunSettings, parameters: FloatArray | None, scored: FloatArray | None
+    ) -> Answer:
         self.prepare(settings)
         if self.answering is not None:
             raise self.answering
-        return self.engine.answer(task, settings, parameters)
+        return self.engine.answer(task, settings, parameters, scored)
 
 
 async def test_refused_data_block_a_run_that_needs_everybody_and_say_why(world: World) -> None:

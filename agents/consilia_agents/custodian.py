@@ -1,0 +1,193 @@
+"""Who guards a cohort's patients: admits runs, counts releases before they leave, and tells what is left.
+
+The hospital's side of the ledger (:mod:`consilia.privacy.ledger` has its rules). A run is admitted by what this
+hospital grants, whatever the federation asks: no budget, no private run; NON-PRIVATE only where the Cohort allows it.
+The ledger is held from the first private run on, for as long as the process lives.
+"""
+
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+from consilia.errors import BudgetExceeded, InvalidMessage, InvalidPrivacy, InvalidSetting
+from consilia.privacy import ledger as rules
+from consilia.privacy.entries import BEFORE_THE_FIRST, Released, Terms
+from consilia.privacy.ledger import Budget, Ledger, RunKey, Witness
+from consilia.privacy.noise_plan import Kind, NoisePlan
+from consilia.protocol import Order, PrivacyTerms, RunSettings
+from consilia.spec import Cohort
+from consilia.status import LedgerState, LedgerWitness
+from consilia.wording import NON_PRIVATE
+from consilia_agents.disk import Disk
+from consilia_agents.holdout import division
+from consilia_agents.ledger_file import LedgerFile, nonce, now
+from consilia_agents.ledger_state import state_of
+
+KINDS: tuple[Kind, ...] = ("centre", "train", "evaluate")
+
+
+class Custodian:
+    """The guard of one cohort. Blocking, and safe to call from several threads.
+
+    ``folder`` is the ledger's, ``most_epsilon`` (> 0) what this process lets a run ask for, where it has a cap.
+    """
+
+    def __init__(
+        self,
+        cohort: Cohort,
+        folder: Path | None,
+        most_epsilon: float | None = None,
+        disk: Disk | None = None,
+        clock: Callable[[], str] = now,
+        draw: Callable[[], str] = nonce,
+    ) -> None:
+        self._name = cohort.metadata.name
+        self._hospital = cohort.spec.hospital
+        self._spec = cohort.spec
+        self._division = division(self._hospital, self._name, cohort.spec.holdout.fraction)
+        self._folder = folder
+        self._most_epsilon = most_epsilon
+        self._disk = disk
+        self._clock = clock
+        self._draw = draw
+        self._file: LedgerFile | None = None
+        self._run: RunKey | None = None
+        self._state: LedgerState | None = None
+        self._mutex = threading.Lock()
+
+    @property
+    def state(self) -> LedgerState | None:
+        """The ledger as it is now; None before the first private run."""
+        return self._state
+
+    def admit(self, settings: RunSettings, witness: LedgerWitness | None) -> None:
+        """Admit a run, or refuse it with a sentence; nothing is computed for one that was not admitted.
+
+        Reads the ledger anew, which must hold ``witness``. Raises :class:`BudgetExceeded`, :class:`InvalidPrivacy` and
+        what :class:`LedgerFile` raises.
+        """
+        with self._mutex:
+            terms = settings.privacy
+            if terms is None:
+                self._require_non_private()
+                return
+            self._run = None
+            budget = self._budget()
+            plan = terms.plan(noised_holdout=self._noised)
+            self._require_within_caps(terms, plan, budget)
+            file = self._hold(None if witness is None else Witness(witness.sequence, witness.head))
+            opened = file.ledger.open_run(
+                terms.uid, terms.name, terms.run, Terms.of(plan, self._division), budget, self._clock()
+            )
+            if opened is not None:
+                file.append(opened)
+            self._run = (terms.uid, terms.run)
+            self._tell(file.ledger, budget)
+
+    def counted(self, order: Order, message: str) -> bool:
+        """Whether bytes of this SHA-256 are in the ledger as the last answer to this very order: they are free."""
+        with self._mutex:
+            release = self._held().ledger.release_of(order.key)
+            return release is not None and release.message == message
+
+    def releases(self, order: Order) -> bool:
+        """Whether the answer to this order is a release: all are, but for the scores of a holdout that is exact."""
+        return order.task != "evaluate" or self._noised
+
+    def require_room(self, order: Order) -> None:
+        """Refuse, before anything is computed, an order for whose answer there is no room.
+
+        Raises :class:`BudgetExceeded`, or :class:`InvalidMessage` for an order of another run than was admitted.
+        """
+        with self._mutex:
+            self._entry(self._held().ledger, order, BEFORE_THE_FIRST)
+
+    def release(self, order: Order, message: str, keep: Callable[[LedgerState], None]) -> None:
+        """Count bytes of this SHA-256, which are about to leave for good as the answer to ``order``.
+
+        ``keep`` puts them on the disk together with the ledger as it will be; then the entry is written, synced. Only
+        when this has returned may they be sent.
+        """
+        with self._mutex:
+            file = self._held()
+            entry = self._entry(file.ledger, order, message)
+            state = state_of(file.ledger, self._budget(), self._run, self._division, exact=not self._noised, then=entry)
+            keep(state)
+            file.append(entry)
+            self._state = state
+
+    def close(self) -> None:
+        """Let go of the ledger, for good."""
+        with self._mutex:
+            if self._file is not None:
+                self._file.close()
+
+    @property
+    def _noised(self) -> bool:
+        return self._spec.holdout.metrics == "noised"
+
+    def _budget(self) -> Budget:
+        budget = self._spec.budget
+        if budget is None:
+            raise BudgetExceeded(
+                f"cohort {self._name} of hospital {self._hospital} has no budget, and so takes part in no private run: "
+                "have the hospital set spec.budget (epsilon and delta, for the patients' whole life)"
+            )
+        return Budget(budget.epsilon, budget.delta)
+
+    def _require_non_private(self) -> None:
+        who = f"cohort {self._name} of hospital {self._hospital} takes part in no {NON_PRIVATE} run"
+        if not self._spec.allow_non_private:
+            raise InvalidPrivacy(
+                f"{who}: ask for privacy.epsilon above 0, or have the hospital set allowNonPrivate: true"
+            )
+        if self._most_epsilon is not None:
+            raise InvalidPrivacy(
+                f"{who}, as its DP_EPSILON is {self._most_epsilon:g}: ask for privacy.epsilon above 0 and at most that"
+            )
+
+    def _require_within_caps(self, terms: PrivacyTerms, plan: NoisePlan, budget: Budget) -> None:
+        """Compared at the budget's delta, whatever delta the run asks with."""
+        per_run = self._spec.budget.per_run if self._spec.budget is not None else None
+        for cap, name in ((per_run, "budget.perRun"), (self._most_epsilon, "DP_EPSILON")):
+            if cap is None or all(loss.within(cap, budget.delta) for loss in (plan.training_loss, plan.holdout_loss)):
+                continue
+            raise BudgetExceeded(
+                f"run {terms.run} of federation {terms.name} asks for epsilon {terms.epsilon:g} (delta "
+                f"{terms.delta:g}), and hospital {self._hospital} lets a run of cohort {self._name} have at most "
+                f"{cap:g} at delta {budget.delta:g} ({name}): ask for less"
+            )
+
+    def _hold(self, witness: Witness | None) -> LedgerFile:
+        if self._folder is None:
+            raise InvalidSetting(
+                f"hospital {self._hospital} has no ledger, as its CONSILIA_LEDGER is not set: it takes part in no "
+                "private run before it names a folder"
+            )
+        if self._file is None:
+            cohort = f"{self._hospital}/{self._name}"
+            self._file = LedgerFile(self._folder, cohort, witness, self._disk, self._clock, self._draw)
+        else:
+            self._file.read(witness)
+        return self._file
+
+    def _held(self) -> LedgerFile:
+        if self._file is None:
+            raise InvalidMessage("an order of a private run came before the run was admitted")
+        return self._file
+
+    def _entry(self, ledger: Ledger, order: Order, message: str) -> Released:
+        if self._run != (order.federation, order.run):
+            raise InvalidMessage(
+                f"an order of run {order.run} of federation {order.federation} came with the settings of another run"
+            )
+        kind = next((kind for kind in KINDS if kind == order.task), None)
+        if kind is None:
+            raise InvalidMessage(f"an order asks for {order.task}, which is not in the plan of this private run")
+        answer = rules.Answer(
+            order.federation, order.run, order.round, order.attempt, order.participants, order.key, message
+        )
+        return ledger.release(kind, answer, self._budget(), self._clock())
+
+    def _tell(self, ledger: Ledger, budget: Budget) -> None:
+        self._state = state_of(ledger, budget, self._run, self._division, exact=not self._noised)
