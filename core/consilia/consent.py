@@ -5,45 +5,52 @@ run fits into what is left of the budget is the ledger's to say (:mod:`consilia.
 """
 
 from consilia.errors import BudgetExceeded, InvalidPrivacy
-from consilia.spec import Cohort
+from consilia.protocol import PrivacyTerms
+from consilia.spec import Budget, Cohort
 from consilia.wording import NON_PRIVATE
 
 
-def require_consent(cohort: Cohort, epsilon: float, cap: float = 0.0) -> None:
-    """Refuse a run that asks for ``epsilon`` (0: NON-PRIVATE) and that the cohort's hospital has not agreed to.
+def require_consent(cohort: Cohort, terms: PrivacyTerms | None, cap: float = 0.0) -> None:
+    """Refuse a run on these terms (None: NON-PRIVATE) that the cohort's hospital has not agreed to.
 
     ``cap``: ``DP_EPSILON`` of the hospital, 0 where it gives none. Raises :class:`BudgetExceeded` where there is no
     budget or the run asks for more than one run may, and :class:`InvalidPrivacy` where it must be private.
     """
-    budget, who = cohort.spec.budget, f"cohort {cohort.metadata.name} of hospital {cohort.spec.hospital}"
-    if epsilon == 0:
-        _require_non_private(cohort, who, cap)
+    if terms is None:
+        _require_non_private(cohort, cap)
         return
-    asks = f"this run asks for epsilon {epsilon:g}"
+    budget = cohort.spec.budget
     if budget is None:
         raise BudgetExceeded(
-            f"{who} has no budget, and {asks}: have the hospital give its Cohort a spec.budget, or leave it out"
+            f"{_told(cohort)} has no budget, and so takes part in no private run: have the hospital give its Cohort a "
+            "spec.budget (epsilon and delta, for the patients' whole life), or leave it out"
         )
-    if budget.per_run is not None and epsilon > budget.per_run:
-        raise BudgetExceeded(
-            f"{who} lets one run ask for epsilon {budget.per_run:g} at most (budget.perRun), and {asks}: lower "
-            f"spec.privacy.epsilon to {budget.per_run:g}"
-        )
-    if 0 < cap < epsilon:
-        raise BudgetExceeded(
-            f"{who} lets one run ask for epsilon {cap:g} at most (DP_EPSILON), and {asks}: lower spec.privacy.epsilon "
-            f"to {cap:g}"
-        )
-
-
-def _require_non_private(cohort: Cohort, who: str, cap: float) -> None:
-    if not cohort.spec.allow_non_private:
-        raise InvalidPrivacy(
-            f"{who} is in no {NON_PRIVATE} run, which privacy.epsilon 0 asks for: set it above 0, or have the hospital "
-            "set allowNonPrivate: true"
-        )
+    if budget.per_run is not None:
+        _require_below(budget.per_run, "budget.perRun", cohort, terms, budget)
     if cap > 0:
-        raise InvalidPrivacy(
-            f"{who} is in no {NON_PRIVATE} run, which privacy.epsilon 0 asks for, as DP_EPSILON is {cap:g}: set "
-            "spec.privacy.epsilon above 0, or unset DP_EPSILON"
-        )
+        _require_below(cap, "DP_EPSILON", cohort, terms, budget)
+
+
+def _require_below(most: float, name: str, cohort: Cohort, terms: PrivacyTerms, budget: Budget) -> None:
+    """Compared at the budget's delta, whatever delta the run asks with."""
+    plan = terms.plan(noised_holdout=cohort.spec.holdout.metrics == "noised")
+    if all(loss.within(most, budget.delta) for loss in (plan.training_loss, plan.holdout_loss)):
+        return
+    to = f"to {most:g}" if terms.delta == budget.delta else "further"
+    raise BudgetExceeded(
+        f"{_told(cohort)} lets one run ask for epsilon {most:g} at most, at delta {budget.delta:g} ({name}), and run "
+        f"{terms.run} of federation {terms.name} asks for epsilon {terms.epsilon:g} at delta {terms.delta:g}: lower "
+        f"privacy.epsilon {to}"
+    )
+
+
+def _require_non_private(cohort: Cohort, cap: float) -> None:
+    who = f"{_told(cohort)} takes part in no {NON_PRIVATE} run, which privacy.epsilon 0 asks for"
+    if not cohort.spec.allow_non_private:
+        raise InvalidPrivacy(f"{who}: set it above 0, or have the hospital set allowNonPrivate: true")
+    if cap > 0:
+        raise InvalidPrivacy(f"{who}, as its DP_EPSILON is {cap:g}: set it above 0, or have DP_EPSILON unset")
+
+
+def _told(cohort: Cohort) -> str:
+    return f"cohort {cohort.metadata.name} of hospital {cohort.spec.hospital}"

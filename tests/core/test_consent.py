@@ -4,7 +4,11 @@ import pytest
 
 from consilia.consent import require_consent
 from consilia.errors import BudgetExceeded, InvalidPrivacy, Refusal
+from consilia.protocol import PrivacyTerms
 from consilia.spec import Cohort
+
+BUDGET = {"epsilon": 4.0, "delta": 1e-5}
+WHO = "cohort north-2024 of hospital north"
 
 
 def cohort(**spec: object) -> Cohort:
@@ -20,75 +24,99 @@ def cohort(**spec: object) -> Cohort:
     )
 
 
-BUDGET = {"epsilon": 4.0, "delta": 1e-5}
+def terms(epsilon: float = 1.0, delta: float = 1e-5) -> PrivacyTerms:
+    """Of the first run of a federation."""
+    return PrivacyTerms(
+        uid="u",
+        name="consortium/trial",
+        run=1,
+        epsilon=epsilon,
+        delta=delta,
+        clip_norm=1.0,
+        mechanism="Gaussian",
+        rounds=20,
+        reserve=2,
+        hospitals=2,
+        nominal_rows=455,
+    )
 
 
 @pytest.mark.parametrize(
-    ("spec", "epsilon", "cap"),
+    ("spec", "asked", "cap"),
     [
-        pytest.param({"budget": BUDGET}, 1.0, 0.0, id="a budget"),
-        pytest.param({"budget": {**BUDGET, "perRun": 1.0}}, 1.0, 0.0, id="as much as one run may"),
-        pytest.param({"budget": BUDGET}, 1.0, 1.0, id="as much as the cap"),
-        pytest.param({"allowNonPrivate": True}, 0.0, 0.0, id="NON-PRIVATE and allowed"),
+        pytest.param({"budget": BUDGET}, terms(), 0.0, id="a budget"),
+        pytest.param({"budget": {**BUDGET, "perRun": 1.0}}, terms(), 0.0, id="as much as one run may"),
+        pytest.param({"budget": BUDGET}, terms(), 1.0, id="as much as the cap"),
+        pytest.param({"budget": BUDGET}, terms(1.2, 1e-7), 1.0, id="no more than the cap at the budget's delta"),
+        pytest.param({"allowNonPrivate": True}, None, 0.0, id="NON-PRIVATE and allowed"),
     ],
 )
-def test_a_hospital_agrees(spec: dict[str, object], epsilon: float, cap: float) -> None:
-    require_consent(cohort(**spec), epsilon, cap)
+def test_a_hospital_agrees(spec: dict[str, object], asked: PrivacyTerms | None, cap: float) -> None:
+    require_consent(cohort(**spec), asked, cap)
 
 
 @pytest.mark.parametrize(
-    ("spec", "epsilon", "cap", "kind", "sentence"),
+    ("spec", "asked", "cap", "kind", "sentence"),
     [
         pytest.param(
             {"allowNonPrivate": True},
-            1.0,
+            terms(),
             0.0,
             BudgetExceeded,
-            "cohort north-2024 of hospital north has no budget, and this run asks for epsilon 1: have the hospital "
-            "give its Cohort a spec.budget, or leave it out",
+            f"{WHO} has no budget, and so takes part in no private run: have the hospital give its Cohort a "
+            "spec.budget (epsilon and delta, for the patients' whole life), or leave it out",
             id="no budget",
         ),
         pytest.param(
             {"budget": {**BUDGET, "perRun": 0.5}},
-            1.0,
+            terms(),
             2.0,
             BudgetExceeded,
-            "cohort north-2024 of hospital north lets one run ask for epsilon 0.5 at most (budget.perRun), and this "
-            "run asks for epsilon 1: lower spec.privacy.epsilon to 0.5",
+            f"{WHO} lets one run ask for epsilon 0.5 at most, at delta 1e-05 (budget.perRun), and run 1 of federation "
+            "consortium/trial asks for epsilon 1 at delta 1e-05: lower privacy.epsilon to 0.5",
             id="more than one run may",
         ),
         pytest.param(
             {"budget": BUDGET},
-            1.0,
+            terms(),
             0.75,
             BudgetExceeded,
-            "cohort north-2024 of hospital north lets one run ask for epsilon 0.75 at most (DP_EPSILON), and this run "
-            "asks for epsilon 1: lower spec.privacy.epsilon to 0.75",
+            f"{WHO} lets one run ask for epsilon 0.75 at most, at delta 1e-05 (DP_EPSILON), and run 1 of federation "
+            "consortium/trial asks for epsilon 1 at delta 1e-05: lower privacy.epsilon to 0.75",
             id="more than the cap",
         ),
         pytest.param(
             {"budget": BUDGET},
-            0.0,
+            terms(1.0, 1e-3),
+            1.0,
+            BudgetExceeded,
+            f"{WHO} lets one run ask for epsilon 1 at most, at delta 1e-05 (DP_EPSILON), and run 1 of federation "
+            "consortium/trial asks for epsilon 1 at delta 0.001: lower privacy.epsilon further",
+            id="more than the cap at the budget's delta",
+        ),
+        pytest.param(
+            {"budget": BUDGET},
+            None,
             0.0,
             InvalidPrivacy,
-            "cohort north-2024 of hospital north is in no NON-PRIVATE run, which privacy.epsilon 0 asks for: set it "
-            "above 0, or have the hospital set allowNonPrivate: true",
+            f"{WHO} takes part in no NON-PRIVATE run, which privacy.epsilon 0 asks for: set it above 0, or have the "
+            "hospital set allowNonPrivate: true",
             id="NON-PRIVATE and not allowed",
         ),
         pytest.param(
             {"allowNonPrivate": True},
-            0.0,
+            None,
             1.0,
             InvalidPrivacy,
-            "cohort north-2024 of hospital north is in no NON-PRIVATE run, which privacy.epsilon 0 asks for, as "
-            "DP_EPSILON is 1: set spec.privacy.epsilon above 0, or unset DP_EPSILON",
+            f"{WHO} takes part in no NON-PRIVATE run, which privacy.epsilon 0 asks for, as its DP_EPSILON is 1: set it "
+            "above 0, or have DP_EPSILON unset",
             id="NON-PRIVATE and a cap",
         ),
     ],
 )
 def test_a_hospital_does_not_agree(
-    spec: dict[str, object], epsilon: float, cap: float, kind: type[Refusal], sentence: str
+    spec: dict[str, object], asked: PrivacyTerms | None, cap: float, kind: type[Refusal], sentence: str
 ) -> None:
     with pytest.raises(kind) as caught:
-        require_consent(cohort(**spec), epsilon, cap)
+        require_consent(cohort(**spec), asked, cap)
     assert str(caught.value) == sentence

@@ -87,6 +87,11 @@ class PlannedReleases(Document):
         return Planned(self.kind, self.times, self.sensitivity, Noise(self.mechanism, self.scale))
 
 
+def division(hospital: str, cohort: str, fraction: float) -> str:
+    """Who is held out, in words: two runs with the same ones have the same patients on either side."""
+    return f"{hospital}/{cohort} {fraction!r}"
+
+
 class Terms(Document):
     """What a run may do: its promise, its plan, and how the cohort is divided meanwhile.
 
