@@ -7,7 +7,7 @@ from ipaddress import ip_address
 
 from consilia import settings
 from consilia.errors import InvalidSetting
-from consilia.spec import FederationSpec
+from consilia.spec import Federation, FederationSpec
 from consilia.wording import counted
 
 # Names that a plan gives to each process; the command's own values of them are not passed on by accident.
@@ -17,9 +17,15 @@ PLANNED_PREFIX = "CONSILIA_"
 
 @dataclass(frozen=True)
 class Surroundings:
-    """``defaults`` for the plan, by environment name; ``domain``, the broker's host name; ``rest``, passed on."""
+    """``defaults`` for the plan, by environment name; ``domain``, the broker's host name; ``rest``, passed on.
+
+    ``cap``: the most that a run may ask of any hospital here, 0 where nothing is said; ``clip_norm``: where the file
+    gives none.
+    """
 
     domain: str = "localhost"
+    cap: float = 0.0
+    clip_norm: float | None = None
     defaults: Mapping[str, str] = field(default_factory=dict)
     rest: Mapping[str, str] = field(default_factory=dict)
 
@@ -27,7 +33,7 @@ class Surroundings:
 def read(environment: Mapping[str, str], spec: FederationSpec) -> Surroundings:
     """Read ``environment``; raise :class:`InvalidSetting` for the first value that cannot be."""
     settings.require_supported(environment)
-    defaults = {name: environment[name] for name in ("MIN_AGENTS", "DP_CLIP_NORM") if environment.get(name)}
+    defaults = {name: environment[name] for name in ("MIN_AGENTS", "DP_EPSILON") if environment.get(name)}
     quorum, hospitals = settings.min_agents(environment), len(spec.hospitals)
     if spec.quorum is None and quorum is not None and quorum > hospitals:
         raise InvalidSetting(
@@ -38,7 +44,22 @@ def read(environment: Mapping[str, str], spec: FederationSpec) -> Surroundings:
         for name, value in environment.items()
         if name not in PLANNED and not name.startswith(PLANNED_PREFIX)
     }
-    return Surroundings(_domain(environment.get("XMPP_SERVER") or "localhost"), defaults, rest)
+    return Surroundings(
+        _domain(environment.get("XMPP_SERVER") or "localhost"),
+        settings.epsilon_cap(environment),
+        settings.clip_norm(environment),
+        defaults,
+        rest,
+    )
+
+
+def completed(federation: Federation, surroundings: Surroundings) -> Federation:
+    """``federation`` with the clip norm of the environment, where it gives none itself."""
+    spec = federation.spec
+    if surroundings.clip_norm is None or "clip_norm" in spec.privacy.model_fields_set:
+        return federation
+    privacy = spec.privacy.model_copy(update={"clip_norm": surroundings.clip_norm})
+    return federation.model_copy(update={"spec": spec.model_copy(update={"privacy": privacy})})
 
 
 def _domain(name: str) -> str:

@@ -9,6 +9,7 @@
       secrets/           keys, certificates, tokens and passwords, made anew at each start
       config/<component>/   files that components read
       volumes/<component>/<volume>/   the coordinator's journal, hospitals' outboxes, MLflow's database ...
+      ledgers/<namespace>/<cohort>/   what the cohort's patients have spent, whichever hospital and run it was in
       logs/<component>.log
 
 Everything is readable by its owner alone.
@@ -53,6 +54,10 @@ class StateFolder:
     def volume(self, component: str, volume: str) -> Path:
         """A folder that a component writes."""
         return _made(self.root / "volumes" / component / volume)
+
+    def ledger(self, namespace: str, cohort: str) -> Path:
+        """The folder of a cohort's ledger; not made here: whoever only reads leaves nothing."""
+        return self.root / "ledgers" / namespace / cohort
 
     def log(self, component: str) -> Path:
         """Where a component's output goes."""

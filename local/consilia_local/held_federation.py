@@ -16,7 +16,7 @@ from consilia.edits import COMMANDED, EDITABLE, next_run
 from consilia.errors import DamagedState, Refusal
 from consilia.manifest import explain
 from consilia.spec import Federation, FederationSpec
-from consilia.status import Endpoints, FederationStatus, HospitalStatus
+from consilia.status import Endpoints, FederationStatus, HospitalStatus, PrivacyStatus
 from consilia_local.folder import StateFolder, write_private
 
 
@@ -47,7 +47,7 @@ class HeldFederation:
         self.version = 1
         self.changed = asyncio.Condition()
         self._written = written
-        self._folder = folder
+        self.folder = folder
         self._persisted: tuple[object, ...] = ()
 
     @property
@@ -103,7 +103,7 @@ class HeldFederation:
             "written": self._written.spec.to_json(),
             "federation": self.document(),
         }
-        write_private(self._folder.federation, json.dumps(saved, indent=1).encode())
+        write_private(self.folder.federation, json.dumps(saved, indent=1).encode())
 
     async def nudge(self) -> None:
         """Wake whoever waits for a change, without one."""
@@ -141,6 +141,8 @@ def starting(spec: FederationSpec, run: int) -> FederationStatus:
         run=run,
         rounds=spec.rounds,
         quorum=spec.effective_quorum(),
+        private=spec.privacy.private,
+        privacy=PrivacyStatus(epsilon=spec.privacy.epsilon, delta=spec.privacy.delta) if spec.privacy.private else None,
         hospitals=[HospitalStatus(name=name) for name in spec.hospital_names],
     )
 

@@ -5,10 +5,11 @@ Pure but for asking the state folder for paths.
 
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from consilia.plan import (
     BROKER,
+    LEDGER,
     Component,
     ConfigFile,
     HostOf,
@@ -41,7 +42,7 @@ class Site:
 
     ``uid``, the federation's, which a file does not have; ``ports`` by (component, port name); ``domain``, the
     broker's host name; ``api_url``, the object API's address; ``environment``, what every process inherits;
-    ``broker``, which one: ``embedded`` or ``prosody``.
+    ``broker``, which one: ``embedded`` or ``prosody``; ``cohorts``, (namespace, name) by hospital: a ledger is theirs.
     """
 
     folder: StateFolder
@@ -51,6 +52,7 @@ class Site:
     api_url: str
     environment: Mapping[str, str]
     broker: str = "embedded"
+    cohorts: Mapping[str, tuple[str, str]] = field(default_factory=dict)
 
     def url(self, component: str, port: str, scheme: str) -> str:
         """The address of a component's port."""
@@ -108,6 +110,8 @@ def _value(setting: Setting, component: Component, site: Site) -> str:  # noqa: 
             return str(site.folder.secret(secret, key))
         case ConfigFile(name):
             return str(site.folder.config(component.name, name))
+        case VolumeFolder(volume) if volume == LEDGER and component.hospital is not None:
+            return str(site.folder.ledger(*site.cohorts[component.hospital]))
         case VolumeFolder(volume):
             return str(site.folder.volume(component.name, volume))
         case HostOf(name):

@@ -14,11 +14,13 @@ from rich.console import Console
 
 from consilia.manifest import only_federation
 from consilia.plan import COORDINATOR, DASHBOARD, MLFLOW, Plan, plan
-from consilia.spec import Federation
+from consilia.spec import Cohort, Federation
 from consilia_local import environment
+from consilia_local.admission import require_admitted, require_consents
 from consilia_local.display import Display, Lines, Terminal
 from consilia_local.environment import Surroundings
 from consilia_local.folder import DEFAULT_PARENT, StateFolder, locked
+from consilia_local.held_federation import HeldFederation, hold
 from consilia_local.launcher import OpenedNursery
 from consilia_local.manifest_file import read_manifest
 from consilia_local.ports import WantedPort, choose
@@ -46,6 +48,7 @@ class Prepared:
     """All that was checked before anything starts."""
 
     federation: Federation
+    cohorts: Mapping[str, Cohort]
     plan: Plan
     ports: Mapping[tuple[str, str], int]
     surroundings: Surroundings
@@ -56,14 +59,17 @@ def prepare(options: RunOptions, environ: Mapping[str, str]) -> Prepared:
     manifest = read_manifest(options.file)
     federation = only_federation(manifest, str(options.file))
     surroundings = environment.read(environ, federation.spec)
+    federation = environment.completed(federation, surroundings)
+    cohorts = manifest.cohorts_of(federation)
+    require_consents(federation, cohorts, surroundings.cap)
     planned = plan(
         federation,
-        manifest.cohorts_of(federation),
+        cohorts,
         mlflow=options.mlflow,
         dashboard=options.dashboard,
         defaults=surroundings.defaults,
     )
-    return Prepared(federation, planned, _ports(planned, options), surroundings)
+    return Prepared(federation, cohorts, planned, _ports(planned, options), surroundings)
 
 
 def run(options: RunOptions, nursery: OpenedNursery, began: float) -> int:
@@ -77,10 +83,13 @@ def run(options: RunOptions, nursery: OpenedNursery, began: float) -> int:
 async def _run(
     options: RunOptions, prepared: Prepared, folder: StateFolder, nursery: OpenedNursery, began: float
 ) -> int:
+    held = hold(prepared.federation, folder)
+    require_admitted(held, prepared.federation, prepared.cohorts, _quorum(held, prepared.surroundings))
     display, stays = _display(options)
     async with AsyncExitStack() as stack:
         session = Session(
             federation=prepared.federation,
+            held=held,
             plan=prepared.plan,
             ports=prepared.ports,
             surroundings=prepared.surroundings,
@@ -93,6 +102,11 @@ async def _run(
         stack.enter_context(_signals(session))
         await session.open(stack, nursery)
         return await session.wait()
+
+
+def _quorum(held: HeldFederation, surroundings: Surroundings) -> int:
+    default = surroundings.defaults.get("MIN_AGENTS")
+    return held.spec.effective_quorum(int(default) if default else None)
 
 
 def _display(options: RunOptions) -> tuple[Display, bool]:

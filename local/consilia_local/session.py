@@ -23,7 +23,7 @@ from consilia_local.credentials import Credentials, make_credentials, renew_trac
 from consilia_local.display import Display
 from consilia_local.environment import Surroundings
 from consilia_local.folder import StateFolder, write_private
-from consilia_local.held_federation import HeldFederation, hold
+from consilia_local.held_federation import HeldFederation
 from consilia_local.launcher import Launcher, OpenedNursery
 from consilia_local.object_api import object_api
 from consilia_local.operation import Operation, Record
@@ -44,6 +44,7 @@ class Session:
     """See the module. ``stays``: it goes on after the run is complete, until a signal. ``began``: monotonic seconds."""
 
     federation: Federation
+    held: HeldFederation
     plan: Plan
     ports: Mapping[tuple[str, str], int]
     surroundings: Surroundings
@@ -53,7 +54,6 @@ class Session:
     began: float
     stays: bool
     _ended: asyncio.Future[int] = field(init=False)
-    _held: HeldFederation = field(init=False)
     _supervisor: Supervisor | None = field(init=False, default=None)
     _first_run: int = field(init=False, default=0)
 
@@ -64,8 +64,7 @@ class Session:
         """Start everything; ``stack`` ends it, in the opposite order."""
         launcher = Launcher(nursery, self._fresh_log("nursery"))
         stack.push_async_callback(launcher.close)
-        self._held = hold(self.federation, self.folder)
-        self._first_run = self._held.desired_run
+        self._first_run = self.held.desired_run
         credentials = self._credentials()
         site = await self._site(stack, credentials)
         self._supervisor = Supervisor(launcher, self._process_happened)
@@ -73,8 +72,8 @@ class Session:
         self._write_files(site, credentials)
         self._supervisor.keep(render(self.plan, site))
         stack.callback(self.display.close)
-        self.display.open(headline(self.federation, self._held.spec), link_line(self._links(site, credentials)))
-        stack.callback(self._held.persist)
+        self.display.open(headline(self.federation, self.held.spec), link_line(self._links(site, credentials)))
+        stack.callback(self.held.persist)
         await self._begin(stack, site, credentials)
 
     async def wait(self) -> int:
@@ -85,10 +84,7 @@ class Session:
         """A signal: the first stops everything in order, the second kills."""
         if self._ended.done() and self._supervisor is not None:
             self._supervisor.kill()
-        self._end(0 if self._held_complete() else 128 + number)
-
-    def _held_complete(self) -> bool:
-        return hasattr(self, "_held") and self._held.is_complete
+        self._end(0 if self.held.is_complete else 128 + number)
 
     def _end(self, code: int) -> None:
         if not self._ended.done():
@@ -98,14 +94,14 @@ class Session:
         login = self.folder.secret("login-token", "token")
         token = login.read_text() if login.exists() else None
         credentials, files = make_credentials(
-            self.federation, self._held.uid, self.plan, self.surroundings.domain, datetime.now(UTC), token
+            self.federation, self.held.uid, self.plan, self.surroundings.domain, datetime.now(UTC), token
         )
         write_secrets(self.folder, files)
         return credentials
 
     async def _site(self, stack: AsyncExitStack, credentials: Credentials) -> Site:
         runner = web.AppRunner(
-            object_api(self._held, credentials.api_token),
+            object_api(self.held, credentials.api_token),
             access_log=None,
             shutdown_timeout=1.0,
             handler_cancellation=True,
@@ -115,17 +111,20 @@ class Session:
         listener = web.TCPSite(runner, LOOPBACK, 0)
         await listener.start()
         url = f"http://{LOOPBACK}:{runner.addresses[0][1]}"
-        control = Control(url, credentials.api_token, self._held.namespace, self._held.name, os.getpid())
+        control = Control(url, credentials.api_token, self.held.namespace, self.held.name, os.getpid())
         control.write(self.folder.control)
         stack.callback(self.folder.control.unlink, missing_ok=True)
         return Site(
             folder=self.folder,
-            uid=self._held.uid,
+            uid=self.held.uid,
             ports=self.ports,
             domain=self.surroundings.domain,
             api_url=url,
             environment=self.surroundings.rest,
             broker=self.broker,
+            cohorts={
+                hospital.name: self.federation.cohort_key(hospital) for hospital in self.federation.spec.hospitals
+            },
         )
 
     def _write_files(self, site: Site, credentials: Credentials) -> None:
@@ -160,12 +159,12 @@ class Session:
 
     async def _begin(self, stack: AsyncExitStack, site: Site, credentials: Credentials) -> None:
         coordinator = site.url(COORDINATOR, "https", "https")
-        self._held.endpoints = Endpoints(coordinator=coordinator, mlflow=self._mlflow_url(site))
+        self.held.endpoints = Endpoints(coordinator=coordinator, mlflow=self._mlflow_url(site))
         client = CoordinatorClient(
             coordinator, credentials.ca_pem, lambda: credentials.token("operator", datetime.now(UTC))
         )
         stack.push_async_callback(client.close)
-        operation = Operation(self._held, client, self._hear, self._refused, datetime.now(UTC))
+        operation = Operation(self.held, client, self._hear, self._refused, datetime.now(UTC))
         for work in (operation.run(), self._draw(), self._watch(), self._renew(credentials)):
             task = asyncio.create_task(work)
             task.add_done_callback(self._task_ended)
@@ -179,10 +178,10 @@ class Session:
     async def _draw(self) -> None:
         drawn = 0
         while True:
-            async with self._held.changed:
-                await self._held.changed.wait_for(lambda: self._held.version != drawn)  # noqa: B023 - awaited here
-            drawn = self._held.version
-            self.display.show(self._held.shown)
+            async with self.held.changed:
+                await self.held.changed.wait_for(lambda: self.held.version != drawn)  # noqa: B023 - awaited here
+            drawn = self.held.version
+            self.display.show(self.held.shown)
             # Not waiting for anything: a picture more often than this is not seen.
             await asyncio.sleep(DRAW_SECONDS)
 
@@ -190,23 +189,23 @@ class Session:
         """From one complete run to the next."""
         while True:
             await self._until_over()
-            run = self._held.status.run
-            if not self._held.is_complete:
+            run = self.held.status.run
+            if not self.held.is_complete:
                 self._end(1)
                 return
-            self.display.finish(self._held.status)
-            self.display.say(done_line(self._held.status, self._seconds()))
+            self.display.finish(self.held.status)
+            self.display.say(done_line(self.held.status, self._seconds()))
             await self._tell_model()
             if not self.stays:
                 self._end(0)
                 return
             self.display.say(staying_line([name for name in (DASHBOARD, MLFLOW) if (name, "http") in self.ports]))
-            await self._until(lambda: self._held.status.run > run or not self._held.is_complete)  # noqa: B023 - awaited here
+            await self._until(lambda: self.held.status.run > run or not self.held.is_complete)  # noqa: B023 - awaited here
 
     async def _until_over(self) -> None:
         """Until the run is complete or, where nobody watches, until it cannot go on by itself."""
-        while not self._held.is_complete:
-            await self._until(lambda: self._held.is_complete or self._is_stuck())
+        while not self.held.is_complete:
+            await self._until(lambda: self.held.is_complete or self._is_stuck())
             if self._is_stuck():
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(BLOCKED_SECONDS):
@@ -217,30 +216,30 @@ class Session:
 
     def _is_stuck(self) -> bool:
         """Whether only somebody's help can make the run go on, and nobody is there to give it."""
-        return not self.stays and self._held.status.phase == "Blocked"
+        return not self.stays and self.held.status.phase == "Blocked"
 
     async def _tell_model(self) -> None:
         if (MLFLOW, "http") not in self.ports:
             return
         try:
             async with asyncio.timeout(REGISTRATION_SECONDS):
-                await self._until(lambda: self._held.status.model is not None or not self._held.is_complete)
+                await self._until(lambda: self.held.status.model is not None or not self.held.is_complete)
         except TimeoutError:
             self.display.say(
                 f"The model is not in MLflow after {REGISTRATION_SECONDS:.0f} s: see {self.folder.log('tracking')}"
             )
-        if self._held.status.model is not None:
-            self.display.say(model_line(self._held.status.model))
+        if self.held.status.model is not None:
+            self.display.say(model_line(self.held.status.model))
 
     async def _until(self, holds: Callable[[], bool]) -> None:
-        async with self._held.changed:
-            await self._held.changed.wait_for(holds)
+        async with self.held.changed:
+            await self.held.changed.wait_for(holds)
 
     def _seconds(self) -> float | None:
         """How long the run took: the first one from the start of the command."""
-        if self._held.status.run == self._first_run:
+        if self.held.status.run == self._first_run:
             return time.monotonic() - self.began
-        return took(self._held.status)
+        return took(self.held.status)
 
     async def _renew(self, credentials: Credentials) -> None:
         while True:
@@ -248,11 +247,11 @@ class Session:
             renew_tracking_token(self.folder, credentials, datetime.now(UTC))
 
     def _hear(self, record: Record) -> None:
-        self.display.hear(record, self._held.spec.rounds)
+        self.display.hear(record, self.held.spec.rounds)
 
     def _refused(self, sentence: str) -> None:
         """The coordinator will not run what is asked: the end where it is what the file asks for."""
-        if self._held.status.run < self._held.desired_run == self._first_run:
+        if self.held.status.run < self.held.desired_run == self._first_run:
             if not self._ended.done():
                 self._ended.set_exception(RunRefused(sentence))
         else:
@@ -265,7 +264,7 @@ class Session:
 
     def _cannot_do_without(self, process: str) -> bool:
         kind = self.plan.component(process).kind
-        waiting = self._held.status.phase in ("Pending", "Registration", "Blocked")
+        waiting = self.held.status.phase in ("Pending", "Registration", "Blocked")
         return kind in ESSENTIAL or (kind == "hospital" and waiting)
 
 

@@ -10,6 +10,7 @@ from consilia.spec import Federation
 from consilia.status import FederationStatus
 from consilia.wording import counted, privacy_of, privacy_word
 from consilia_local import environment
+from consilia_local.admission import require_consents
 from consilia_local.control import Control, find, read_control
 from consilia_local.folder import DEFAULT_PARENT, StateFolder
 from consilia_local.held_federation import load
@@ -20,6 +21,7 @@ def validate(manifest: Manifest, environ: Mapping[str, str]) -> list[str]:
     lines = []
     for federation in manifest.federations:
         surroundings = environment.read(environ, federation.spec)
+        require_consents(federation, manifest.cohorts_of(federation), surroundings.cap)
         lines.append(_would_run(federation, surroundings.defaults))
     told = [f"{counted(len(manifest.cohorts), 'Cohort')}, each valid"] if not lines else []
     return lines + told

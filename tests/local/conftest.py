@@ -16,6 +16,7 @@ kind: Federation
 metadata: {name: trial, namespace: consortium}
 spec:
   rounds: 3
+  privacy: {epsilon: 0}
   hospitals:
     - {name: north, cohort: {name: north-2024}}
     - {name: south, cohort: {name: south-2024}}
@@ -29,6 +30,7 @@ metadata: {{name: {hospital}-2024, namespace: consortium}}
 spec:
   hospital: {hospital}
   source: {{builtin: {{dataset: breast-cancer, shard: {shard}, of: 2}}}}
+  allowNonPrivate: true
 """
 TRIAL = HEAD + COHORT.format(hospital="north", shard=0) + COHORT.format(hospital="south", shard=1)
 

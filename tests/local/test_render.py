@@ -16,19 +16,20 @@ PORTS = {
     ("mlflow", "http"): 5003,
     ("dashboard", "http"): 5004,
 }
+COHORTS = {name: ("consortium", f"{name}-2024") for name in ("north", "south")}
 
 
 @pytest.fixture
 def planned(manifest: Manifest) -> Plan:
     """The plan of the trial."""
     federation = manifest.federations[0]
-    return plan(federation, manifest.cohorts_of(federation), defaults={"MIN_AGENTS": "2"})
+    return plan(federation, manifest.cohorts_of(federation), defaults={"MIN_AGENTS": "2", "DP_EPSILON": "0.5"})
 
 
 @pytest.fixture
 def site(folder: StateFolder) -> Site:
     """A machine."""
-    return Site(folder, "uid-1", PORTS, "localhost", "http://127.0.0.1:5005", {"PATH": "/bin"}, "embedded")
+    return Site(folder, "uid-1", PORTS, "localhost", "http://127.0.0.1:5005", {"PATH": "/bin"}, "embedded", COHORTS)
 
 
 @pytest.fixture
@@ -58,7 +59,8 @@ def test_a_hospital_reaches_broker_and_coordinator_and_reads_its_own_files_only(
     assert found["CONSILIA_COORDINATOR_URL"] == "https://localhost:5002"
     assert found["CONSILIA_PASSWORD_FILE"] == str(folder.root / "secrets" / "account-north" / "password")
     assert found["CONSILIA_STATE"] == str(folder.root / "volumes" / "hospital-north" / "outbox")
-    assert (found["OPENBLAS_NUM_THREADS"], found["DP_EPSILON"], found["PATH"]) == ("1", "0", "/bin")
+    assert (found["OPENBLAS_NUM_THREADS"], found["DP_EPSILON"], found["PATH"]) == ("1", "0.5", "/bin")
+    assert found["CONSILIA_LEDGER"] == str(folder.root / "ledgers" / "consortium" / "north-2024")
     assert "south" not in "".join(found.values())
 
 
