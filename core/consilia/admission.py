@@ -8,8 +8,8 @@ is, so that sentences are formatted (Kubernetes 1.29 and later), not put togethe
 
 from dataclasses import dataclass
 
+from consilia.experiment import WEAK_FROM
 from consilia.patterns import LABEL_KEY, WORDS
-from consilia.spec import WEAK_FROM
 
 
 @dataclass(frozen=True)

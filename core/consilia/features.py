@@ -15,7 +15,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from consilia.errors import InvalidData, InvalidManifest
-from consilia.spec import Features
+from consilia.experiment import Features
 from consilia.vectors import FloatArray, all_finite
 from consilia.wording import counted
 

@@ -9,7 +9,7 @@ from typing import Self
 
 import numpy as np
 
-from consilia.spec import FedAvg, Model
+from consilia.experiment import FedAvg, Model
 from consilia.vectors import FloatArray
 
 LOWEST = -700.0

@@ -17,12 +17,13 @@ from numpy.typing import NDArray
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 
 from consilia.errors import InvalidMessage
+from consilia.experiment import Algorithm, Features, Model
 from consilia.features import FeatureMap
 from consilia.manifest import explain
 from consilia.patterns import DIGEST
 from consilia.privacy.dp_fedsgd import Centre
 from consilia.privacy.noise_plan import Ask, NoisePlan
-from consilia.spec import Algorithm, Document, Features, FederationSpec, Model
+from consilia.spec import Document, FederationSpec
 from consilia.status import LedgerState, LedgerWitness, Metrics
 from consilia.vectors import LARGEST, all_usable
 from consilia.wording import counted

@@ -15,14 +15,12 @@ from pydantic import ConfigDict, Field, model_validator
 
 from consilia import patterns
 from consilia.document import Document as Document  # noqa: PLC0414 - whoever has the documents has their base
+from consilia.experiment import WEAK_FROM, Algorithm, Evaluation, Features, FedAvg, Model, Privacy, require_unique
 from consilia.object_paths import API_VERSION
 from consilia.pod import Agent, Broker, Coordinator, Tracking
-from consilia.wording import NON_PRIVATE, counted, privacy_of
+from consilia.wording import NON_PRIVATE, counted
 
 DEFAULT_NAMESPACE = "default"
-
-WEAK_FROM = 100.0
-"""An epsilon above it has to be asked for twice."""
 
 DURATION_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h)")
@@ -31,7 +29,6 @@ _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h)")
 Name = Annotated[str, Field(pattern=patterns.LABEL, max_length=63)]
 # Shorter: `hospital-<name>` is the name of its component.
 HospitalName = Annotated[str, Field(pattern=patterns.HOSPITAL, max_length=54)]
-FeatureName = Annotated[str, Field(min_length=1, max_length=128)]
 # Bounded so that every reader (Python, Go, CEL) counts the same: up to 114 years, to the microsecond.
 Duration = Annotated[str, Field(pattern=patterns.DURATION, max_length=16)]
 # The name of a federation, or all of them.
@@ -57,146 +54,6 @@ class Metadata(Document):
     name: Name = Field(description="The object's name: an RFC 1123 label of at most 63 letters.")
     namespace: Name = Field(DEFAULT_NAMESPACE, description="The object's namespace.")
     uid: str | None = Field(None, description="What the cluster calls this very object.")
-
-
-class Model(Document):
-    """The model that the hospitals train together."""
-
-    kind: Literal["LogisticRegression"] = Field("LogisticRegression", description="The family of models.")
-    l2: float = Field(0.001, ge=0, le=1000, description="Weight of the L2 penalty; the intercept is not penalised.")
-
-
-class FedAvg(Document):
-    """Federated averaging (McMahan et al. 2017): local epochs, then the average weighted by rows."""
-
-    local_epochs: int = Field(20, ge=1, le=10_000, description="Full-batch gradient steps at a hospital in a round.")
-    learning_rate: float = Field(0.5, gt=0, le=1000, description="Step size of the local gradient descent.")
-
-
-class DpFedSGD(Document):
-    """Steps along noisy sums of clipped record gradients (Abadi et al. 2016), whose size follows from the noise."""
-
-
-class Algorithm(Document):
-    """How hospitals train and how the coordinator combines what they send; at most one, by default the one that the
-    privacy asks for."""
-
-    fed_avg: FedAvg | None = Field(
-        None, description=f"Federated averaging: without noise, and so only where epsilon is 0 ({NON_PRIVATE})."
-    )
-    dp_fed_sgd: DpFedSGD | None = Field(
-        None, alias="dpFedSGD", description="Noisy sums of clipped record gradients: where epsilon is above 0."
-    )
-
-    @model_validator(mode="after")
-    def _one_at_most(self) -> Self:
-        if self.fed_avg is not None and self.dp_fed_sgd is not None:
-            raise ValueError("fedAvg and dpFedSGD are both asked for: a run has one algorithm, so remove one")
-        return self
-
-
-class Feature(Document):
-    """One column that every hospital has, and its public bounds."""
-
-    name: FeatureName = Field(description="The column's name.")
-    min: float | None = Field(None, description="Public lower bound, in the column's unit.")
-    max: float | None = Field(None, description="Public upper bound, in the column's unit.")
-    scale: Literal["linear", "sqrt"] = Field("linear", description="How values between the bounds map to [-1, 1].")
-
-    @model_validator(mode="after")
-    def _bounds_in_order(self) -> Self:
-        if self.min is not None and self.max is not None and self.max <= self.min:
-            raise ValueError(f'feature "{self.name}" has max {self.max:g} at or below min {self.min:g}: swap them')
-        return self
-
-
-class Features(Document):
-    """Which columns enter the model, and how they are scaled."""
-
-    label: FeatureName = Field(description="The column with the outcome, 0 or 1.")
-    scaling: Literal["codebook", "federated"] = Field(
-        "codebook",
-        description="codebook: by the public bounds below. federated: by the mean and variance over all hospitals, "
-        "from summed moments; only without privacy.",
-    )
-    codebook: list[Feature] = Field(min_length=1, max_length=2000, description="The columns, in the model's order.")
-    nominal_rows: int | None = Field(
-        None,
-        ge=1,
-        le=1_000_000_000,
-        description="Public guess of how many rows all hospitals have together; with noise, nobody knows it.",
-    )
-
-    @model_validator(mode="after")
-    def _codebook_is_usable(self) -> Self:
-        _require_unique([feature.name for feature in self.codebook], "codebook", "feature")
-        if self.label in self.names:
-            raise ValueError(f'label "{self.label}" is also a feature: remove it from features.codebook')
-        if self.scaling == "codebook":
-            for feature in self.codebook:
-                if feature.min is None or feature.max is None:
-                    raise ValueError(
-                        f'feature "{feature.name}" has no bounds: give min and max, or use scaling: federated'
-                    )
-        return self
-
-    @property
-    def names(self) -> list[str]:
-        """The columns' names, in the model's order."""
-        return [feature.name for feature in self.codebook]
-
-
-class BuiltinEvaluation(Document):
-    """A public dataset that comes with Consilia."""
-
-    dataset: Literal["breast-cancer"] = Field(description="Breast Cancer Wisconsin (569 rows, 30 features).")
-    split: Literal["test"] = Field("test", description="The fifth of the rows that no hospital holds.")
-    seed: int = Field(42, ge=0, le=2**32 - 1, description="Seed of the split into test rows and hospitals' rows.")
-
-
-class Evaluation(Document):
-    """Public data on which the coordinator scores every global model."""
-
-    builtin: BuiltinEvaluation = Field(description="A public dataset that comes with Consilia.")
-
-
-class Privacy(Document):
-    """What one run asks for: all that a hospital sends in it is (epsilon, delta)-differentially private for one patient
-    record added or removed."""
-
-    epsilon: float = Field(1.0, ge=0, description=f"Privacy loss of one run for one patient; 0 means {NON_PRIVATE}.")
-    delta: float = Field(
-        1e-5, gt=0, lt=1, description="The chance that the promise does not hold; below 1 / features.nominalRows."
-    )
-    clip_norm: float = Field(
-        1.0, gt=0, le=1e6, description="Largest part that one record has in a sum of gradients, as a norm."
-    )
-    mechanism: Literal["Gaussian", "Laplace"] = Field("Gaussian", description="The noise's distribution.")
-    reserve: int = Field(
-        2, ge=0, le=1000, description="Retried rounds that the noise is calibrated for, besides the target."
-    )
-    accept_weak: bool = Field(
-        False, description=f"true: an epsilon above {WEAK_FROM:g} is meant, though it promises next to nothing."
-    )
-
-    @property
-    def label(self) -> str:
-        """What every view calls it: ``NON-PRIVATE``, or ``epsilon 1``."""
-        return privacy_of(self.epsilon)
-
-    @property
-    def private(self) -> bool:
-        """Whether what hospitals send carries noise."""
-        return self.epsilon > 0
-
-    @model_validator(mode="after")
-    def _means_it(self) -> Self:
-        if self.epsilon > WEAK_FROM and not self.accept_weak:
-            raise ValueError(
-                f"epsilon {self.epsilon:g} promises next to nothing: ask for {WEAK_FROM:g} or less, usually between "
-                "0.5 and 8, or say acceptWeak: true"
-            )
-        return self
 
 
 class CohortRef(Document):
@@ -251,7 +108,7 @@ class FederationSpec(Document):
     @model_validator(mode="after")
     def _can_ever_work(self) -> Self:
         names = [hospital.name for hospital in self.hospitals]
-        _require_unique(names, "hospitals", "hospital")
+        require_unique(names, "hospitals", "hospital")
         if "coordinator" in names:
             raise ValueError(
                 'a hospital cannot be called "coordinator", which is the coordinator\'s own account: rename it'
@@ -392,7 +249,7 @@ class Grant(Document):
 
     @model_validator(mode="after")
     def _named_once(self) -> Self:
-        _require_unique(self.federations, "federations", "federation")
+        require_unique(self.federations, "federations", "federation")
         return self
 
 
@@ -433,7 +290,7 @@ class CohortSpec(Document):
 
     @model_validator(mode="after")
     def _one_grant_a_namespace(self) -> Self:
-        _require_unique([grant.namespace for grant in self.grants or []], "grants", "namespace")
+        require_unique([grant.namespace for grant in self.grants or []], "grants", "namespace")
         return self
 
 
@@ -457,11 +314,3 @@ class Cohort(Document):
         if self.spec.grants is None:
             return namespace == self.metadata.namespace
         return any(grant.covers(namespace, name) for grant in self.spec.grants)
-
-
-def _require_unique(names: list[str], field: str, noun: str) -> None:
-    seen: set[str] = set()
-    for name in names:
-        if name in seen:
-            raise ValueError(f'{field}: {noun} "{name}" is there twice: rename or remove one')
-        seen.add(name)

@@ -8,10 +8,10 @@ import pytest
 
 from consilia import dataset, manifest
 from consilia.errors import InvalidData
+from consilia.experiment import Feature
 from consilia.features import FeatureMap
 from consilia.metrics import score
 from consilia.model import predict_proba
-from consilia.spec import Feature
 from consilia_coordinator.evaluation import PublicEvaluation
 
 

@@ -11,8 +11,8 @@ from pydantic import ValidationError
 
 from consilia import manifest
 from consilia.errors import InvalidData, InvalidManifest
+from consilia.experiment import Feature, Features
 from consilia.features import RADIUS, FeatureMap, moments, scaling_from_moments
-from consilia.spec import Feature, Features
 
 FEATURES = Features(
     label="ill",

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from consilia.experiment import FedAvg, Model
 from consilia.model import Work, loss_and_gradient, predict_proba, sigmoid, train_local
-from consilia.spec import FedAvg, Model
 
 DRAW = np.random.default_rng(3)
 Z = np.column_stack([DRAW.normal(size=(90, 30)), np.ones(90)])

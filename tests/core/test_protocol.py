@@ -13,6 +13,7 @@ from hypothesis.extra import numpy as arrays
 
 from builders import federation_spec, private_spec
 from consilia.errors import InvalidMessage
+from consilia.experiment import Algorithm, Model
 from consilia.privacy.dp_fedsgd import Centre
 from consilia.protocol import (
     INLINE_LIMIT,
@@ -41,7 +42,6 @@ from consilia.protocol import (
     to_bytes,
     unpack,
 )
-from consilia.spec import Algorithm, Model
 from consilia.status import LedgerState, LedgerWitness, Metrics
 
 DIGEST = "0" * 64

@@ -2,7 +2,7 @@
 
 import pytest
 
-from consilia.spec import Privacy
+from consilia.experiment import Privacy
 from consilia.wording import counted, first_of, privacy_of, privacy_word
 
 

@@ -9,11 +9,11 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from consilia.errors import InvalidPrivacy
+from consilia.experiment import Feature, Features
 from consilia.features import FeatureMap
 from consilia.model import sigmoid
 from consilia.privacy.clipping import MARGIN, Norm, gradient_sum, row_sum
 from consilia.privacy.dp_fedsgd import Centre, private_rows
-from consilia.spec import Feature, Features
 
 GRID = 2.0**-26
 """Of noise with sigma 17, for a bound of 1."""

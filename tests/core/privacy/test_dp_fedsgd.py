@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from consilia.errors import InvalidData
+from consilia.experiment import Feature, Features
 from consilia.features import FeatureMap
 from consilia.privacy.dp_fedsgd import CENTRED_SCALE, Centre, average_of_last_half, private_rows, step
 from consilia.privacy.noise_plan import Ask, NoisePlan
-from consilia.spec import Feature, Features
 
 PLAN = NoisePlan.of(Ask(epsilon=1.0, delta=1e-5, clip=1.0, rounds=20, hospitals=5, nominal_rows=455))
 FEATURES = Features(label="ill", codebook=[Feature(name="age", min=0, max=100), Feature(name="area", min=1, max=9)])

@@ -1,0 +1,166 @@
+"""What a federation learns, how, and with what promise to patients: the scientific half of its spec.
+
+Frozen and read strictly, as all documents; what a field alone cannot say is a validator's sentence, and in CEL again
+in :mod:`consilia.admission`.
+"""
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from consilia.document import Document
+from consilia.wording import NON_PRIVATE, privacy_of
+
+WEAK_FROM = 100.0
+"""An epsilon above it has to be asked for twice."""
+
+FeatureName = Annotated[str, Field(min_length=1, max_length=128)]
+
+
+class Model(Document):
+    """The model that the hospitals train together."""
+
+    kind: Literal["LogisticRegression"] = Field("LogisticRegression", description="The family of models.")
+    l2: float = Field(0.001, ge=0, le=1000, description="Weight of the L2 penalty; the intercept is not penalised.")
+
+
+class FedAvg(Document):
+    """Federated averaging (McMahan et al. 2017): local epochs, then the average weighted by rows."""
+
+    local_epochs: int = Field(20, ge=1, le=10_000, description="Full-batch gradient steps at a hospital in a round.")
+    learning_rate: float = Field(0.5, gt=0, le=1000, description="Step size of the local gradient descent.")
+
+
+class DpFedSGD(Document):
+    """Steps along noisy sums of clipped record gradients (Abadi et al. 2016), whose size follows from the noise."""
+
+
+class Algorithm(Document):
+    """How hospitals train and how the coordinator combines what they send; at most one, by default the one that the
+    privacy asks for."""
+
+    fed_avg: FedAvg | None = Field(
+        None, description=f"Federated averaging: without noise, and so only where epsilon is 0 ({NON_PRIVATE})."
+    )
+    dp_fed_sgd: DpFedSGD | None = Field(
+        None, alias="dpFedSGD", description="Noisy sums of clipped record gradients: where epsilon is above 0."
+    )
+
+    @model_validator(mode="after")
+    def _one_at_most(self) -> Self:
+        if self.fed_avg is not None and self.dp_fed_sgd is not None:
+            raise ValueError("fedAvg and dpFedSGD are both asked for: a run has one algorithm, so remove one")
+        return self
+
+
+class Feature(Document):
+    """One column that every hospital has, and its public bounds."""
+
+    name: FeatureName = Field(description="The column's name.")
+    min: float | None = Field(None, description="Public lower bound, in the column's unit.")
+    max: float | None = Field(None, description="Public upper bound, in the column's unit.")
+    scale: Literal["linear", "sqrt"] = Field("linear", description="How values between the bounds map to [-1, 1].")
+
+    @model_validator(mode="after")
+    def _bounds_in_order(self) -> Self:
+        if self.min is not None and self.max is not None and self.max <= self.min:
+            raise ValueError(f'feature "{self.name}" has max {self.max:g} at or below min {self.min:g}: swap them')
+        return self
+
+
+class Features(Document):
+    """Which columns enter the model, and how they are scaled."""
+
+    label: FeatureName = Field(description="The column with the outcome, 0 or 1.")
+    scaling: Literal["codebook", "federated"] = Field(
+        "codebook",
+        description="codebook: by the public bounds below. federated: by the mean and variance over all hospitals, "
+        "from summed moments; only without privacy.",
+    )
+    codebook: list[Feature] = Field(min_length=1, max_length=2000, description="The columns, in the model's order.")
+    nominal_rows: int | None = Field(
+        None,
+        ge=1,
+        le=1_000_000_000,
+        description="Public guess of how many rows all hospitals have together; with noise, nobody knows it.",
+    )
+
+    @model_validator(mode="after")
+    def _codebook_is_usable(self) -> Self:
+        require_unique([feature.name for feature in self.codebook], "codebook", "feature")
+        if self.label in self.names:
+            raise ValueError(f'label "{self.label}" is also a feature: remove it from features.codebook')
+        if self.scaling == "codebook":
+            for feature in self.codebook:
+                if feature.min is None or feature.max is None:
+                    raise ValueError(
+                        f'feature "{feature.name}" has no bounds: give min and max, or use scaling: federated'
+                    )
+        return self
+
+    @property
+    def names(self) -> list[str]:
+        """The columns' names, in the model's order."""
+        return [feature.name for feature in self.codebook]
+
+
+class BuiltinEvaluation(Document):
+    """A public dataset that comes with Consilia."""
+
+    dataset: Literal["breast-cancer"] = Field(description="Breast Cancer Wisconsin (569 rows, 30 features).")
+    split: Literal["test"] = Field("test", description="The fifth of the rows that no hospital holds.")
+    seed: int = Field(42, ge=0, le=2**32 - 1, description="Seed of the split into test rows and hospitals' rows.")
+
+
+class Evaluation(Document):
+    """Public data on which the coordinator scores every global model."""
+
+    builtin: BuiltinEvaluation = Field(description="A public dataset that comes with Consilia.")
+
+
+class Privacy(Document):
+    """What one run asks for: all that a hospital sends in it is (epsilon, delta)-differentially private for one patient
+    record added or removed."""
+
+    epsilon: float = Field(1.0, ge=0, description=f"Privacy loss of one run for one patient; 0 means {NON_PRIVATE}.")
+    delta: float = Field(
+        1e-5, gt=0, lt=1, description="The chance that the promise does not hold; below 1 / features.nominalRows."
+    )
+    clip_norm: float = Field(
+        1.0, gt=0, le=1e6, description="Largest part that one record has in a sum of gradients, as a norm."
+    )
+    mechanism: Literal["Gaussian", "Laplace"] = Field("Gaussian", description="The noise's distribution.")
+    reserve: int = Field(
+        2, ge=0, le=1000, description="Retried rounds that the noise is calibrated for, besides the target."
+    )
+    accept_weak: bool = Field(
+        False, description=f"true: an epsilon above {WEAK_FROM:g} is meant, though it promises next to nothing."
+    )
+
+    @property
+    def label(self) -> str:
+        """What every view calls it: ``NON-PRIVATE``, or ``epsilon 1``."""
+        return privacy_of(self.epsilon)
+
+    @property
+    def private(self) -> bool:
+        """Whether what hospitals send carries noise."""
+        return self.epsilon > 0
+
+    @model_validator(mode="after")
+    def _means_it(self) -> Self:
+        if self.epsilon > WEAK_FROM and not self.accept_weak:
+            raise ValueError(
+                f"epsilon {self.epsilon:g} promises next to nothing: ask for {WEAK_FROM:g} or less, usually between "
+                "0.5 and 8, or say acceptWeak: true"
+            )
+        return self
+
+
+def require_unique(names: list[str], field: str, noun: str) -> None:
+    """Raise ValueError where a name is there twice; ``field`` and ``noun`` say where and of what."""
+    seen: set[str] = set()
+    for name in names:
+        if name in seen:
+            raise ValueError(f'{field}: {noun} "{name}" is there twice: rename or remove one')
+        seen.add(name)
