@@ -2,6 +2,7 @@
 
 import os
 import signal
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 
@@ -67,7 +68,10 @@ def in_a_process(work: Callable[[Callable[[str], None]], None]) -> tuple[list[st
     """Do ``work`` in a process of its own: the lines that it told before it ended, and its exit code, or minus the
     signal that killed it."""
     reading, writing = os.pipe()
-    child = os.fork()
+    with warnings.catch_warnings():
+        # Python 3.12 warns where there are threads; the child uses none of theirs, nor what they may hold.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        child = os.fork()
     if child == 0:
         try:
             work(lambda line: void(os.write(writing, line.encode() + b"\n")))

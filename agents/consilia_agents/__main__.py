@@ -34,7 +34,7 @@ def hospital() -> Hospital:
         CohortEngine(settings.cohort),
         Outbox(settings.state / "answers"),
         BlobClient(settings.coordinator_url, bus_settings.tls_context(), settings.state / "blobs"),
-        Custodian(settings.cohort, settings.ledger, settings.most_epsilon),
+        Custodian(settings.cohort, settings.ledger, settings.cap),
     )
 
 

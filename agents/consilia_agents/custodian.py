@@ -9,17 +9,16 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
-from consilia.errors import BudgetExceeded, InvalidMessage, InvalidPrivacy, InvalidSetting
+from consilia.consent import require_consent
+from consilia.errors import BudgetExceeded, InvalidMessage, InvalidSetting
 from consilia.privacy import ledger as rules
-from consilia.privacy.entries import BEFORE_THE_FIRST, Released, Terms
+from consilia.privacy.entries import BEFORE_THE_FIRST, Released, Terms, division
 from consilia.privacy.ledger import Budget, Ledger, RunKey, Witness
-from consilia.privacy.noise_plan import Kind, NoisePlan
-from consilia.protocol import Order, PrivacyTerms, RunSettings
+from consilia.privacy.noise_plan import Kind
+from consilia.protocol import Order, RunSettings
 from consilia.spec import Cohort
 from consilia.status import LedgerState, LedgerWitness
-from consilia.wording import NON_PRIVATE
 from consilia_agents.disk import Disk
-from consilia_agents.holdout import division
 from consilia_agents.ledger_file import LedgerFile, nonce, now
 from consilia_agents.ledger_state import state_of
 
@@ -29,24 +28,25 @@ KINDS: tuple[Kind, ...] = ("centre", "train", "evaluate")
 class Custodian:
     """The guard of one cohort. Blocking, and safe to call from several threads.
 
-    ``folder`` is the ledger's, ``most_epsilon`` (> 0) what this process lets a run ask for, where it has a cap.
+    ``folder`` is the ledger's, ``cap`` what this process lets one run ask for at most (0: no such cap).
     """
 
     def __init__(
         self,
         cohort: Cohort,
         folder: Path | None,
-        most_epsilon: float | None = None,
+        cap: float = 0.0,
         disk: Disk | None = None,
         clock: Callable[[], str] = now,
         draw: Callable[[], str] = nonce,
     ) -> None:
+        self._cohort = cohort
         self._name = cohort.metadata.name
         self._hospital = cohort.spec.hospital
         self._spec = cohort.spec
         self._division = division(self._hospital, self._name, cohort.spec.holdout.fraction)
         self._folder = folder
-        self._most_epsilon = most_epsilon
+        self._cap = cap
         self._disk = disk
         self._clock = clock
         self._draw = draw
@@ -63,18 +63,17 @@ class Custodian:
     def admit(self, settings: RunSettings, witness: LedgerWitness | None) -> None:
         """Admit a run, or refuse it with a sentence; nothing is computed for one that was not admitted.
 
-        Reads the ledger anew, which must hold ``witness``. Raises :class:`BudgetExceeded`, :class:`InvalidPrivacy` and
-        what :class:`LedgerFile` raises.
+        Reads the ledger anew, which must hold ``witness``. Raises :class:`BudgetExceeded`,
+        :class:`consilia.errors.InvalidPrivacy` and what :class:`LedgerFile` raises.
         """
         with self._mutex:
             terms = settings.privacy
-            if terms is None:
-                self._require_non_private()
-                return
             self._run = None
+            require_consent(self._cohort, terms, self._cap)
+            if terms is None:
+                return
             budget = self._budget()
             plan = terms.plan(noised_holdout=self._noised)
-            self._require_within_caps(terms, plan, budget)
             file = self._hold(None if witness is None else Witness(witness.sequence, witness.head))
             opened = file.ledger.open_run(
                 terms.uid, terms.name, terms.run, Terms.of(plan, self._division), budget, self._clock()
@@ -129,34 +128,8 @@ class Custodian:
     def _budget(self) -> Budget:
         budget = self._spec.budget
         if budget is None:
-            raise BudgetExceeded(
-                f"cohort {self._name} of hospital {self._hospital} has no budget, and so takes part in no private run: "
-                "have the hospital set spec.budget (epsilon and delta, for the patients' whole life)"
-            )
+            raise BudgetExceeded(f"cohort {self._name} of hospital {self._hospital} has no budget")
         return Budget(budget.epsilon, budget.delta)
-
-    def _require_non_private(self) -> None:
-        who = f"cohort {self._name} of hospital {self._hospital} takes part in no {NON_PRIVATE} run"
-        if not self._spec.allow_non_private:
-            raise InvalidPrivacy(
-                f"{who}: ask for privacy.epsilon above 0, or have the hospital set allowNonPrivate: true"
-            )
-        if self._most_epsilon is not None:
-            raise InvalidPrivacy(
-                f"{who}, as its DP_EPSILON is {self._most_epsilon:g}: ask for privacy.epsilon above 0 and at most that"
-            )
-
-    def _require_within_caps(self, terms: PrivacyTerms, plan: NoisePlan, budget: Budget) -> None:
-        """Compared at the budget's delta, whatever delta the run asks with."""
-        per_run = self._spec.budget.per_run if self._spec.budget is not None else None
-        for cap, name in ((per_run, "budget.perRun"), (self._most_epsilon, "DP_EPSILON")):
-            if cap is None or all(loss.within(cap, budget.delta) for loss in (plan.training_loss, plan.holdout_loss)):
-                continue
-            raise BudgetExceeded(
-                f"run {terms.run} of federation {terms.name} asks for epsilon {terms.epsilon:g} (delta "
-                f"{terms.delta:g}), and hospital {self._hospital} lets a run of cohort {self._name} have at most "
-                f"{cap:g} at delta {budget.delta:g} ({name}): ask for less"
-            )
 
     def _hold(self, witness: Witness | None) -> LedgerFile:
         if self._folder is None:

@@ -15,13 +15,13 @@ from consilia.model import Work
 from consilia.privacy.keystream import Keystream
 from consilia.privacy.noise_plan import NoisePlan
 from consilia.protocol import PrivacyTerms, RunSettings, Task
-from consilia.spec import Cohort
+from consilia.spec import Cohort, CohortSpec
 from consilia.status import Metrics
 from consilia.vectors import FloatArray
 from consilia.wording import NON_PRIVATE
 from consilia_agents.holdout import divide, sides_of
 from consilia_agents.private_trainer import PrivateTrainer, Words
-from consilia_agents.sources import BuiltinSource
+from consilia_agents.sources import BuiltinSource, DataSource
 from consilia_agents.trainers import SklearnTrainer, Trainer
 
 
@@ -64,9 +64,14 @@ class CohortEngine:
     """The engine of a Cohort: its source, divided into train and holdout, and a trainer over the two."""
 
     def __init__(
-        self, cohort: Cohort, trainer_of: Callable[..., Trainer] = SklearnTrainer, words: Words = Keystream.fresh
+        self,
+        cohort: Cohort,
+        trainer_of: Callable[..., Trainer] = SklearnTrainer,
+        words: Words = Keystream.fresh,
+        source_of: Callable[[CohortSpec], DataSource] = BuiltinSource.of_cohort,
     ) -> None:
         self._cohort = cohort
+        self._source_of = source_of
         self._trainer_of = trainer_of
         self._words = words
         self._clear: tuple[object, Trainer] | None = None
@@ -144,8 +149,8 @@ class CohortEngine:
         return self._noise[1]
 
     @property
-    def _source(self) -> BuiltinSource:
-        return BuiltinSource.of_cohort(self._cohort.spec)
+    def _source(self) -> DataSource:
+        return self._source_of(self._cohort.spec)
 
     @property
     def _key(self) -> tuple[str, str, float]:

@@ -44,11 +44,6 @@ def sides_of(rows: Rows, hospital: str, cohort: str, fraction: float) -> Sides:
     return Sides(rows.take(np.flatnonzero(~held)), rows.take(np.flatnonzero(held)))
 
 
-def division(hospital: str, cohort: str, fraction: float) -> str:
-    """Who is held out, in words: two runs with the same ones have the same patients on either side."""
-    return f"{hospital}/{cohort} {fraction!r}"
-
-
 def is_held_out(patient: str, hospital: str, cohort: str, fraction: float) -> bool:
     """Whether this patient is held out: keyed BLAKE2b (RFC 7693), as a uniform number, is below ``fraction``."""
     # Neither name holds a slash.

@@ -88,6 +88,7 @@ class Hospital:
         self._settings: RunSettings | None = None
         self._witness: LedgerWitness | None = None
         self._admitted: RunSettings | None = None
+        self._admitting = asyncio.Lock()
         self._ledger_told = False
         self._next: Order | None = None
         self._order: Order | None = None
@@ -213,14 +214,15 @@ class Hospital:
 
     async def _admit(self) -> RunSettings:
         """The run's settings, once the custodian has admitted the run with what is known of the ledger elsewhere."""
-        settings = self._settings
-        if settings is None:
-            raise InvalidMessage("an order came before the run's settings")
-        if self._admitted is not settings:
-            await asyncio.to_thread(self._custodian.admit, settings, self._witness)
-            if self._settings is settings:
-                self._admitted = settings
-        return settings
+        async with self._admitting:
+            settings, witness = self._settings, self._witness
+            if settings is None:
+                raise InvalidMessage("an order came before the run's settings")
+            if self._admitted is not settings:
+                await asyncio.to_thread(self._custodian.admit, settings, witness)
+                if self._settings is settings and self._witness is witness:
+                    self._admitted = settings
+            return settings
 
     async def _clear(self, order: Order, settings: RunSettings) -> Update:
         """The answer of a NON-PRIVATE run."""

@@ -27,8 +27,8 @@ class Settings:
     """CONSILIA_STATE: the folder of the outbox."""
     ledger: Path | None
     """CONSILIA_LEDGER: the folder of the cohort's ledger; without one, the hospital takes part in no private run."""
-    most_epsilon: float | None
-    """DP_EPSILON: the most that a run may ask for, and no NON-PRIVATE run at all; 0, or not set: no such cap."""
+    cap: float
+    """DP_EPSILON: the most that one run may ask for; 0 where it is not set."""
 
     @classmethod
     def of(cls, environment: Environment) -> "Settings":
@@ -40,7 +40,7 @@ class Settings:
             coordinator_url=settings.url(environment, "CONSILIA_COORDINATOR_URL"),
             state=settings.file(environment, "CONSILIA_STATE"),
             ledger=settings.optional_file(environment, "CONSILIA_LEDGER"),
-            most_epsilon=settings.number(environment, "DP_EPSILON", 0.0) or None,
+            cap=settings.epsilon_cap(environment),
         )
 
 

@@ -32,6 +32,19 @@ class TestEverySource:
         with pytest.raises(InvalidData, match='hospital north has no column "mean mood"'):
             source.load((source.columns[0], "mean mood"), label)
 
+    def test_a_private_run_reads_the_same_rows(self, source, label):
+        features = source.columns[:3]
+        strict, lenient = source.load(features, label), source.read(features, label)
+        assert strict.ids == lenient.ids
+        np.testing.assert_array_equal(strict.x, lenient.x)
+        np.testing.assert_array_equal(strict.y, lenient.y)
+
+    def test_a_private_run_reads_whatever_the_values_are_and_refuses_a_missing_column_alone(self, source, label):
+        odd = source.read(source.columns[1:2], source.columns[0])
+        assert not np.isin(odd.y, (0.0, 1.0)).all()
+        with pytest.raises(InvalidData, match='hospital north has no column "mean mood"'):
+            source.read((source.columns[0], "mean mood"), label)
+
     def test_a_missing_label_is_refused_by_its_name(self, source, label):
         with pytest.raises(InvalidData, match='hospital north has no column "sick"'):
             source.load(source.columns[:1], "sick")
