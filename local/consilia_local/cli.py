@@ -10,16 +10,22 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from consilia.errors import ConsiliaError, Refusal
+from consilia.errors import ConsiliaError, Refusal, Unavailable
 from consilia_local.legible import legible
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+    from consilia.manifest import Manifest
 
 BEGAN = time.monotonic()
 ENVIRONMENT = """\
 environment, for what the file leaves open:
   MIN_AGENTS     fewest hospitals of a round, where spec.quorum is absent (default: all)
-  DP_EPSILON     0: NON-PRIVATE; above 0 is refused by this version
-  DP_CLIP_NORM   above 0; without effect while epsilon is 0
+  DP_EPSILON     the most that a run may ask of a hospital here, and no NON-PRIVATE run; 0 (default): no cap
+  DP_CLIP_NORM   the clip norm, where spec.privacy.clipNorm is absent (default: 1)
   USE_SPARK      false; true is refused by this version
   XMPP_SERVER    the broker's name, which must be one of this machine's loopback (default: localhost)
 """
@@ -84,17 +90,69 @@ def _validate(options: argparse.Namespace) -> int:
 
 
 def _status(options: argparse.Namespace) -> int:
-    from rich.console import Console  # noqa: PLC0415
-
-    from consilia_local.tables import inert, status_view  # noqa: PLC0415
+    from consilia_local.tables import status_view  # noqa: PLC0415
     from consilia_local.verbs import status  # noqa: PLC0415
 
     headline, found = status(_name(options), options.state)
+    _show(headline, status_view(found))
+    return DONE
+
+
+def _privacy_plan(options: argparse.Namespace) -> int:
+    from consilia.manifest import only_federation  # noqa: PLC0415
+    from consilia_local.manifest_file import read_manifest  # noqa: PLC0415
+    from consilia_local.verbs import privacy_plan  # noqa: PLC0415
+    from consilia_local.wording import headline  # noqa: PLC0415
+
+    manifest = read_manifest(options.file)
+    federation = only_federation(manifest, str(options.file))
+    view = privacy_plan(manifest, str(options.file), options.state, os.environ)
+    _show(headline(federation, federation.spec), view)
+    return DONE
+
+
+def _ledger_show(options: argparse.Namespace) -> int:
+    from consilia_local.verbs import ledger_show  # noqa: PLC0415
+
+    for given in options.ledger:
+        _show("", ledger_show(given, options.state, _manifest(options)))
+    return DONE
+
+
+def _ledger_verify(options: argparse.Namespace) -> int:
+    from consilia.errors import InvalidSetting  # noqa: PLC0415
+    from consilia_local.verbs import ledger_verify, read_witness  # noqa: PLC0415
+
+    witness = read_witness(options.witness) if options.witness else None
+    if witness is not None and len(options.ledger) > 1:
+        raise InvalidSetting(f"--witness is of one ledger, and {len(options.ledger)} are given: verify them one by one")
+    code = DONE
+    for given in options.ledger:
+        try:
+            _say(ledger_verify(given, options.state, _manifest(options), witness))
+        except Unavailable as error:
+            sys.stderr.write(f"{legible(str(error))}\n")
+            code = FAILED
+    return code
+
+
+def _manifest(options: argparse.Namespace) -> "Manifest | None":
+    from consilia_local.manifest_file import read_manifest  # noqa: PLC0415
+
+    return read_manifest(options.manifest) if options.manifest else None
+
+
+def _show(headline: str, view: "RenderableType") -> None:
+    from rich.console import Console  # noqa: PLC0415
+
+    from consilia_local.tables import inert  # noqa: PLC0415
+
     seen = sys.stdout.isatty()
     console = Console(width=None if seen else 110, no_color=None if seen else True)
-    console.print(inert(headline), soft_wrap=True)
-    console.print(status_view(found))
-    return DONE
+    if headline:
+        console.print(inert(headline), soft_wrap=True)
+        console.print()
+    console.print(view)
 
 
 def _start(options: argparse.Namespace) -> int:
@@ -152,7 +210,34 @@ def _parser() -> argparse.ArgumentParser:
         added.set_defaults(verb=verb)
         if name == "start":
             added.add_argument("--rounds", type=int, metavar="N", help="target rounds from now on")
+    _add_privacy(verbs)
+    _add_ledger(verbs)
     return parser
+
+
+def _add_privacy(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    privacy = verbs.add_parser("privacy", help="what a run will cost patients, before it runs")
+    questions = privacy.add_subparsers(title="questions", required=True, metavar="QUESTION")
+    plan = questions.add_parser("plan", help="show a run's noise, its promise, and what it leaves of every budget")
+    plan.add_argument("file", type=Path, metavar="FILE", help="a Federation and its Cohorts")
+    plan.add_argument("--state", type=Path, metavar="DIR", help="state folder; default: .consilia/<federation>")
+    plan.set_defaults(verb=_privacy_plan)
+
+
+def _add_ledger(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    ledger = verbs.add_parser("ledger", help="what runs have cost patients")
+    questions = ledger.add_subparsers(title="questions", required=True, metavar="QUESTION")
+    for name, verb, text in (
+        ("show", _ledger_show, "show every entry of a ledger, and what remains"),
+        ("verify", _ledger_verify, "check that a ledger is whole; exit code 1 where it is not"),
+    ):
+        added = questions.add_parser(name, help=text)
+        added.add_argument("ledger", nargs="+", metavar="COHORT|FILE", help="a cohort's name, or a ledger.jsonl")
+        added.add_argument("--state", type=Path, metavar="DIR", help="state folder; default: all in .consilia")
+        added.add_argument("--manifest", type=Path, metavar="FILE", help="the Cohort's file, for its budget")
+        added.set_defaults(verb=verb)
+        if name == "verify":
+            added.add_argument("--witness", metavar="SEQUENCE:HASH", help="an entry of it that was seen elsewhere")
 
 
 def _add_run(run: argparse.ArgumentParser) -> None:

@@ -8,7 +8,7 @@ from rich.text import Text
 from consilia.status import FederationStatus, HospitalStatus
 from consilia.wording import counted
 from consilia_local.legible import legible
-from consilia_local.wording import METRICS, figure, seconds, state_of
+from consilia_local.wording import METRICS, budget_of, figure, score, seconds, spent_line, state_of
 
 BAR_WIDTH = 32
 STYLES = {"Lost": "yellow", "Refused": "red", "Training": "cyan", "Sent": "green", "Ready": "green", "Pending": "dim"}
@@ -29,20 +29,25 @@ def hospitals_table(status: FederationStatus) -> Table:
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
     table.add_column("  hospital", min_width=14, no_wrap=True)
     table.add_column("state", min_width=12, no_wrap=True)
-    for name, width in (("rows", 5), ("round", 5), ("accuracy", 8), ("loss", 6), ("precision", 9), ("recall", 7)):
+    # How many rows a hospital has is nobody's to know in a private run.
+    columns = [("round", 5), ("accuracy", 8), ("loss", 6), ("precision", 9), ("recall", 7)]
+    columns = [*columns, ("epsilon spent", 13)] if status.private else [("rows", 5), *columns]
+    for name, width in columns:
         table.add_column(name, justify="right", min_width=width, no_wrap=True)
     for hospital in status.hospitals:
-        table.add_row(*_cells(hospital))
+        table.add_row(*_cells(hospital, status.private))
     return table
 
 
-def _cells(hospital: HospitalStatus) -> list[RenderableType]:
+def _cells(hospital: HospitalStatus, private: bool) -> list[RenderableType]:
+    rows = "" if hospital.rows is None else str(hospital.rows)
     return [
         inert(f"  {hospital.name}"),
         inert(state_of(hospital), style=STYLES.get(hospital.phase, "")),
-        "" if hospital.rows is None else str(hospital.rows),
+        *([] if private else [rows]),
         "" if hospital.round is None else str(hospital.round),
-        *(figure(metric, getattr(hospital, metric)) for metric in METRICS),
+        *(score(metric, hospital) for metric in METRICS),
+        *([budget_of(hospital)] if private else []),
     ]
 
 
@@ -80,6 +85,8 @@ def _notes(status: FederationStatus) -> list[Text]:
         for hospital in status.hospitals
         if hospital.reason and hospital.phase in ("Lost", "Refused")
     ]
+    if status.privacy is not None:
+        notes.append(inert(f"  {spent_line(status.privacy)}", "dim"))
     if status.phase in ("Blocked", "Idle", "Stopping") and status.message:
         notes.append(inert(f"  {status.phase}: {status.message}", "yellow"))
     return notes

@@ -2,12 +2,25 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from math import ceil, floor
 
+from consilia.experiment import Privacy
 from consilia.spec import Federation, FederationSpec
-from consilia.status import EventRecord, FederationStatus, HospitalStatus, RegisteredModel, RoundRecord
-from consilia.wording import counted, privacy_word
+from consilia.status import (
+    EventRecord,
+    FederationStatus,
+    HospitalMetrics,
+    HospitalStatus,
+    PrivacyStatus,
+    RegisteredModel,
+    RoundRecord,
+)
+from consilia.wording import NON_PRIVATE, counted, privacy_word
 
 ABSENT = "–"
+HIDDEN = "hidden: noise"
+ROUNDING = 1e-6
+"""Hundredths of an epsilon that are the totals' own rounding."""
 METRICS = ("accuracy", "loss", "precision", "recall")
 
 
@@ -28,9 +41,49 @@ def headline(federation: Federation, spec: FederationSpec) -> str:
             federation.metadata.name,
             counted(len(spec.hospitals), "hospital"),
             counted(spec.rounds, "round"),
-            spec.privacy.label,
+            promise(spec.privacy),
         ]
     )
+
+
+def promise(privacy: Privacy) -> str:
+    """What a run promises: ``NON-PRIVATE``, or ``epsilon 1.0 per patient (delta 1e-5)``."""
+    if not privacy.private:
+        return NON_PRIVATE
+    return f"epsilon {asked(privacy.epsilon)} per patient (delta {small(privacy.delta)})"
+
+
+def asked(epsilon: float) -> str:
+    """An epsilon that somebody wrote, with every digit of it: ``1.0``, ``0.25``."""
+    return f"{epsilon:.1f}" if epsilon == round(epsilon) else f"{epsilon:g}"
+
+
+def spent(epsilon: float) -> str:
+    """An epsilon that was spent, to two decimals, never too little."""
+    return str(ceil(100 * epsilon - ROUNDING) / 100)
+
+
+def remaining(epsilon: float) -> str:
+    """An epsilon that may still be asked for, to two decimals, never too much."""
+    return str(floor(100 * epsilon + ROUNDING) / 100)
+
+
+def small(delta: float) -> str:
+    """A delta: ``1e-5``."""
+    return f"{delta:g}".replace("e-0", "e-")
+
+
+def spent_line(privacy: PrivacyStatus) -> str:
+    """What a private run has cost so far, and of whom that is told."""
+    told = (
+        f"epsilon {spent(privacy.epsilon_spent)} of {asked(privacy.epsilon)} spent per patient (delta "
+        f"{small(privacy.delta)}; {spent(privacy.epsilon_replace_one)} if a record is replaced)"
+    )
+    whose = {
+        "exact": "; scores on holdout patients are exact, so that the promise covers the training patients only",
+        "mixed": "; where scores on holdout patients are exact, the promise covers the training patients only",
+    }
+    return told + whose.get(privacy.holdout or "", "")
 
 
 def link_line(links: Links) -> str:
@@ -67,7 +120,8 @@ def done_line(status: FederationStatus, elapsed: float | None) -> str:
         )
     if status.seconds_per_round is not None:
         sentences.append(f"{counted(status.round, 'round')}, {seconds(status.seconds_per_round)} each.")
-    return " ".join([*sentences, f"{privacy_word(status.private)}."])
+    told = spent_line(status.privacy) if status.privacy else privacy_word(status.private)
+    return " ".join([*sentences, f"{told[0].upper()}{told[1:]}."])
 
 
 def model_line(model: RegisteredModel) -> str:
@@ -87,6 +141,25 @@ def staying_line(parts: list[str]) -> str:
 def state_of(hospital: HospitalStatus) -> str:
     """A hospital's state, in a word."""
     return {"Pending": "not yet here"}.get(hospital.phase, hospital.phase.lower())
+
+
+def score(metric: str, scores: HospitalMetrics) -> str:
+    """A score of a hospital, with what noise can do to it: ``95.0 ± 3 %``, or ``hidden: noise``."""
+    if metric in (scores.hidden or ()):
+        return HIDDEN
+    value: float | None = getattr(scores, metric)
+    error: float | None = getattr(scores.errors, metric) if scores.errors else None
+    if value is None or error is None:
+        return figure(metric, value)
+    if metric == "loss":
+        return f"{value:.3f} ± {error:.1g}"
+    return f"{100 * value:.1f} ± {100 * error:.{0 if error >= 0.01 else 1}f} %"
+
+
+def budget_of(hospital: HospitalStatus) -> str:
+    """What its patients have lost of what they may, in all runs: ``0.79 of 4.0``."""
+    ledger = hospital.ledger
+    return ABSENT if ledger is None else f"{spent(ledger.spent)} of {asked(ledger.budget)}"
 
 
 def figure(metric: str, value: float | None) -> str:

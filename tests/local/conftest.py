@@ -33,6 +33,17 @@ spec:
   allowNonPrivate: true
 """
 TRIAL = HEAD + COHORT.format(hospital="north", shard=0) + COHORT.format(hospital="south", shard=1)
+PRIVATE = TRIAL.replace("privacy: {epsilon: 0}", "privacy: {epsilon: 1.0, delta: 1.0e-5}").replace(
+    "scaling: federated, codebook: [{name: mean radius}]",
+    "nominalRows: 455, codebook: [{name: mean radius, min: 0, max: 50}]",
+)
+PRIVATE = PRIVATE.replace("allowNonPrivate: true", "budget: {epsilon: 4.0, delta: 1.0e-5}")
+
+
+@pytest.fixture
+def private_text() -> str:
+    """The text of a valid file of a private federation: two hospitals with budgets, three rounds."""
+    return PRIVATE
 
 
 @pytest.fixture

@@ -1,0 +1,183 @@
+"""What a run promises, costs and leaves, as rich draws it before anything runs. Pure."""
+
+from collections.abc import Mapping, Sequence
+from math import sqrt
+
+from rich.console import Group, RenderableType
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from consilia.privacy.accounting import Loss
+from consilia.privacy.noise_plan import NoisePlan, Planned
+from consilia.protocol import PrivacyTerms
+from consilia.spec import FederationSpec
+from consilia.wording import NON_PRIVATE, counted
+from consilia_local.admission import Admission
+from consilia_local.tables import inert
+from consilia_local.wording import ABSENT, HIDDEN, asked, remaining, small, spent
+
+PATIENTS = (20, 50, 100, 500)
+"""Sizes of a holdout for which the noise's part in its accuracy is told."""
+TELLING = 0.1
+"""From this error bar on, a score is hidden."""
+NORMAL_95 = 1.96
+TYPICAL = 0.95
+"""The accuracy at which error bars are told beforehand."""
+COMPOSED = (
+    "Remaining: the most that one more run may ask for. Epsilons of several runs compose to less than their sum, so "
+    "that more remains than the difference."
+)
+
+
+def plan_view(
+    spec: FederationSpec, terms: PrivacyTerms | None, refusals: Mapping[str, str], admissions: Sequence[Admission]
+) -> RenderableType:
+    """The promise, each kind of release, what scores will be worth, and every hospital's budget.
+
+    ``terms`` are None for a NON-PRIVATE run, in which ``refusals`` are the sentences of those who take no part.
+    """
+    if terms is None:
+        return _non_private(spec, refusals)
+    noised = [each.hospital for each in admissions if not each.exact]
+    exact = [each.hospital for each in admissions if each.exact]
+    plan = terms.plan(noised_holdout=bool(noised))
+    parts: list[RenderableType] = [_promise(plan), Text(), _releases(plan), Text(), _step(plan), Text()]
+    if plan.evaluate is not None:
+        told = f"Scores of holdout patients leave once, at the end, with noise: {', '.join(noised)}."
+        parts += [_paragraph(told), Text(), _error_bars(plan.evaluate), Text()]
+    if exact:
+        told = (
+            f"Scores of holdout patients leave exact, outside of the promise: {', '.join(exact)}. There the promise "
+            "covers the training patients only."
+        )
+        parts += [_paragraph(told), Text()]
+    return Group(*parts, _budgets(terms, admissions), Text(), _paragraph(COMPOSED), *_refusals(admissions))
+
+
+def accuracy_error(evaluate: Planned, patients: int) -> float:
+    """How far off noise puts the accuracy of a holdout of so many patients, at most, 95 % of the time."""
+    noise = evaluate.noise
+    deviation = noise.scale * (1.0 if noise.mechanism == "Gaussian" else sqrt(2))
+    # (TP + TN) / (TP + TN + FP + FN), each cell with its own noise, to first order.
+    each = deviation * sqrt(2 * ((1 - TYPICAL) ** 2 + TYPICAL**2)) / patients
+    return min(NORMAL_95 * each, 1.0)
+
+
+def _non_private(spec: FederationSpec, refusals: Mapping[str, str]) -> RenderableType:
+    table = _table("hospital", "cohort", "takes part")
+    for hospital in sorted(spec.hospitals, key=lambda each: each.name):
+        table.add_row(
+            inert(f"  {hospital.name}"), inert(str(hospital.cohort)), "no" if hospital.name in refusals else "yes"
+        )
+    return Group(
+        _paragraph(
+            f"{NON_PRIVATE}: nothing that hospitals send carries noise, and it can tell about single patients. Nothing "
+            "is promised to them, and nothing is drawn from a budget."
+        ),
+        Text(),
+        table,
+        *(_told(name, sentence) for name, sentence in refusals.items()),
+    )
+
+
+def _promise(plan: NoisePlan) -> RenderableType:
+    ask = plan.ask
+    return _paragraph(
+        f"Whatever a hospital sends in this run tells of any one patient no more than epsilon {asked(ask.epsilon)} at "
+        f"delta {small(ask.delta)} allows: with that record, or without it. For a record that is replaced by another "
+        f"one, epsilon is {plan.replacing:.3g}."
+    )
+
+
+def _releases(plan: NoisePlan) -> Table:
+    scale = "sigma" if plan.ask.mechanism == "Gaussian" else "scale"
+    table = _table("release", "at most", "sensitivity", scale, "mu each", "mu in all", "epsilon", "if replaced")
+    delta = plan.ask.delta
+    for planned in plan.planned.values():
+        if planned.kind != "evaluate":
+            _add_release(table, planned, delta)
+    _add_total(table, "a training patient", plan.training_loss, delta)
+    if plan.evaluate is not None:
+        _add_release(table, plan.evaluate, delta)
+        _add_total(table, "a holdout patient", plan.holdout_loss, delta)
+    return table
+
+
+def _add_release(table: Table, planned: Planned, delta: float) -> None:
+    each, loss = Loss.of(planned.event), planned.loss
+    table.add_row(
+        f"  {planned.kind}",
+        str(planned.times),
+        f"{planned.sensitivity:.4g}",
+        f"{planned.noise.scale:.4g}",
+        _mu(each),
+        _mu(loss),
+        f"{loss.epsilon(delta):.3g}",
+        f"{loss.replacing(delta):.3g}",
+    )
+
+
+def _add_total(table: Table, who: str, loss: Loss, delta: float) -> None:
+    told = (_mu(loss), f"{loss.epsilon(delta):.3g}", f"{loss.replacing(delta):.3g}")
+    table.add_row(f"  {who}", "", "", "", "", *told, style="bold")
+
+
+def _mu(loss: Loss) -> str:
+    return f"{loss.mu:.4g}" if loss.pure == 0 else ABSENT
+
+
+def _step(plan: NoisePlan) -> RenderableType:
+    ask = plan.ask
+    return _paragraph(
+        f"Step size {plan.learning_rate:.3g}, of public numbers alone: {counted(ask.nominal_rows, 'nominal row')}, "
+        f"{counted(ask.rounds, 'round')} and {ask.reserve} in reserve, {counted(ask.hospitals, 'hospital')}, clip norm "
+        f"{ask.clip:g}."
+    )
+
+
+def _error_bars(evaluate: Planned) -> Table:
+    table = _table("patients in the holdout", *(str(patients) for patients in PATIENTS))
+    errors = [accuracy_error(evaluate, patients) for patients in PATIENTS]
+    table.add_row("  accuracy, 95 % of the time", *(f"± {100 * error:.0f} %" for error in errors))
+    table.add_row("  which is", *("told" if error <= TELLING else HIDDEN for error in errors))
+    return table
+
+
+def _budgets(terms: PrivacyTerms, admissions: Sequence[Admission]) -> Table:
+    table = _table("hospital", "cohort", "budget", "spent", "remaining", "after this run", "admitted")
+    for each in admissions:
+        budget = each.budget
+        at = "" if budget is None or budget.delta == terms.delta else f" (delta {small(budget.delta)})"
+        table.add_row(
+            inert(f"  {each.hospital}"),
+            inert(each.cohort),
+            ABSENT if budget is None else f"{asked(budget.epsilon)}{at}",
+            ABSENT if each.spent is None else spent(each.spent),
+            ABSENT if each.remaining is None else remaining(each.remaining),
+            ABSENT if each.after is None else remaining(each.after),
+            "yes" if each.refusal is None else "no",
+        )
+    return table
+
+
+def _refusals(admissions: Sequence[Admission]) -> list[RenderableType]:
+    return [_told(each.hospital, each.refusal) for each in admissions if each.refusal is not None]
+
+
+def _told(hospital: str, sentence: str) -> RenderableType:
+    return _paragraph(f"{hospital}: {sentence}", "yellow")
+
+
+def _paragraph(text: str, style: str = "") -> RenderableType:
+    return Padding(inert(text, style), (0, 0, 0, 2))
+
+
+def _table(first: str, *others: str) -> Table:
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
+    table.add_column(f"  {first}", no_wrap=True)
+    for name in others:
+        table.add_column(
+            name, justify="left" if name in ("cohort", "admitted", "takes part") else "right", no_wrap=True
+        )
+    return table
