@@ -19,7 +19,7 @@ Nothing here changes a ledger but :meth:`Ledger.append`, which is called when th
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from math import floor, log10
+from math import floor, log10, sqrt
 
 from consilia.errors import BudgetExceeded, DamagedLedger, IllegalEvent, InvalidPrivacy
 from consilia.privacy import gaussian
@@ -241,7 +241,11 @@ class Ledger:
         if not fits(0.0):
             return 0.0
         high = gaussian.mu_of(budget.epsilon, budget.delta)
-        mu = high if fits(high) else gaussian.largest(0.0, high, fits)
+        # Squared mus add up: where all noise is Gaussian this is the answer, and nothing has to be searched for.
+        most = max(loss.mu for loss in _totals(self.training, self.holdout, divided))
+        mu = sqrt(max(0.0, (high * (1 - gaussian.LOOSE)) ** 2 - most * most))
+        if self.training.pure + self.holdout.pure > 0 or not fits(mu):
+            mu = high if fits(high) else gaussian.largest(0.0, high, fits)
         return gaussian.epsilon_of(mu * (1 - 4 * gaussian.LOOSE), delta)
 
     def _spend(self, entry: Released) -> None:
@@ -272,7 +276,7 @@ class Ledger:
         totals = _totals(self.training + training, self.holdout + holdout, divisions)
         if all(loss.within(budget.epsilon, budget.delta) for loss in totals):
             return
-        remaining = _rounded_down(self.remaining(budget, delta, divisions))
+        remaining = rounded_down(self.remaining(budget, delta, divisions))
         advice = f"ask for epsilon {remaining:g} or less, or have" if remaining > 0 else "have"
         raise BudgetExceeded(
             f"{asks}; of the budget of cohort {self.cohort} (epsilon {budget.epsilon:g} at delta {budget.delta:g}, for "
@@ -311,9 +315,11 @@ def _told(terms: Terms) -> str:
     return f"epsilon {terms.epsilon:g}, delta {terms.delta:g} and {times}"
 
 
-def _rounded_down(value: float) -> float:
-    """To three digits, never up: whoever asks for what they were told must get it."""
+def rounded_down(value: float) -> float:
+    """To three digits, never up: whoever asks for what they were told must get it. What has no more stays."""
     if value <= 0:
         return 0.0
+    if value == float(f"{value:.3g}"):
+        return value
     unit = 10.0 ** (floor(log10(value)) - 2)
     return float(f"{floor(value / unit) * unit:.3g}")
