@@ -1,6 +1,7 @@
 """A federation's status as rich draws it: the round's bar, the global scores, the hospitals."""
 
 from rich.console import Group, OverflowMethod, RenderableType
+from rich.padding import Padding
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
@@ -78,15 +79,15 @@ def _global(status: FederationStatus) -> RenderableType:
     return Text.assemble(("  global        ", "bold"), told, ("   (public test set)", "dim"))
 
 
-def _notes(status: FederationStatus) -> list[Text]:
+def _notes(status: FederationStatus) -> list[RenderableType]:
     """What is wrong, below the table, where a long sentence does not move the columns."""
-    notes = [
+    notes: list[RenderableType] = [
         inert(f"  {hospital.name}: {state_of(hospital)}: {hospital.reason}", STYLES.get(hospital.phase, ""))
         for hospital in status.hospitals
         if hospital.reason and hospital.phase in ("Lost", "Refused")
     ]
     if status.privacy is not None:
-        notes.append(inert(f"  {spent_line(status.privacy)}", "dim"))
+        notes.append(Padding(inert(spent_line(status.privacy), "dim"), (0, 0, 0, 2)))
     if status.phase in ("Blocked", "Idle", "Stopping") and status.message:
         notes.append(inert(f"  {status.phase}: {status.message}", "yellow"))
     return notes

@@ -6,12 +6,35 @@ from collections.abc import Callable
 import pytest
 from rich.console import Console
 
+from consilia.experiment import Privacy
 from consilia.spec import Federation
-from consilia.status import EventRecord, FederationStatus, HospitalStatus, Metrics, RegisteredModel, RoundRecord
+from consilia.status import (
+    EventRecord,
+    FederationStatus,
+    HospitalStatus,
+    LedgerState,
+    MetricErrors,
+    Metrics,
+    PrivacyStatus,
+    RegisteredModel,
+    RoundRecord,
+)
 from consilia_local.display import Display, Lines, Terminal
 from consilia_local.legible import legible
 from consilia_local.supervisor import Happening
-from consilia_local.wording import Links, done_line, figure, headline, link_line, model_line, seconds, staying_line
+from consilia_local.tables import status_view
+from consilia_local.wording import (
+    Links,
+    done_line,
+    figure,
+    headline,
+    link_line,
+    model_line,
+    remaining,
+    seconds,
+    spent,
+    staying_line,
+)
 
 RUNNING = FederationStatus(
     phase="Training",
@@ -55,6 +78,80 @@ def test_the_picture_of_a_run_shows_rounds_scores_and_every_hospital(federation:
     display.show(RUNNING)
     display.close()
     assert [line.rstrip() for line in out.getvalue().splitlines()] == PICTURE.splitlines()
+
+
+def ledger(spent: float) -> LedgerState:
+    return LedgerState(sequence=7, head="ab" * 32, spent=spent, remaining=3.0, budget=4.0, delta=1e-5)
+
+
+PRIVATE = RUNNING.model_copy(
+    update={
+        "private": True,
+        "privacy": PrivacyStatus(
+            epsilon=1.0, delta=1e-5, epsilon_spent=0.7912, epsilon_replace_one=1.68, holdout="mixed"
+        ),
+        "hospitals": [
+            HospitalStatus(
+                name="north",
+                phase="Training",
+                round=7,
+                accuracy=0.95,
+                loss=0.131,
+                precision=0.961,
+                recall=0.933,
+                errors=MetricErrors(accuracy=0.031, loss=0.024, precision=0.0042, recall=0.09),
+                ledger=ledger(0.7912),
+            ),
+            HospitalStatus(
+                name="riverside", phase="Sent", round=7, loss=0.152, hidden=["accuracy", "recall"], ledger=ledger(4)
+            ),
+            HospitalStatus(name="harbor"),
+        ],
+    }
+)
+PRIVATE_TABLE = """\
+  hospital      state         round       accuracy          loss     precision         recall  epsilon spent
+  north         training          7     95.0 ± 3 %  0.131 ± 0.02  96.1 ± 0.4 %     93.3 ± 9 %     0.8 of 4.0
+  riverside     sent              7  hidden: noise         0.152             –  hidden: noise     4.0 of 4.0
+  harbor        not yet here                     –             –             –              –              –
+  epsilon 0.8 of 1.0 spent per patient (delta 1e-5; 1.68 if a record is replaced); where scores on holdout
+  patients are exact, the promise covers the training patients only
+"""
+
+
+def test_in_a_private_run_nobody_sees_rows_and_everybody_what_is_spent_and_what_noise_does() -> None:
+    out = io.StringIO()
+    Console(file=out, width=110, no_color=True).print(status_view(PRIVATE))
+    shown = "".join(f"{line.rstrip()}\n" for line in out.getvalue().splitlines())
+    assert shown.partition("\n\n")[2] == PRIVATE_TABLE
+
+
+def test_the_headline_and_the_end_of_a_private_run_tell_its_promise(federation: Federation) -> None:
+    privacy = Privacy(epsilon=0.25, delta=1e-6)
+    spec = federation.spec.model_copy(update={"privacy": privacy})
+    assert headline(federation, spec) == (
+        "Consilia · trial · 2 hospitals · 3 rounds · epsilon 0.25 per patient (delta 1e-6)"
+    )
+    assert done_line(PRIVATE, 6.123) == (
+        "Done in 6.1 s. Accuracy 94.7 %, loss 0.141. 7 rounds, 0.031 s each. Epsilon 0.8 of 1.0 spent per patient "
+        "(delta 1e-5; 1.68 if a record is replaced); where scores on holdout patients are exact, the promise covers "
+        "the training patients only."
+    )
+
+
+@pytest.mark.parametrize(
+    ("epsilon", "as_spent", "as_remaining"),
+    [
+        pytest.param(0.9999999999977, "1.0", "1.0", id="the rounding of a total"),
+        pytest.param(0.7912, "0.8", "0.79", id="spent upwards, remaining downwards"),
+        pytest.param(0.0, "0.0", "0.0", id="nothing"),
+        pytest.param(0.001, "0.01", "0.0", id="next to nothing"),
+    ],
+)
+def test_what_is_spent_is_never_told_too_small_nor_what_remains_too_large(
+    epsilon: float, as_spent: str, as_remaining: str
+) -> None:
+    assert (spent(epsilon), remaining(epsilon)) == (as_spent, as_remaining)
 
 
 def test_a_terminal_says_a_sentence_below_the_picture_until_the_next_run_begins(federation: Federation) -> None:
