@@ -3,12 +3,13 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from builders import cohort, federation
+from builders import cohort, federation, federation_document
 from consilia.spec import Federation
-from consilia.status import Condition, FederationStatus, HospitalStatus
+from consilia.status import Condition, FederationStatus, HospitalStatus, LedgerState
 from consilia_operator.grants import Admission
 from consilia_operator.outcome import Reconciled
 from consilia_operator.problems import Problem
+from consilia_operator.reasons import OF_A_COHORT
 from consilia_operator.status_view import status_of
 
 NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
@@ -21,6 +22,11 @@ NO_TRACKING = Problem("tracking", None, "Crashing", "Pod default/t-0 ends again 
 KEPT = Problem("hospital-south", "south", "StorageKept", "PersistentVolumeClaim south/s keeps its 2Gi")
 COORDINATOR_KEPT = Problem("coordinator", None, "StorageKept", "PersistentVolumeClaim default/c keeps its 2Gi")
 NOT_GRANTED = Problem("hospital-south", "south", "CohortNotGranted", "Cohort default/south-2024 is not granted: ask")
+NO_BUDGET = Problem("hospital-south", "south", "BudgetExceeded", "Cohort default/south-2024 has no budget")
+NORTH_NO_BUDGET = Problem("hospital-north", "north", "BudgetExceeded", "Cohort default/north-2024 has no budget")
+MUST_BE_PRIVATE = Problem("hospital-south", "south", "PrivacyRequired", "Cohort default/south-2024 takes part in none")
+SHORT = Problem("hospital-south", "south", "BudgetExceeded", "Cohort default/south-2024: 0.6 of 4 remains")
+LEDGER = LedgerState(sequence=4, head="4" * 64, spent=1.0, remaining=3.0, budget=4.0, delta=1e-5)
 BUSY = Problem("hospital-south", "south", "CohortBusy", "Cohort default/south-2024 is used by federation a/b")
 
 
@@ -30,13 +36,21 @@ def restarted(at: str) -> Problem:
 
 
 def reconciled(
-    *problems: Problem, generation: int = 2, status: dict[str, Any] | None = None, wish: Federation | None = None
+    *problems: Problem,
+    generation: int = 2,
+    status: dict[str, Any] | None = None,
+    wish: Federation | None = None,
+    short: Problem | None = None,
 ) -> Reconciled:
-    """What a reconcile found of a federation of north and south; a problem of a cohort is one of its admission."""
+    """What a reconcile found of a federation of north and south; a problem of a cohort is one of its admission.
+
+    ``short``: that of south's, whose ledger is expected to refuse the run.
+    """
     wished = wish or federation(quorum=1)
     cohorts = {name: cohort(name) for name in ("north", "south")}
-    refused = {p.hospital: p for p in problems if p.hospital is not None and p.reason.startswith("Cohort")}
-    admission = Admission({name: cohorts[name] for name in cohorts if name not in refused}, refused)
+    refused = {p.hospital: p for p in problems if p.hospital is not None and p.reason in OF_A_COHORT}
+    expected = {"south": short} if short is not None else {}
+    admission = Admission({name: cohorts[name] for name in cohorts if name not in refused}, refused, expected)
     observed = {"metadata": {"generation": generation, "uid": "u"}, "status": status or {}}
     return Reconciled(wished, observed, admission, [p for p in problems if p.hospital not in refused], AUTHORITY)
 
@@ -89,5 +103,7 @@ def more(**spec: Any) -> Federation:
     return federation(quorum=1, **spec)
 
 
+ALL_ROWS = federation_document()["spec"]["features"] | {"nominalRows": 400}
+PRIVATE = more(features=ALL_ROWS, privacy={"epsilon": 1})
 ALL_MUST = federation()
 """Without a quorum of its own: every hospital is needed."""

@@ -22,7 +22,7 @@ def require_consent(cohort: Cohort, terms: PrivacyTerms | None, cap: float = 0.0
     budget = cohort.spec.budget
     if budget is None:
         raise BudgetExceeded(
-            f"{_told(cohort)} has no budget, and so takes part in no private run: have the hospital give its Cohort a "
+            f"{told(cohort)} has no budget, and so takes part in no private run: have the hospital give its Cohort a "
             "spec.budget (epsilon and delta, for the patients' whole life), or leave it out"
         )
     if budget.per_run is not None:
@@ -38,19 +38,20 @@ def _require_below(most: float, name: str, cohort: Cohort, terms: PrivacyTerms, 
         return
     to = f"to {most:g}" if terms.delta == budget.delta else "further"
     raise BudgetExceeded(
-        f"{_told(cohort)} lets one run ask for epsilon {most:g} at most, at delta {budget.delta:g} ({name}), and run "
+        f"{told(cohort)} lets one run ask for epsilon {most:g} at most, at delta {budget.delta:g} ({name}), and run "
         f"{terms.run} of federation {terms.name} asks for epsilon {terms.epsilon:g} at delta {terms.delta:g}: lower "
         f"privacy.epsilon {to}"
     )
 
 
 def _require_non_private(cohort: Cohort, cap: float) -> None:
-    who = f"{_told(cohort)} takes part in no {NON_PRIVATE} run, which privacy.epsilon 0 asks for"
+    who = f"{told(cohort)} takes part in no {NON_PRIVATE} run, which privacy.epsilon 0 asks for"
     if not cohort.spec.allow_non_private:
         raise InvalidPrivacy(f"{who}: set it above 0, or have the hospital set allowNonPrivate: true")
     if cap > 0:
         raise InvalidPrivacy(f"{who}, as its DP_EPSILON is {cap:g}: set it above 0, or have DP_EPSILON unset")
 
 
-def _told(cohort: Cohort) -> str:
+def told(cohort: Cohort) -> str:
+    """The cohort, as each of these sentences begins with it."""
     return f"cohort {cohort.metadata.name} of hospital {cohort.spec.hospital}"

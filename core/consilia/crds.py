@@ -83,9 +83,10 @@ RESOURCES = (
             Column("Hospitals", ".status.hospitalsReady"),
             Column("Accuracy", ".status.metrics.accuracy", "number"),
             Column("Loss", ".status.metrics.loss", "number"),
-            Column("Epsilon", ".spec.privacy.epsilon", "number"),
+            Column("Epsilon", ".status.privacyLabel"),
             _AGE,
             Column("Run", ".status.run", "integer", wide=True),
+            Column("Asked", ".spec.privacy.epsilon", "number", wide=True),
             Column("Message", ".status.message", wide=True),
         ),
         ("fed",),
@@ -98,9 +99,13 @@ RESOURCES = (
         (
             Column("Hospital", ".spec.hospital"),
             Column("Engine", ".spec.engine"),
+            Column("Spent", ".status.epsilonSpent", "number"),
+            Column("Budget", ".spec.budget.epsilon", "number"),
             Column("In-Use-By", ".status.inUseBy"),
             Column("Ready", '.status.conditions[?(@.type=="Ready")].status'),
             _AGE,
+            Column("Remaining", ".status.epsilonRemaining", "number", wide=True),
+            Column("Message", '.status.conditions[?(@.type=="Ready")].message', wide=True),
         ),
     ),
 )
@@ -198,11 +203,12 @@ class _Structure:
         made: Schema = {"description": _one_line(description), "type": "object"}
         if self.defaults and node.get("required"):
             made["required"] = list(node["required"])
-        made["properties"] = {
+        properties = {
             name: self._property(field, model, name, name in node.get("required", []))
             for name, field in node["properties"].items()
         }
-        return made | _rules(model)
+        # An API server keeps no empty list of fields, and what is applied again would differ from what it keeps.
+        return made | ({"properties": properties} if properties else {"maxProperties": 0}) | _rules(model)
 
     def _property(self, node: Schema, model: str, name: str, required: bool) -> Schema:
         optional = "anyOf" in node

@@ -9,6 +9,7 @@ from pydantic import Field
 
 from consilia.patterns import DIGEST
 from consilia.spec import Document
+from consilia.wording import NON_PRIVATE
 
 Phase = Literal["Pending", "Idle", "Registration", "Training", "Stopping", "Complete", "Blocked"]
 HospitalPhase = Literal["Pending", "Ready", "Training", "Sent", "Lost", "Refused"]
@@ -191,6 +192,9 @@ class FederationStatus(Document):
     completed_at: Time | None = Field(None, description="When it completed.")
     seconds_per_round: float | None = Field(None, description="Median over the run's committed rounds.")
     private: bool = Field(False, description="Whether what hospitals send carries noise.")
+    privacy_label: ShortText | None = Field(
+        None, description=f'What the run has cost so far, as people read it: "0.79", or "{NON_PRIVATE}".'
+    )
     privacy: PrivacyStatus | None = Field(None, description="What the run promises; absent where it is NON-PRIVATE.")
     metrics: Metrics | None = Field(
         None, description="Scores of the last committed global model on the public evaluation data."
@@ -216,6 +220,13 @@ class FederationStatus(Document):
     told: int | None = Field(None, description="Sequence of the coordinator's last event that became an Event here.")
 
 
+class CountedBudget(Document):
+    """The budget that a cohort's spent and remaining epsilon were counted for."""
+
+    epsilon: float = Field(description="Its epsilon.")
+    delta: float = Field(description="Its delta.")
+
+
 class CohortStatus(Document):
     """Whether a cohort can be used, and by whom it is."""
 
@@ -223,6 +234,9 @@ class CohortStatus(Document):
     in_use_by: ShortText | None = Field(None, description="The federation that uses it now: namespace/name.")
     epsilon_spent: float | None = Field(None, description="What its patients have lost so far, at the budget's delta.")
     epsilon_remaining: float | None = Field(None, description="The largest epsilon that a run may still ask for.")
+    budget: CountedBudget | None = Field(
+        None, description="What they were counted for; nothing is told of what remains of another budget."
+    )
     ledger: LedgerWitness | None = Field(None, description="What was last seen of its ledger.")
     conditions: list[Condition] = Field(
         default_factory=list,
@@ -232,7 +246,10 @@ class CohortStatus(Document):
 
 
 class RoundRecord(Document):
-    """A committed round. Hospitals' scores of it arrive with the next one: the record is then published again."""
+    """A committed round. Hospitals' scores of it arrive with the next one: the record is then published again.
+
+    ``epsilons`` is what a private run has cost so far, by hospital.
+    """
 
     run: int
     round: int
@@ -241,6 +258,7 @@ class RoundRecord(Document):
     participants: list[str]
     metrics: Metrics | None = None
     hospitals: dict[str, HospitalMetrics] = Field(default_factory=dict)
+    epsilons: dict[str, float] | None = None
 
 
 class EventRecord(Document):

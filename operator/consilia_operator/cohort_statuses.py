@@ -7,6 +7,7 @@ from datetime import datetime
 
 from consilia.backoff import delays
 from consilia.errors import ConsiliaError
+from consilia.status import LedgerState
 from consilia_operator.children import Key, key_of
 from consilia_operator.cluster import Absent
 from consilia_operator.cohort_view import cohort_status, differs, holders
@@ -18,15 +19,20 @@ logger = logging.getLogger(__name__)
 
 
 class CohortStatuses:
-    """The cohorts of all namespaces. ``write`` patches one's status, and answers with the Cohort as it is then."""
+    """The cohorts of all namespaces. ``write`` patches one's status, and answers with the Cohort as it is then.
+
+    ``ledger`` is what the coordinator of a federation tells of a hospital's ledger.
+    """
 
     def __init__(
         self,
         watched: Watched,
         write: Callable[[Key, Manifest], Awaitable[Manifest]],
         now: Callable[[], datetime],
+        ledger: Callable[[Key, str], LedgerState | None],
         pause: float = PAUSE_SECONDS,
     ) -> None:
+        self._ledger = ledger
         self._watched = watched
         self._write = write
         self._now = now
@@ -56,7 +62,9 @@ class CohortStatuses:
         if cohort is None:
             self._pauses.pop(key, None)
             return
-        status = cohort_status(cohort, self._holder(key, cohort), self._now())
+        holder = self._holder(key, cohort)
+        ledger = self._ledger(key_of(holder), cohort["spec"]["hospital"]) if holder is not None else None
+        status = cohort_status(cohort, holder, self._now(), ledger)
         if not differs(cohort, status):
             return
         try:

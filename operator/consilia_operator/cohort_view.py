@@ -13,19 +13,22 @@ from consilia.bounds import within_bounds
 from consilia.manifest import explain
 from consilia.rounds import State
 from consilia.spec import Cohort, Federation
-from consilia.status import CohortStatus, Condition
+from consilia.status import CohortStatus, Condition, LedgerState
+from consilia_operator.account import Account, account_of, ledger_in
 from consilia_operator.children import Key, key_of
 from consilia_operator.conditions import condition, stamped
 from consilia_operator.grants import spec_of
 from consilia_operator.naming import Manifest
 from consilia_operator.reasons import Reason
+from consilia_operator.wishes import Wish
 
 
 def holders(cohorts: Mapping[Key, Manifest], federations: Iterable[Manifest]) -> dict[Key, Key]:
     """The federation that uses each cohort that somebody may use; all manifests with their status.
 
-    Those that name it and are granted it may. One with a run to do goes before one that rests; then the one that
-    used it last (the cohort's status.inUseBy) before all others; then the oldest, by creationTimestamp and name.
+    Those that name it, are granted it and ask for a run that its spec allows may. One with a run to do goes before one
+    that rests; then the one that used it last (the cohort's status.inUseBy) before all others; then the oldest, by
+    creationTimestamp and name.
     """
     claims: dict[Key, list[_Claim]] = {}
     for federation in federations:
@@ -57,13 +60,24 @@ def more_is_wished(federation: Manifest) -> bool:
     return another or (spec.get("rounds") or 0) > (status.get("rounds") or 0)
 
 
-def cohort_status(cohort: Manifest, holder: Manifest | None, now: datetime) -> Manifest:
-    """The status of ``cohort`` as a merge patch; ``holder`` is the Federation that uses it, with its own status."""
+def cohort_status(
+    cohort: Manifest, holder: Manifest | None, now: datetime, ledger: LedgerState | None = None
+) -> Manifest:
+    """The status of ``cohort`` as a merge patch; ``holder`` is the Federation that uses it, with its own status.
+
+    ``ledger`` is what that one's coordinator tells of the cohort's, by default what its status does: that lists no more
+    than a hundred hospitals.
+    """
     generation = cohort["metadata"].get("generation")
+    account = account_of(cohort, ledger or ledger_in(_as_seen(cohort, holder)))
     status = CohortStatus(
         observed_generation=generation,
         in_use_by="/".join(key_of(holder)) if holder is not None else None,
-        conditions=stamped(_conditions(cohort, holder), cohort.get("status") or {}, generation, now),
+        epsilon_spent=account.spent,
+        epsilon_remaining=account.remaining,
+        budget=account.budget,
+        ledger=account.witness,
+        conditions=stamped(_conditions(cohort, holder, account), cohort.get("status") or {}, generation, now),
     )
     return within_bounds(status)
 
@@ -95,10 +109,10 @@ def _claims(federation: Manifest, cohorts: Mapping[Key, Manifest]) -> list[tuple
         # It is left as it is until it can be read, and its agents with it.
         held = [key for key, cohort in cohorts.items() if _user(cohort) == own]
         return [(key, _Claim(rests, False, since, own)) for key in held]
-    claims = []
+    claims, wish = [], Wish.of(wished, federation.get("status") or {})
     for hospital in wished.spec.hospitals:
         key = wished.cohort_key(hospital)
-        if key in cohorts and _lets(cohorts[key], wished, hospital.name):
+        if key in cohorts and _lets(cohorts[key], wish, hospital.name):
             claims.append((key, _Claim(rests, _user(cohorts[key]) != own, since, own)))
     return claims
 
@@ -108,15 +122,16 @@ def _user(cohort: Manifest) -> Key | None:
     return (namespace, name) if name else None
 
 
-def _lets(cohort: Manifest, federation: Federation, hospital: str) -> bool:
+def _lets(cohort: Manifest, wish: Wish, hospital: str) -> bool:
     try:
         read = Cohort.model_validate(spec_of(cohort))
     except ValidationError:
         return False
-    return read.spec.hospital == hospital and read.may_be_used_by(federation)
+    granted = read.spec.hospital == hospital and read.may_be_used_by(wish.federation)
+    return granted and wish.objection_of(read) is None
 
 
-def _conditions(cohort: Manifest, holder: Manifest | None) -> list[Condition]:
+def _conditions(cohort: Manifest, holder: Manifest | None, account: Account) -> list[Condition]:
     try:
         Cohort.model_validate(spec_of(cohort))
     except ValidationError as error:
@@ -124,7 +139,7 @@ def _conditions(cohort: Manifest, holder: Manifest | None) -> list[Condition]:
         return [_data_as_before(cohort), ready]
     seen = _as_seen(cohort, holder)
     data = _data(cohort, seen)
-    return [data, _ready(holder, seen, data)]
+    return [data, _ready(holder, seen, data, account)]
 
 
 def _as_seen(cohort: Manifest, holder: Manifest | None) -> Manifest:
@@ -151,13 +166,14 @@ def _data_as_before(cohort: Manifest) -> Condition:
     return Condition(type="DataAccepted", **{name: before[name] for name in ("status", "reason", "message")})
 
 
-def _ready(holder: Manifest | None, seen: Manifest, data: Condition) -> Condition:
-    if holder is None:
-        if data.status == "False":
-            return condition("Ready", False, Reason.DATA_REFUSED, data.message)
-        return condition("Ready", True, Reason.AVAILABLE)
-    if seen.get("problem"):
+def _ready(holder: Manifest | None, seen: Manifest, data: Condition, account: Account) -> Condition:
+    # A run that asks for too much is that run's problem: another one may fit.
+    if seen.get("problem") not in (None, Reason.BUDGET_EXCEEDED):
         return condition("Ready", False, seen["problem"], seen.get("reason") or "")
     if data.status == "False":
         return condition("Ready", False, Reason.DATA_REFUSED, data.message)
+    if account.remaining == 0:
+        return condition("Ready", False, Reason.BUDGET_SPENT, "budget spent: no further release is possible")
+    if holder is None:
+        return condition("Ready", True, Reason.AVAILABLE)
     return condition("Ready", True, Reason.IN_USE, f"federation {'/'.join(key_of(holder))} uses it")

@@ -2,9 +2,10 @@
 
 import json
 import ssl
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from datetime import datetime, timedelta
 from http import HTTPStatus
+from typing import Any
 
 import aiohttp
 
@@ -12,6 +13,7 @@ from consilia import tokens
 from consilia.errors import Refusal, Unavailable
 from consilia.server_sent import MAX_LINE, SILENCE_SECONDS, Message, Reader
 from consilia.spec import FederationSpec
+from consilia.status import LedgerWitness
 
 TOKEN_LIFE = timedelta(minutes=5)
 
@@ -28,9 +30,16 @@ class CoordinatorLink:
         self._now = now
         self._federation = federation
 
-    async def desire(self, run: int, spec: FederationSpec) -> None:
-        """Say what is wished. Raises :class:`Unavailable`, or :class:`Refusal` with the coordinator's sentence."""
-        body = json.dumps({"run": run, "spec": spec.to_json()})
+    async def desire(self, run: int, spec: FederationSpec, witnesses: Mapping[str, LedgerWitness]) -> None:
+        """Say what is wished, and what was last seen of hospitals' ledgers.
+
+        Raises :class:`Unavailable`, or :class:`Refusal` with the coordinator's sentence.
+        """
+        wish: dict[str, Any] = {"run": run, "spec": spec.to_json()}
+        if witnesses:
+            # A run keeps its coordinator's image through an upgrade, and one from before knows no such field.
+            wish["witnesses"] = {hospital: witness.to_json() for hospital, witness in witnesses.items()}
+        body = json.dumps(wish)
         try:
             async with (
                 self._session(total=20) as session,

@@ -1,7 +1,7 @@
 """The conditions of a federation: those of its coordinator, completed with what only the cluster can tell. Pure."""
 
 from consilia.status import Condition
-from consilia.wording import counted
+from consilia.wording import NON_PRIVATE, counted
 from consilia_operator.conditions import condition
 from consilia_operator.reasons import Reason
 from consilia_operator.standing import KEPT, Standing, Trouble, common_reason, listed
@@ -18,6 +18,7 @@ def conditions_of(standing: Standing) -> list[Condition]:
         _ready(standing),
         _hospitals_connected(standing),
         _data_accepted(standing),
+        _privacy_budget(standing),
         _training(standing),
         _complete(standing),
         _degraded(standing),
@@ -70,6 +71,26 @@ def _data_accepted(standing: Standing) -> Condition:
     if said is None or said.status == "False":
         return condition("DataAccepted", None, Reason.NOT_TRIED, "no hospital has looked at its data yet")
     return said
+
+
+def _privacy_budget(standing: Standing) -> Condition:
+    """Every hospital's cohort has what the run would cost its patients."""
+    kind = "PrivacyBudgetAvailable"
+    lacking = [
+        Trouble(str(hospital.problem), f"{hospital.name}: {hospital.reason}")
+        for hospital in standing.hospitals
+        if hospital.problem in (Reason.BUDGET_EXCEEDED, Reason.PRIVACY_REQUIRED)
+    ]
+    said = _said(standing, kind)
+    if lacking:
+        sentences = [each.sentence for each in lacking]
+        told = [said.message] if said is not None and said.status == "False" else []
+        return condition(kind, False, common_reason(lacking, Reason.BUDGET_EXCEEDED), listed([*sentences, *told]))
+    if said is not None and standing.heard:
+        return said
+    if not standing.private:
+        return condition(kind, True, Reason.NOT_PRIVATE, f"{NON_PRIVATE}: no budget is spent")
+    return condition(kind, None, Reason.NOT_TRIED, "no hospital has looked at its ledger yet")
 
 
 def _training(standing: Standing) -> Condition:

@@ -15,16 +15,20 @@ from consilia.backoff import delays
 from consilia.errors import ConsiliaError, Refusal, Unavailable
 from consilia.server_sent import Message
 from consilia.spec import FederationSpec
-from consilia.status import FederationStatus
+from consilia.status import FederationStatus, LedgerWitness
 
 FIRST_PAUSE, LONGEST_PAUSE = 0.2, 5.0
 PATIENCE_SECONDS = 10.0
 
 
+Witnesses = dict[str, LedgerWitness]
+"""What was last seen of hospitals' ledgers, by hospital."""
+
+
 class Link(Protocol):
     """What :class:`consilia_operator.coordinator_link.CoordinatorLink` does."""
 
-    async def desire(self, run: int, spec: FederationSpec) -> None:
+    async def desire(self, run: int, spec: FederationSpec, witnesses: Witnesses) -> None:
         """Say what is wished."""
         ...
 
@@ -34,7 +38,7 @@ class Link(Protocol):
 
 
 Tell = Callable[[str, str, str], Awaitable[None]]
-Wish = tuple[int, FederationSpec]
+Wish = tuple[int, FederationSpec, Witnesses]
 
 
 class Follower:

@@ -14,10 +14,12 @@ from typing import Any, TypeVar
 
 from consilia.errors import ConsiliaError, Unavailable
 from consilia.plan import COORDINATOR
+from consilia.status import LedgerState
+from consilia_operator.account import witness_of
 from consilia_operator.children import Key, key_of
 from consilia_operator.cluster import Cluster
 from consilia_operator.counts import Counts
-from consilia_operator.follower import Follower, Link
+from consilia_operator.follower import Follower, Link, Wish, Witnesses
 from consilia_operator.naming import COMPONENT_LABEL, Manifest
 from consilia_operator.outcome import Reconciled, Refused
 from consilia_operator.persistence import logger, persist
@@ -91,6 +93,11 @@ class Operation:
     def phase(self) -> str:
         """The phase in its status."""
         return str(self._writer.latest.get("phase") or "Pending")
+
+    def ledger_of(self, hospital: str) -> LedgerState | None:
+        """What the coordinator told this process of a hospital's ledger."""
+        hospitals = self._follower.said.hospitals if self._follower.said is not None else []
+        return next((each.ledger for each in hospitals if each.name == hospital), None)
 
     def take(self, outcome: Reconciled | Refused) -> None:
         """What a reconcile found."""
@@ -261,9 +268,19 @@ class Operation:
             raise Unavailable("the spec cannot be run: its coordinator is not asked")
         return self.around.link(self._outcome)
 
-    def _wish(self) -> tuple[int, Any]:
+    def _wish(self) -> Wish:
         if not isinstance(self._outcome, Reconciled):
             raise Unavailable("the spec cannot be run: nothing is wished of its coordinator")
         observed = self._outcome.observed | {"status": self._writer.latest}
         reconciled = replace(self._outcome, observed=observed)
-        return desired_run(reconciled), reconciled.federation.spec
+        return desired_run(reconciled), reconciled.federation.spec, self._witnesses(reconciled)
+
+    def _witnesses(self, reconciled: Reconciled) -> Witnesses:
+        """What the Cohorts that may be used have seen of their ledgers."""
+        seen = {}
+        for hospital, cohort in reconciled.admission.cohorts.items():
+            manifest = self.around.watched.cohorts.get(cohort.key)
+            witness = witness_of(manifest) if manifest is not None else None
+            if witness is not None:
+                seen[hospital] = witness
+        return seen

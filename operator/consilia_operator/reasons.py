@@ -38,6 +38,10 @@ class Reason(StrEnum):
     """The Cohort belongs to another hospital than the one that is said to bring it."""
     COHORT_NOT_GRANTED = "CohortNotGranted"
     """The hospital does not let this federation use its Cohort."""
+    BUDGET_EXCEEDED = "BudgetExceeded"
+    """The run would cost the cohort's patients more than its budget allows, for this run or at all."""
+    PRIVACY_REQUIRED = "PrivacyRequired"
+    """The run is NON-PRIVATE, and the hospital allows its Cohort in private runs alone."""
     COHORT_BUSY = "CohortBusy"
     """Another federation uses the Cohort: one at a time."""
 
@@ -78,6 +82,12 @@ class Reason(StrEnum):
     """The federation that uses the Cohort could use its data."""
     DATA_REFUSED = "DataRefused"
     """The data cannot be used as they are, or the hospital declined."""
+    BUDGET_SPENT = "BudgetSpent"
+    """The Cohort's patients have lost all that its budget allows, for good."""
+
+    # Of a federation's privacy.
+    NOT_PRIVATE = "NotPrivate"
+    """The run is NON-PRIVATE, and costs no budget."""
 
     # Events only.
     CREATED = "Created"
@@ -98,6 +108,8 @@ OF_A_COHORT = frozenset(
         Reason.COHORT_INVALID,
         Reason.COHORT_OF_ANOTHER,
         Reason.COHORT_NOT_GRANTED,
+        Reason.BUDGET_EXCEEDED,
+        Reason.PRIVACY_REQUIRED,
         Reason.COHORT_BUSY,
     }
 )

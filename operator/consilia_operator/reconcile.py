@@ -162,7 +162,7 @@ class Reconciler:
         cohorts = {key: cohort for key, cohort in self.watched.cohorts.all().items() if key in named}
         own = key_of(observed)
         rivals = [other for other in self.watched.federations.of_cohorts(named) if key_of(other) != own]
-        return admit(federation, cohorts, holders(cohorts, [observed, *rivals]))
+        return admit(federation, cohorts, holders(cohorts, [observed, *rivals]), observed.get("status"))
 
     def _site(self, federation: Federation, admission: Admission, basis: Basis) -> Site:
         """Plan for the hospitals that may take part; the others are waited for with their sentence."""

@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from consilia.errors import ConsiliaError
+from consilia.status import LedgerState
 from consilia_operator.children import Key, key_of, place_of, trimmed
 from consilia_operator.cluster import Cluster
 from consilia_operator.cohort_statuses import CohortStatuses
@@ -44,7 +45,7 @@ class Runtime:
         self._writers = ThreadPoolExecutor(WRITERS, "write")
         self._around = Surroundings(cluster, self._watched, counts, now, self._link, self._writers)
         self._reconciling = Reconciling(reconciler.reconcile, self._took, counts)
-        self._cohorts = CohortStatuses(self._watched, self._write_cohort, now)
+        self._cohorts = CohortStatuses(self._watched, self._write_cohort, now, self._ledger)
         self._operations: dict[Key, Operation] = {}
         self._reconciled_at: dict[Key, float] = {}
         self._meanwhile: dict[Key, list[tuple[bool, Manifest]]] = {}
@@ -204,6 +205,9 @@ class Runtime:
     async def _write_cohort(self, key: Key, status: Manifest) -> Manifest:
         self._counts.add("status_writes")
         return await self._around.call(self._cluster.patch_status, "Cohort", *key, status)
+
+    def _ledger(self, key: Key, hospital: str) -> LedgerState | None:
+        return self._operations[key].ledger_of(hospital) if key in self._operations else None
 
     def _link(self, reconciled: Reconciled) -> CoordinatorLink:
         federation = reconciled.federation

@@ -11,16 +11,18 @@ from functools import cached_property
 
 from pydantic import ValidationError
 
+from consilia.bounds import DIGITS
 from consilia.plan import BROKER, COORDINATOR
 from consilia.spec import Federation
 from consilia.status import FederationStatus, HospitalCounts, HospitalStatus, Phase
-from consilia.wording import counted, first_of
+from consilia.wording import NON_PRIVATE, counted, first_of
 from consilia_operator.images import KEPT as IMAGE_KEPT
 from consilia_operator.naming import Manifest
 from consilia_operator.outcome import Reconciled
 from consilia_operator.problems import Problem, time_of
 from consilia_operator.reasons import Reason
 from consilia_operator.resources.storage import KEPT as STORAGE_KEPT
+from consilia_operator.wishes import wished_run
 
 MOST_TOLD = 5
 """Hospitals that one sentence names with their reasons; the rest are counted."""
@@ -57,6 +59,7 @@ class Standing:
     heard: bool
     silence: str | None
     admission: dict[str, Problem]
+    short: dict[str, Problem]
     of_pods: list[Problem]
 
     @classmethod
@@ -71,6 +74,7 @@ class Standing:
             heard=base.run > 0,
             silence=silence,
             admission=reconciled.admission.problems,
+            short=reconciled.admission.short,
             of_pods=_gravest(reconciled.pod_problems),
         )
 
@@ -103,7 +107,7 @@ class Standing:
         ]
 
     def _hospital(self, seen: HospitalStatus) -> HospitalStatus:
-        problem = self.admission.get(seen.name) or self._of_pod(seen)
+        problem = self.admission.get(seen.name) or self._short(seen) or self._of_pod(seen)
         # Signs of life are the coordinator's to show: here they would cost an idle federation writes for nothing.
         seen = seen.model_copy(update={"last_seen": None})
         if problem is None:
@@ -116,6 +120,11 @@ class Standing:
             reason = f"{seen.reason}; {reason}"
         return seen.model_copy(update={"phase": phase, "problem": problem.reason, "reason": reason})
 
+    def _short(self, seen: HospitalStatus) -> Problem | None:
+        """Too little is left for this run, as far as its Cohort's status knows; until its ledger has told itself."""
+        told = seen.ledger is not None or seen.phase == "Refused" or self.base.round > 0
+        return None if told else self.short.get(seen.name)
+
     def _of_pod(self, seen: HospitalStatus) -> Problem | None:
         """What its pod tells. A container that runs again is well once the coordinator has heard of it since."""
         problem = next((problem for problem in self.of_pods if problem.hospital == seen.name), None)
@@ -124,6 +133,17 @@ class Standing:
         back = seen.phase in PRESENT and self.silence is None
         explains = seen.last_seen is None or problem.at >= time_of(seen.last_seen) - SKEW
         return problem if explains and not back else None
+
+    @property
+    def private(self) -> bool:
+        """Whether the current run is, or the one that is asked for before there is any."""
+        return self.base.privacy is not None if self.heard else self.federation.spec.privacy.private
+
+    @property
+    def privacy_label(self) -> str:
+        """What the current run has cost so far, for people."""
+        spent = self.base.privacy.epsilon_spent if self.base.privacy is not None else 0.0
+        return f"{spent:.{DIGITS}g}" if self.private else NON_PRIVATE
 
     @property
     def counts(self) -> HospitalCounts:
@@ -213,11 +233,6 @@ def _gravest(problems: Iterable[Problem]) -> list[Problem]:
     """One problem a component: what hinders nothing comes last."""
     ordered = sorted(problems, key=lambda problem: problem.reason not in KEPT)
     return sorted({problem.component: problem for problem in ordered}.values(), key=lambda problem: problem.component)
-
-
-def wished_run(federation: Federation, reached: int) -> int:
-    """The run that a spec asks for, where ``reached`` is the current one (0: none yet): a run never goes back."""
-    return max(1, reached, federation.spec.run or 0)
 
 
 def listed(sentences: Iterable[str]) -> str:

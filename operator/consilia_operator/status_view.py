@@ -9,7 +9,8 @@ from consilia_operator.federation_conditions import conditions_of
 from consilia_operator.naming import Manifest, coordinator_url
 from consilia_operator.outcome import Reconciled, Refused
 from consilia_operator.reasons import Reason
-from consilia_operator.standing import Standing, read, wished_run
+from consilia_operator.standing import Standing, read
+from consilia_operator.wishes import wished_run
 
 WORST_FIRST = ("Refused", "Lost", "Pending", "Training", "Sent", "Ready")
 
@@ -48,6 +49,7 @@ def status_of(
         "phase": standing.phase,
         "message": standing.message,
         "ignored_run": standing.ignored_run,
+        "privacy_label": standing.privacy_label,
         "quorum": standing.quorum,
         "hospitals": sorted(standing.hospitals, key=_badness),
         "hospitals_ready": f"{standing.base.connected}/{len(standing.hospitals)}",

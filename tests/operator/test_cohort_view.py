@@ -90,6 +90,7 @@ INVALID = {"quorum": 9}
         pytest.param(cohort("default/a", grants=[]), [federation("a")], None, id="the grant was withdrawn"),
         pytest.param(cohort(hospital="south"), [federation("a")], None, id="of another hospital"),
         pytest.param(cohort(engine="abacus"), [federation("a")], None, id="an invalid cohort"),
+        pytest.param(cohort(allowNonPrivate=False), [federation("a")], None, id="of a hospital that wants privacy"),
         pytest.param(cohort(), [federation("a", **INVALID)], None, id="an invalid spec gets nothing"),
         pytest.param(
             cohort("default/a"),

@@ -8,8 +8,8 @@ from contextlib import asynccontextmanager
 from consilia.errors import Refusal, Unavailable
 from consilia.server_sent import Message
 from consilia.spec import FederationSpec
-from consilia.status import FederationStatus
-from consilia_operator.follower import Follower
+from consilia.status import FederationStatus, LedgerWitness
+from consilia_operator.follower import Follower, Witnesses
 from deadline import until
 
 SPEC = FederationSpec.model_construct(rounds=3)
@@ -21,13 +21,15 @@ class Coordinator:
     def __init__(self) -> None:
         self.connections: list[int] = []
         self.wishes: list[int] = []
+        self.witnesses: Witnesses = {}
         self.refusals: list[Exception] = []
         self.stream: asyncio.Queue[Message | None] = asyncio.Queue()
 
-    async def desire(self, run: int, spec: FederationSpec) -> None:
+    async def desire(self, run: int, spec: FederationSpec, witnesses: Witnesses) -> None:
         if self.refusals:
             raise self.refusals.pop(0)
         self.wishes.append(run)
+        self.witnesses = witnesses
 
     async def events(self, after: int) -> AsyncIterator[Message]:
         self.connections.append(after)
@@ -50,7 +52,14 @@ class Listener:
         self.told: list[tuple[str, str, str]] = []
         self.heard = 0
         self.run = 1
-        self.follower = Follower(lambda: self.coordinator, lambda: (self.run, SPEC), self._heard, self._tell, patience)
+        self.witnesses: Witnesses = {}
+        self.follower = Follower(
+            lambda: self.coordinator,
+            lambda: (self.run, SPEC, self.witnesses),
+            self._heard,
+            self._tell,
+            patience,
+        )
 
     def _heard(self) -> None:
         self.heard += 1
@@ -115,6 +124,15 @@ async def test_after_a_break_it_goes_on_after_what_was_told_and_says_again_what_
         assert listener.heard == 1
         listener.coordinator.says(FederationStatus())
         await until(lambda: listener.follower.problem is None)
+
+
+async def test_with_a_wish_goes_what_was_seen_of_ledgers() -> None:
+    listener = Listener()
+    listener.witnesses = {"north": LedgerWitness(sequence=3, head="3" * 64)}
+    async with listener.following():
+        listener.follower.ready(True)
+        await until(lambda: listener.coordinator.wishes == [1])
+    assert listener.coordinator.witnesses == listener.witnesses
 
 
 async def test_a_wish_that_changes_is_said_and_one_that_is_not_answered_said_again() -> None:

@@ -19,14 +19,14 @@ def link(served: Served, federation: str) -> CoordinatorLink:
 
 async def test_a_wish_is_taken_by_the_federations_own_coordinator(tmp_path: Path) -> None:
     async with serve(tmp_path) as served:
-        await link(served, UID).desire(1, federation_spec())
+        await link(served, UID).desire(1, federation_spec(), {})
         assert served.coordinator.conductor.spec is not None
 
 
 async def test_a_token_for_another_federation_is_refused_with_a_sentence(tmp_path: Path) -> None:
     async with serve(tmp_path) as served:
         with pytest.raises(Refusal, match=f'not for the federation with UID "{UID}"'):
-            await link(served, "another").desire(1, federation_spec())
+            await link(served, "another").desire(1, federation_spec(), {})
         with pytest.raises(Unavailable):
             await anext(link(served, "another").events(0))
         assert served.coordinator.conductor.spec is None

@@ -293,7 +293,15 @@ def test_conditions_put_together_what_the_coordinator_and_the_cluster_tell(
     expected: tuple[str, str, str],
 ) -> None:
     told = conditions(written(found, coordinator, silence))
-    assert set(told) == {"Ready", "HospitalsConnected", "DataAccepted", "Training", "Complete", "Degraded"}
+    assert set(told) == {
+        "Ready",
+        "HospitalsConnected",
+        "DataAccepted",
+        "PrivacyBudgetAvailable",
+        "Training",
+        "Complete",
+        "Degraded",
+    }
     assert told[kind] == expected
 
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from builders import cohort_document, federation
+from builders import cohort_document, federation, federation_document
 from consilia.spec import Federation
 from consilia_operator.grants import admit
 
@@ -78,6 +78,138 @@ def test_a_cohort_that_may_not_be_used_is_said_with_its_name_and_the_remedy(
     problem = admission.problems["north"]
     assert (problem.component, problem.hospital, problem.reason) == ("hospital-north", "north", reason)
     assert problem.message == message
+
+
+BUDGET = {"epsilon": 4.0}
+PRIVATE = {
+    "privacy": {"epsilon": 1},
+    "features": federation_document()["spec"]["features"] | {"nominalRows": 400},
+}
+
+
+def private(epsilon: float = 1, run: int | None = None, **privacy: Any) -> Federation:
+    return federation(("north",), **PRIVATE | {"privacy": {"epsilon": epsilon, **privacy}, "run": run})
+
+
+@pytest.mark.parametrize(
+    ("wished", "spec", "reason", "said"),
+    [
+        pytest.param(
+            private(),
+            {},
+            "BudgetExceeded",
+            " has no budget, and so takes part in no private run: have the hospital give its Cohort a spec.budget "
+            "(epsilon and delta, for the patients' whole life), or leave it out",
+            id="no budget",
+        ),
+        pytest.param(
+            private(run=3),
+            {"budget": BUDGET | {"perRun": 0.5}},
+            "BudgetExceeded",
+            " lets one run ask for epsilon 0.5 at most, at delta 1e-05 (budget.perRun), and run 3 of federation "
+            "default/breast-cancer asks for epsilon 1 at delta 1e-05: lower privacy.epsilon to 0.5",
+            id="more than one run may",
+        ),
+        pytest.param(
+            private(5),
+            {"budget": BUDGET},
+            "BudgetExceeded",
+            ": this run asks for epsilon 5, 4 of 4 remains; ask the hospital, or lower spec.privacy.epsilon to 4",
+            id="more than the whole budget",
+        ),
+        pytest.param(
+            private(4, delta=1e-3),
+            {"budget": BUDGET},
+            "BudgetExceeded",
+            ": this run asks for epsilon 4 at delta 0.001, 4 of 4 at delta 1e-05 remains; ask the hospital",
+            id="more, at the budget's delta",
+        ),
+        pytest.param(
+            federation(("north",)),
+            {"budget": BUDGET, "allowNonPrivate": False},
+            "PrivacyRequired",
+            " takes part in no NON-PRIVATE run, which privacy.epsilon 0 asks for: set it above 0, or have the hospital "
+            "set allowNonPrivate: true",
+            id="NON-PRIVATE",
+        ),
+    ],
+)
+def test_what_a_cohorts_spec_rules_out_is_said_before_anything_is_made(
+    wished: Federation, spec: dict[str, Any], reason: str, said: str
+) -> None:
+    admission = admit(wished, {NORTH: cohort(**spec)})
+    assert (admission.cohorts, admission.short) == ({}, {})
+    assert (admission.problems["north"].reason, admission.problems["north"].message) == (
+        reason,
+        f"Cohort default/north-2024{said}",
+    )
+
+
+@pytest.mark.parametrize(
+    ("wished", "spec"),
+    [
+        pytest.param(private(4), {"budget": BUDGET}, id="as much as the whole budget"),
+        pytest.param(private(4.2, delta=1e-7), {"budget": BUDGET}, id="no more than it at its delta"),
+        pytest.param(private(), {"budget": BUDGET | {"perRun": 1.0}}, id="as much as one run may"),
+        pytest.param(private(), {"budget": BUDGET, "allowNonPrivate": False}, id="private, as it must be"),
+        pytest.param(federation(("north",)), {}, id="NON-PRIVATE, as it may be"),
+    ],
+)
+def test_what_a_cohorts_spec_allows_is_admitted(wished: Federation, spec: dict[str, Any]) -> None:
+    assert list(admit(wished, {NORTH: cohort(**spec)}).cohorts) == ["north"]
+
+
+COLLECTING = {"run": 1, "state": "Collecting"}
+
+
+@pytest.mark.parametrize(
+    ("status", "admitted"),
+    [
+        pytest.param(COLLECTING | {"privacy": {"epsilon": 1.0}}, True, id="a private run is under way"),
+        pytest.param(COLLECTING, False, id="the run under way is NON-PRIVATE as well"),
+        pytest.param({"run": 1, "state": "Idle", "privacy": {"epsilon": 1.0}}, False, id="it is over"),
+        pytest.param({}, False, id="none has begun"),
+    ],
+)
+def test_a_run_under_way_ends_as_it_began_whatever_the_spec_asks_for_next(
+    status: dict[str, Any], admitted: bool
+) -> None:
+    found = {NORTH: cohort(budget=BUDGET, allowNonPrivate=False)}
+    assert bool(admit(federation(("north",)), found, status=status).cohorts) is admitted
+
+
+def told(remaining: float, epsilon: float = 4.0, delta: float = 1e-5) -> dict[str, Any]:
+    return {"epsilonRemaining": remaining, "budget": {"epsilon": epsilon, "delta": delta}}
+
+
+@pytest.mark.parametrize(
+    ("wished", "status", "said"),
+    [
+        pytest.param(
+            private(),
+            told(0.6),
+            ": this run asks for epsilon 1, 0.6 of 4 remains; ask the hospital, or lower spec.privacy.epsilon to 0.6",
+            id="less",
+        ),
+        pytest.param(
+            private(), told(0.0), ": this run asks for epsilon 1, 0 of 4 remains; ask the hospital", id="nothing"
+        ),
+        pytest.param(private(), told(1.0), None, id="just as much"),
+        pytest.param(private(0.605), told(0.6), None, id="perhaps as much, as it is rounded"),
+        pytest.param(private(), told(0.6, epsilon=2.0), None, id="of a budget that was raised since"),
+        pytest.param(private(), told(0.6, delta=1e-6), None, id="of a budget at another delta"),
+        pytest.param(private(mechanism="Laplace"), told(0.6), None, id="of other noise"),
+        pytest.param(federation(("north",)), told(0.0), None, id="nothing is asked for"),
+        pytest.param(private(), {}, None, id="nobody knows"),
+    ],
+)
+def test_what_its_status_knows_of_a_ledger_is_told_and_the_ledger_is_asked_all_the_same(
+    wished: Federation, status: dict[str, Any], said: str | None
+) -> None:
+    admission = admit(wished, {NORTH: cohort(budget=BUDGET) | {"status": status}})
+    assert list(admission.cohorts) == ["north"]
+    expected = {} if said is None else {"north": ("BudgetExceeded", f"Cohort default/north-2024{said}")}
+    assert {name: (each.reason, each.message) for name, each in admission.short.items()} == expected
 
 
 def test_an_item_of_a_list_comes_without_its_kind() -> None:
