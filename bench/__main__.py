@@ -15,7 +15,7 @@ from bench.shards import prepare
 from bench.workload import Vectors, save
 
 PARTS = ("floor", "consilia", "flower", "vectors", "result")
-FILE = flower_engine.ROOT / "examples" / "breast-cancer.yaml"
+FILE = flower_engine.ROOT / "examples" / "breast-cancer-non-private.yaml"
 FLOOR_ROUNDS = 100
 VECTOR_MEGABYTES = (4, 100)
 VECTOR_ROUNDS = 3

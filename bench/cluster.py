@@ -20,7 +20,7 @@ from bench import table
 from bench.samples import Sample
 from consilia.journal import RoundCommitted, decode
 
-FILE = Path(__file__).resolve().parents[1] / "examples" / "breast-cancer.yaml"
+FILE = Path(__file__).resolve().parents[1] / "examples" / "breast-cancer-non-private.yaml"
 FEDERATION = "breast-cancer"
 DEADLINE = 180.0  # seconds for anything that is waited for
 ROUNDS = 1500

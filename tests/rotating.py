@@ -29,7 +29,7 @@ from consilia_operator.resources.workloads import REVISION
 from consilia_operator.settings import Settings
 from sites import NAMESPACE, settings
 
-EXAMPLE = Path(__file__).parents[1] / "examples" / "breast-cancer.yaml"
+EXAMPLE = Path(__file__).parents[1] / "examples" / "breast-cancer-non-private.yaml"
 START = datetime(2026, 11, 24, tzinfo=UTC)
 KEY = SigningKey(*generate_keypair())
 SETTINGS = settings()

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import threading
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -25,7 +25,8 @@ from consilia_agents.engine import Answer, CohortEngine
 from consilia_coordinator.objective import SpecObjective
 from deadline import eventually
 
-EXAMPLE = Path(__file__).parents[1] / "examples" / "breast-cancer.yaml"
+PRIVATE_EXAMPLE = Path(__file__).parents[1] / "examples" / "breast-cancer.yaml"
+EXAMPLE = Path(__file__).parents[1] / "examples" / "breast-cancer-non-private.yaml"
 T = TypeVar("T")
 CONSILIA = Path(sys.executable).parent / "consilia"
 
@@ -176,8 +177,18 @@ class Command:
 
 
 def example(**spec: object) -> str:
-    """The example file, with fields of its Federation's spec replaced."""
-    text = EXAMPLE.read_text()
+    """The NON-PRIVATE example, whose model can be computed beside it, with fields of its Federation's spec replaced."""
+    return _with(EXAMPLE.read_text(), spec)
+
+
+def private_example(budget: float = 4.0, **spec: object) -> str:
+    """The private example, with fields of its Federation's spec replaced, and all its cohorts' budgets."""
+    text = PRIVATE_EXAMPLE.read_text()
+    assert text.count("budget: {epsilon: 4.0,") == 5
+    return _with(text.replace("budget: {epsilon: 4.0,", f"budget: {{epsilon: {budget},"), spec)
+
+
+def _with(text: str, spec: Mapping[str, object]) -> str:
     for name, value in spec.items():
         text, count = re.subn(rf"(?m)^  {name}: .*$", f"  {name}: {value}", text, count=1)
         if not count:
@@ -207,11 +218,11 @@ def computed_parameters(text: str) -> FloatArray:
     for engine in engines.values():
         engine.prepare(settings)
     moments = objective.combine(
-        "moments", updates({name: engine.answer("moments", settings, None) for name, engine in engines.items()})
+        "moments", updates({name: engine.answer("moments", settings, None, None) for name, engine in engines.items()})
     )
     settings = objective.settings(moments)
     parameters = objective.initial()
     for _ in range(federation.spec.rounds):
-        answers = {name: engine.answer("train", settings, parameters) for name, engine in engines.items()}
+        answers = {name: engine.answer("train", settings, parameters, None) for name, engine in engines.items()}
         parameters = objective.combine("train", updates(answers))
     return parameters

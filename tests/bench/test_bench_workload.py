@@ -11,7 +11,7 @@ from bench.workload import Vectors, load, save
 @pytest.fixture(scope="module")
 def training(pytestconfig, tmp_path_factory):
     folder = tmp_path_factory.mktemp("bench") / "workload"
-    return prepare(pytestconfig.rootpath / "examples" / "breast-cancer.yaml", folder)
+    return prepare(pytestconfig.rootpath / "examples" / "breast-cancer-non-private.yaml", folder)
 
 
 def test_the_example_becomes_the_workload_that_the_bench_promises(training):

@@ -10,7 +10,7 @@ from builders import changed, cohort_document, federation_document, manifest_tex
 from consilia.errors import InvalidManifest
 from consilia.manifest import LONGEST_VALUE, only_federation, parse
 
-EXAMPLE = Path(__file__).parents[2] / "examples" / "breast-cancer.yaml"
+EXAMPLES = sorted((Path(__file__).parents[2] / "examples").glob("*.yaml"))
 NORTH, SOUTH = cohort_document("north", 0), cohort_document("south", 1)
 
 
@@ -20,9 +20,10 @@ def refusal(text: str) -> str:
     return str(caught.value)
 
 
-def test_the_example_is_one_federation_of_five_hospitals_with_a_cohort_each() -> None:
-    manifest = parse(EXAMPLE.read_text(), EXAMPLE.name)
-    federation = only_federation(manifest, EXAMPLE.name)
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: str(example.name))
+def test_an_example_is_one_federation_of_five_hospitals_with_a_cohort_each(example: Path) -> None:
+    manifest = parse(example.read_text(), example.name)
+    federation = only_federation(manifest, example.name)
     cohorts = manifest.cohorts_of(federation)
     assert sorted(cohorts) == federation.spec.hospital_names
     assert len(cohorts) == 5
@@ -30,9 +31,16 @@ def test_the_example_is_one_federation_of_five_hospitals_with_a_cohort_each() ->
     assert {cohort.spec.source.builtin.shard for cohort in cohorts.values()} == set(range(5))
 
 
-def test_the_examples_bounds_serve_the_codebook_scaling_too() -> None:
-    text = EXAMPLE.read_text().replace("scaling: federated", "scaling: codebook")
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: str(example.name))
+def test_an_examples_bounds_serve_the_codebook_scaling_too(example: Path) -> None:
+    text = example.read_text().replace("scaling: federated", "scaling: codebook")
     assert only_federation(parse(text, "example"), "example").spec.features.scaling == "codebook"
+
+
+def test_the_examples_have_the_same_cohorts() -> None:
+    cohorts = [parse(example.read_text(), example.name).cohorts for example in EXAMPLES]
+    assert len(cohorts) > 1
+    assert all(each == cohorts[0] for each in cohorts)
 
 
 @pytest.mark.parametrize(
