@@ -201,6 +201,7 @@ async def playing(
     cap: float = 0.0,
     on_sent: Callable[[Envelope], None] = lambda _: None,
     recheck_seconds: float = 600.0,
+    blobs: BlobClient | None = None,
 ) -> AsyncIterator[Coordinator]:
     """A hospital that was started on ``folder``, until it is gone as by SIGKILL. ``on_sent``: before any message leaves
     it."""
@@ -217,7 +218,7 @@ async def playing(
         "coordinator@localhost",
         engine or engine_of(table(), of),
         Outbox(folder / "answers", disk),
-        BlobClient("https://localhost:1", ssl.create_default_context(), folder / "blobs"),
+        blobs or BlobClient("https://localhost:1", ssl.create_default_context(), folder / "blobs"),
         Custodian(of, folder / "ledger", cap, disk, lambda: AT, lambda: DIGEST),
         recheck_seconds=recheck_seconds,
     )

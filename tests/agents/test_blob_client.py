@@ -27,7 +27,7 @@ MODEL = blob_vector(LENGTH, 2.0)
 
 @pytest.fixture
 async def coordinator(tmp_path: Path) -> AsyncIterator[Served]:
-    async with serve(tmp_path, lambda _spec: LongObjective(LENGTH, MODEL)) as served:
+    async with serve(tmp_path, lambda _spec, _run: LongObjective(LENGTH, MODEL)) as served:
         served.coordinator.start()
         yield served
 
@@ -225,7 +225,7 @@ async def test_other_bytes_than_the_order_promised_are_never_used(
 async def test_a_vector_of_one_value_more_than_a_message_holds_takes_this_way(tmp_path: Path) -> None:
     vector = np.arange(2049.0)
     assert not pack(vector).inline
-    async with serve(tmp_path, lambda _spec: LongObjective(2049, vector)) as served:
+    async with serve(tmp_path, lambda _spec, _run: LongObjective(2049, vector)) as served:
         served.coordinator.start()
         client = BlobClient(served.url, served.tls, tmp_path / "hospital", AT_ONCE)
         ticket = served.coordinator.ticket()

@@ -4,12 +4,17 @@ import numpy as np
 import pytest
 
 from builders import COLUMNS, cohort, federation_spec
+from consilia.dataset import Table
 from consilia.errors import InvalidData, InvalidMessage
 from consilia.features import FeatureMap
+from consilia.privacy.dp_fedsgd import Centre
 from consilia.protocol import RunSettings, Task, to_bytes
 from consilia_agents.engine import CohortEngine
 from consilia_agents.holdout import Sides
 from consilia_agents.trainers import SklearnTrainer
+from private_hospital import SETTINGS as PRIVATE
+from private_hospital import ZERO as ZERO_OF_TWO
+from private_hospital import engine_of, private_cohort, private_settings, seeded, table
 
 SPEC = federation_spec()
 SETTINGS = RunSettings(
@@ -126,3 +131,113 @@ def test_rows_are_read_once_for_the_same_columns() -> None:
     assert len(made) == 1
     engine.prepare(settings_for())
     assert len(made) == 2
+
+
+# Private runs
+
+
+def private_engine(metrics: str = "noised", rows: Table | None = None) -> CohortEngine:
+    return engine_of(rows or table(), private_cohort(metrics))
+
+
+def test_a_private_run_tells_no_row_count_and_noised_vectors_only() -> None:
+    engine = private_engine()
+    released = ZERO_OF_TWO + 1
+    centre = engine.answer("centre", PRIVATE, None, None)
+    trained = engine.answer("train", PRIVATE, ZERO_OF_TWO, released)
+    evaluated = engine.answer("evaluate", PRIVATE, released, None)
+    for answer, size in ((centre, 3), (trained, 3), (evaluated, 5)):
+        assert (answer.rows, answer.metrics) == (None, None)
+        assert answer.vector is not None
+        assert answer.vector.shape == (size,)
+
+
+def test_in_a_private_run_the_same_order_gets_new_noise() -> None:
+    engine = private_engine()
+    vectors = [engine.answer("train", PRIVATE, ZERO_OF_TWO, None).vector for _ in range(2)]
+    assert len({to_bytes(vector) for vector in vectors if vector is not None}) == 2
+
+
+def test_an_exact_cohort_scores_the_released_model_and_nothing_before_there_is_one() -> None:
+    engine = private_engine("exact")
+    assert engine.answer("train", PRIVATE, ZERO_OF_TWO, None).metrics is None
+    scored = engine.answer("train", PRIVATE, ZERO_OF_TWO, ZERO_OF_TWO + 1).metrics
+    assert scored is not None
+    assert scored == engine.answer("evaluate", PRIVATE, ZERO_OF_TWO + 1, None).metrics
+    assert scored != engine.answer("evaluate", PRIVATE, ZERO_OF_TWO, None).metrics
+    assert engine.answer("evaluate", PRIVATE, ZERO_OF_TWO, None).vector is None
+
+
+def test_training_is_on_centred_rows_once_there_is_a_centre() -> None:
+    settings = PRIVATE.model_copy(update={"centre": Centre(centre=(1.0, -1.0))})
+    plain, centred = (
+        engine_of(table(), private_cohort(), seeded()).answer("train", each, ZERO_OF_TWO, None).vector
+        for each in (PRIVATE, settings)
+    )
+    assert plain is not None
+    assert centred is not None
+    assert not np.array_equal(plain, centred)
+
+
+@pytest.mark.parametrize(
+    ("task", "settings", "said"),
+    [
+        pytest.param("moments", PRIVATE, "asks for moments, which is not in the plan", id="sums without noise"),
+        pytest.param(
+            "centre",
+            private_settings(privacy={"epsilon": 0.5}),
+            "asks for centre, which is not in the plan",
+            id="a centre that was not planned",
+        ),
+        pytest.param(
+            "train", PRIVATE.model_copy(update={"feature_map": None}), "needs parameters and a feature map", id="no map"
+        ),
+        pytest.param(
+            "train",
+            PRIVATE.model_copy(update={"feature_map": SETTINGS.feature_map}),
+            "of other columns than the run's features",
+            id="another map",
+        ),
+    ],
+)
+def test_a_private_order_that_is_none_is_refused_and_counts_nobody(
+    task: Task, settings: RunSettings, said: str
+) -> None:
+    with pytest.raises(InvalidMessage, match=said) as refusal:
+        private_engine(rows=table(37)).answer(task, settings, ZERO_OF_TWO, None)
+    assert not any(str(number) in str(refusal.value) for number in range(20, 38))
+
+
+def test_a_non_private_run_has_no_centre(engine: CohortEngine) -> None:
+    with pytest.raises(InvalidMessage, match="NON-PRIVATE run asks for a centre"):
+        engine.answer("centre", SETTINGS, ZERO)
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        pytest.param(table(0), id="nobody"),
+        pytest.param(table(0, (1.0, 1.0, 1.0)), id="one patient, so that a side is empty"),
+        pytest.param(table(0, *[(1.0, 1.0, 1.0)] * 9), id="one class"),
+        pytest.param(table(5, (np.nan, np.inf, 7.0)), id="values that are none"),
+    ],
+)
+@pytest.mark.parametrize("metrics", ["noised", "exact"])
+def test_a_private_run_refuses_no_table_for_what_it_holds(rows: Table, metrics: str) -> None:
+    engine = private_engine(metrics, rows)
+    engine.prepare(PRIVATE)
+    tasks: tuple[Task, ...] = ("centre", "train", "evaluate")
+    for task in tasks:
+        engine.answer(task, PRIVATE, ZERO_OF_TWO, ZERO_OF_TWO)
+
+
+def test_a_private_run_refuses_a_column_that_is_missing_by_its_name() -> None:
+    with pytest.raises(InvalidData, match='no column "a"'):
+        CohortEngine(cohort()).prepare(PRIVATE)
+
+
+def test_a_non_private_run_of_the_same_engine_refuses_such_rows_still() -> None:
+    engine = private_engine(rows=table(5, (np.nan, 1.0, 1.0)))
+    engine.answer("train", PRIVATE, ZERO_OF_TWO, None)
+    with pytest.raises(InvalidData, match="holds NaN"):
+        engine.prepare(private_settings(privacy={"epsilon": 0}))

@@ -126,7 +126,7 @@ class Scene:
 
 @pytest.fixture
 async def scene(tmp_path: Path) -> AsyncIterator[Scene]:
-    async with serve(tmp_path, lambda _spec: OBJECTIVE) as served:
+    async with serve(tmp_path, lambda _spec, _run: OBJECTIVE) as served:
         served.coordinator.start()
         scene = Scene(served, tmp_path / "north")
         await until(lambda: bool(scene._listener.heard))
