@@ -45,18 +45,22 @@ class FoundLedger:
 
 
 def read_ledger(folder: StateFolder, cohort: Cohort) -> Ledger:
-    """The ledger of ``cohort`` in a state folder; one without entries where there is no file yet.
+    """The ledger of ``cohort`` in a state folder, as its coordinator last saw it, or newer; one without entries where
+    there is none yet.
 
     Raises :class:`DamagedLedger`.
     """
-    path = folder.ledger(*cohort.key) / NAME
+    path, name = folder.ledger(*cohort.key) / NAME, name_of(cohort)
+    lines: bytes | None
     try:
         lines = path.read_bytes()
     except FileNotFoundError:
-        return Ledger()
+        lines = None
     except OSError as error:
         raise DamagedLedger(f"{path} cannot be read ({error.strerror}): nobody knows what is spent") from error
-    return Ledger.read(lines, str(path), name_of(cohort), None)
+    # A torn end is from a crash, and the hospital's own to drop: nothing of it was sent.
+    whole = lines if lines is None or b"\n" not in lines else lines[: lines.rindex(b"\n") + 1]
+    return Ledger.read(whole, str(path), name, _witnesses_in(folder).get(name))
 
 
 def name_of(cohort: Cohort) -> str:

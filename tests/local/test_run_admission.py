@@ -5,9 +5,11 @@ from pathlib import Path
 
 import pytest
 
+from builders import AT
 from consilia.errors import Refusal
+from consilia.journal import SpecAccepted, WitnessesGiven, encode
 from consilia.manifest import parse
-from consilia.status import FederationStatus
+from consilia.status import FederationStatus, LedgerWitness
 from consilia_local.admission import require_admitted
 from consilia_local.cli import main
 from consilia_local.folder import StateFolder
@@ -123,6 +125,26 @@ def test_a_damaged_ledger_is_refused_with_its_sentence(spent: str) -> None:
     file.write_bytes(file.read_bytes().replace(b'"round":2', b'"round":1'))
     with pytest.raises(Refusal, match=r"ledger\.jsonl: line 5 is edited"):
         admit(spent, run=2)
+
+
+def test_the_torn_end_that_a_crash_left_is_the_hospitals_to_drop(spent: str) -> None:
+    file = Path("state/ledgers/consortium/north-2024/ledger.jsonl")
+    file.write_bytes(file.read_bytes() + b'{"at":"2026')
+    admit(spent, run=1)
+
+
+def test_a_ledger_that_the_coordinator_saw_is_not_begun_anew(private_text: str) -> None:
+    made = entries(private_text)
+    journal = Path("state/volumes/coordinator/journal/journal")
+    journal.parent.mkdir(parents=True)
+    spec = parse(private_text, "trial.yaml").federations[0].spec
+    seen = LedgerWitness(sequence=6, head=made[6].hash)
+    facts = (SpecAccepted(at=AT, run=1, spec=spec), WitnessesGiven(at=AT, witnesses={"north": seen}))
+    journal.write_bytes(b"".join(encode(fact) for fact in facts))
+    with pytest.raises(Refusal, match=r"ledger\.jsonl is missing, and entry 6 of it was seen elsewhere"):
+        admit(private_text, run=2)
+    write(Path("state/ledgers/consortium/north-2024"), made)
+    admit(private_text, run=2)
 
 
 def test_the_ledger_of_another_cohort_is_none_of_this_ones(spent: str) -> None:
