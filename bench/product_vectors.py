@@ -57,6 +57,7 @@ def specification(names: list[str], rounds: int) -> FederationSpec:
             "rounds": rounds,
             "roundTimeout": "10m",
             "features": {"label": "label", "codebook": [{"name": "column", "min": 0, "max": 1}]},
+            "privacy": {"epsilon": 0},
             "hospitals": [{"name": name, "cohort": {"name": name}} for name in names],
         }
     )
@@ -65,7 +66,8 @@ def specification(names: list[str], rounds: int) -> FederationSpec:
 def cohort(name: str) -> Cohort:
     """Return a Cohort for a hospital's settings; its source is not read."""
     source = {"builtin": {"dataset": "breast-cancer", "shard": 0, "of": 1}}
-    return Cohort.model_validate({"metadata": {"name": name}, "spec": {"hospital": name, "source": source}})
+    spec = {"hospital": name, "source": source, "allowNonPrivate": True}
+    return Cohort.model_validate({"metadata": {"name": name}, "spec": spec})
 
 
 class _Parts:
