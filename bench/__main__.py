@@ -1,4 +1,7 @@
-"""`python -m bench`: run everything, print the tables. Parts can be named: floor, consilia, flower, vectors, result."""
+"""`python -m bench`: run everything, print the tables. Parts can be named.
+
+They are floor, consilia, flower, vectors, result, privacy.
+"""
 
 import argparse
 import shutil
@@ -14,7 +17,7 @@ from bench.samples import Sample
 from bench.shards import prepare
 from bench.workload import Vectors, save
 
-PARTS = ("floor", "consilia", "flower", "vectors", "result")
+PARTS = ("floor", "consilia", "flower", "vectors", "result", "privacy")
 FILE = flower_engine.ROOT / "examples" / "breast-cancer-non-private.yaml"
 FLOOR_ROUNDS = 100
 VECTOR_MEGABYTES = (4, 100)
@@ -39,9 +42,10 @@ def main() -> None:
         print(training(parts, scratch, given.runs, given.flower_runs), flush=True)
     if "vectors" in parts:
         print(f"\n{vectors(scratch)}", flush=True)
-    if "result" in parts:
-        print()
-        subprocess.run([sys.executable, "-m", "bench.result"], check=False)  # it prints whether it passed
+    for part in ("result", "privacy"):
+        if part in parts:
+            print(flush=True)
+            subprocess.run([sys.executable, "-m", f"bench.{part}"], check=False)  # it prints whether it passed
     shutil.rmtree(scratch)  # kept, with its logs, when something above failed
 
 

@@ -6,7 +6,7 @@ smallest and largest value and the reader sees how far a ratio can be trusted.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from statistics import median
+from statistics import fmean, median, stdev
 
 
 @dataclass(frozen=True)
@@ -29,6 +29,16 @@ class Sample:
     def median(self) -> float:
         """The middle value."""
         return median(self.values)
+
+    @property
+    def mean(self) -> float:
+        """The mean: of what is drawn, where median and range are of what is timed."""
+        return fmean(self.values)
+
+    @property
+    def error(self) -> float:
+        """The standard error of the mean; 0 for one value, of which it is not known."""
+        return stdev(self.values) / len(self.values) ** 0.5 if len(self.values) > 1 else 0.0
 
     @property
     def low(self) -> float:

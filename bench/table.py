@@ -26,8 +26,12 @@ class Figure:
 
 
 def text(title: str, figures: Sequence[Figure]) -> str:
-    """Return a table of these figures under a title, each column as wide as its widest text."""
-    lines = [HEADINGS, *(figure.cells() for figure in figures)]
+    """Return a table of these figures under a title."""
+    return aligned(title, [HEADINGS, *(figure.cells() for figure in figures)])
+
+
+def aligned(title: str, lines: Sequence[Sequence[str]]) -> str:
+    """Return lines of equally many texts under a title, each column as wide as its widest text."""
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     rows = ("  ".join(part.ljust(width) for part, width in zip(line, widths, strict=True)).rstrip() for line in lines)
     return "\n".join([title, *rows])

@@ -40,7 +40,7 @@ class VectorEngine:
         task: Task,
         settings: RunSettings,  # noqa: ARG002
         parameters: FloatArray | None,
-        scored: FloatArray | None,  # noqa: ARG002
+        scored: FloatArray | None = None,  # noqa: ARG002
     ) -> Answer:
         """Answer the next round; the outbox gives an order that comes again the same answer."""
         if task != "train" or parameters is None:
