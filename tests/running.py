@@ -20,6 +20,7 @@ from consilia.manifest import parse
 from consilia.object_paths import MERGE_PATCH, path_of
 from consilia.protocol import pack
 from consilia.spec import Federation
+from consilia.status import FederationStatus
 from consilia.vectors import FloatArray
 from consilia_agents.engine import Answer, CohortEngine
 from consilia_coordinator.objective import SpecObjective
@@ -122,6 +123,15 @@ class Command:
 
         return self.until(reached, f"round {number}")
 
+    def saved_status(self) -> FederationStatus:
+        """The status that it left when it ended."""
+        saved = json.loads((self.state / "federation.json").read_text())
+        return FederationStatus.model_validate(saved["federation"]["status"])
+
+    def until_gone(self) -> None:
+        """Wait until no process of it is left: those of a killed command end a moment after it."""
+        eventually(lambda: not self.processes(), 15, lambda: str(self.processes()))
+
     def model(self) -> str:
         current = self.history().current
         assert current is not None
@@ -181,11 +191,16 @@ def example(**spec: object) -> str:
     return _with(EXAMPLE.read_text(), spec)
 
 
-def private_example(budget: float = 4.0, **spec: object) -> str:
+def private_example(budget: float = 4.0, epsilon: float = 1.0, **spec: object) -> str:
     """The private example, with fields of its Federation's spec replaced, and all its cohorts' budgets."""
     text = PRIVATE_EXAMPLE.read_text()
-    assert text.count("budget: {epsilon: 4.0,") == 5
-    return _with(text.replace("budget: {epsilon: 4.0,", f"budget: {{epsilon: {budget},"), spec)
+    for said, instead, times in (
+        ("budget: {epsilon: 4.0,", f"budget: {{epsilon: {budget},", 5),
+        ("\n    epsilon: 1.0 ", f"\n    epsilon: {epsilon} ", 1),
+    ):
+        assert text.count(said) == times
+        text = text.replace(said, instead)
+    return _with(text, spec)
 
 
 def _with(text: str, spec: Mapping[str, object]) -> str:
