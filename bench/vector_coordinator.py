@@ -18,6 +18,7 @@ from consilia_bus.process import run_process
 from consilia_bus.settings import BusSettings
 from consilia_bus.spade_bus import SpadeBus
 from consilia_coordinator.clock import SystemClock
+from consilia_coordinator.objective import NOTHING, Progress
 from consilia_coordinator.service import Service
 from consilia_coordinator.settings import Settings
 
@@ -41,7 +42,7 @@ class VectorObjective:
         """Return the workload's first vector."""
         return self._workload.initial()
 
-    def settings(self, moments: FloatArray | None) -> RunSettings:  # noqa: ARG002  there are no moments
+    def settings(self, opened: FloatArray | None) -> RunSettings:  # noqa: ARG002  nothing opens the run
         """Return the spec's settings."""
         spec = self._spec
         return RunSettings(
@@ -51,11 +52,15 @@ class VectorObjective:
             feature_map=FeatureMap.from_codebook(spec.features),
         )
 
-    def combine(self, task: Task, updates: Iterable[Update]) -> FloatArray:
+    def combine(self, task: Task, updates: Iterable[Update], progress: Progress = NOTHING) -> FloatArray:  # noqa: ARG002
         """Return the product's average."""
         return FedAvg().reduce(updates, self.length(task))
 
-    def score(self, parameters: FloatArray, moments: FloatArray | None) -> Metrics | None:  # noqa: ARG002  no data
+    def released(self, progress: Progress) -> FloatArray | None:  # noqa: ARG002
+        """Return nothing: the last parameters are the model."""
+        return None
+
+    def score(self, released: FloatArray, opened: FloatArray | None) -> Metrics | None:  # noqa: ARG002  no data
         """Return nothing: there is no data to score on."""
         return None
 
@@ -64,7 +69,7 @@ def coordinator() -> Service:
     """Put the coordinator together from the environment."""
     workload = load_vectors(os.environ["BENCH_WORKLOAD"])
     bus = SpadeBus(BusSettings.of(os.environ))
-    return Service(Settings.of(os.environ), bus, SystemClock(), lambda spec: VectorObjective(spec, workload))
+    return Service(Settings.of(os.environ), bus, SystemClock(), lambda spec, _run: VectorObjective(spec, workload))
 
 
 if __name__ == "__main__":

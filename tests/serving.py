@@ -1,7 +1,7 @@
 """A coordinator's HTTP API over real HTTPS in this process; answers of hospitals are handed to its conductor."""
 
 import ssl
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -24,14 +24,18 @@ from consilia.vectors import FloatArray
 from consilia_coordinator.access import Access
 from consilia_coordinator.blobs import BlobStore
 from consilia_coordinator.conductor import Conductor
-from consilia_coordinator.http_api import HttpApi, Identity
+from consilia_coordinator.http_api import HttpApi
+from consilia_coordinator.identity import Identity
 from consilia_coordinator.journal_file import JournalFile
 from consilia_coordinator.learning import Learning
-from consilia_coordinator.objective import Objective, SpecObjective
+from consilia_coordinator.objective import Progress
+from consilia_coordinator.objectives import ObjectiveOf, objectives_of
 from consilia_coordinator.settings import Settings
 
 PRIVATE, PUBLIC = generate_keypair()
 UID = "uid-1"
+IDENTITY = Identity("consortium/breast-cancer", UID)
+OBJECTIVE_OF = objectives_of(IDENTITY)
 DIGEST = "0" * 64
 
 
@@ -51,21 +55,24 @@ class LongObjective:
     def initial(self) -> FloatArray:
         return np.zeros(self.size) if self.fresh is None else self.fresh
 
-    def settings(self, moments: FloatArray | None) -> RunSettings:
+    def settings(self, opened: FloatArray | None) -> RunSettings:
         spec = federation_spec()
         return RunSettings(features=spec.features, model=spec.model, algorithm=spec.algorithm)
 
-    def combine(self, task: Task, updates: Iterable[Part]) -> FloatArray:
+    def combine(self, task: Task, updates: Iterable[Part], progress: Progress) -> FloatArray:
         return FedAvg().reduce(updates, self.size)
 
-    def score(self, parameters: FloatArray, moments: FloatArray | None) -> Metrics | None:
+    def released(self, progress: Progress) -> FloatArray | None:
+        return None
+
+    def score(self, released: FloatArray, opened: FloatArray | None) -> Metrics | None:
         return None
 
 
 class Coordinator:
     """The parts of a coordinator, but for its bus: what hospitals say is told by the test."""
 
-    def __init__(self, folder: Path, objective_of: Callable[[FederationSpec], Objective] = SpecObjective) -> None:
+    def __init__(self, folder: Path, objective_of: ObjectiveOf = OBJECTIVE_OF) -> None:
         self.clock = StoppedClock()
         self.journal = JournalFile(folder / "journal")
         self.blobs = BlobStore(folder / "blobs")
@@ -141,7 +148,7 @@ class Served:
 @asynccontextmanager
 async def serve(
     folder: Path,
-    objective_of: Callable[[FederationSpec], Objective] = SpecObjective,
+    objective_of: ObjectiveOf = OBJECTIVE_OF,
     long_poll_seconds: float = 20.0,
 ) -> AsyncIterator[Served]:
     """Serve a coordinator on a free port of loopback."""
@@ -151,7 +158,7 @@ async def serve(
         coordinator.learning,
         coordinator.access,
         coordinator.clock,
-        Identity("consortium/breast-cancer", UID),
+        IDENTITY,
         long_poll_seconds,
     )
     try:

@@ -18,14 +18,16 @@ from consilia_coordinator.blobs import BlobStore
 from consilia_coordinator.clock import SystemClock
 from consilia_coordinator.conductor import Conductor
 from consilia_coordinator.hospitals import Hospitals
+from consilia_coordinator.identity import Identity
 from consilia_coordinator.journal_file import JournalFile
 from consilia_coordinator.learning import Learning
-from consilia_coordinator.objective import SpecObjective
+from consilia_coordinator.objectives import objectives_of
 
-EXAMPLE = Path(__file__).parents[1] / "examples" / "breast-cancer.yaml"
+EXAMPLE = Path(__file__).parents[1] / "examples" / "breast-cancer-non-private.yaml"
 MANIFEST = parse(EXAMPLE.read_text(), EXAMPLE.name)
 FEDERATION = MANIFEST.federations[0]
 COHORTS = MANIFEST.cohorts_of(FEDERATION)
+IDENTITY = Identity("default/breast-cancer", "uid")
 LIMIT_SECONDS = 20
 HEARTBEAT_SECONDS = 0.05
 SILENCE_SECONDS = 0.4
@@ -43,7 +45,7 @@ class World:
 
     def start_coordinator(self) -> None:
         self.journal = JournalFile(self.folder / "journal")
-        learning = Learning(BlobStore(self.folder / "blobs"), self.journal.history, SpecObjective)
+        learning = Learning(BlobStore(self.folder / "blobs"), self.journal.history, objectives_of(IDENTITY))
         clock = SystemClock()
         self.conductor = Conductor(self.journal, learning, clock)
         bus = self.network.bus("coordinator")
@@ -52,7 +54,7 @@ class World:
             learning,
             bus,
             clock,
-            "uid",
+            IDENTITY.uid,
             lambda name: f"ticket of {name}",
             HEARTBEAT_SECONDS,
             SILENCE_SECONDS,

@@ -3,8 +3,10 @@
 from pydantic import ConfigDict
 
 from consilia.features import FeatureMap
+from consilia.protocol import PrivacyTerms
 from consilia.spec import Document, FederationSpec
 from consilia.status import FederationStatus, RoundRecord
+from consilia.wording import NON_PRIVATE
 
 LONG_POLL_SECONDS = 25.0
 """How long a question for the next status is held when nothing changes."""
@@ -24,12 +26,16 @@ class StatusAnswer(Answer):
 
 
 class RunAnswer(Answer):
-    """``GET /v1/run``: what was asked of a run; ``quorum`` is the one that holds, ``first`` the oldest run known."""
+    """``GET /v1/run``: what was asked of a run; ``quorum`` is the one that holds, ``first`` the oldest run known.
+
+    ``privacy`` are the terms that a private run was settled on when it began.
+    """
 
     run: int
     first: int = 1
     uid: str
     spec: FederationSpec
+    privacy: PrivacyTerms | None = None
     quorum: int
     started_at: str | None = None
     completed_at: str | None = None
@@ -46,6 +52,7 @@ class ModelAnswer(Answer):
     """``GET /v1/model``: the newest global model of a run; ``final`` where the run is complete.
 
     ``parameters`` are base64 of little-endian float64 (d + 1, intercept last), over the design rows of ``map``.
+    ``privacy`` is what was promised to the patients behind it: ``NON-PRIVATE``, or ``epsilon 1``.
     """
 
     run: int
@@ -54,4 +61,5 @@ class ModelAnswer(Answer):
     parameters: str
     names: list[str]
     label: str
+    privacy: str = NON_PRIVATE
     map: FeatureMap

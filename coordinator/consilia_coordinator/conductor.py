@@ -7,7 +7,7 @@ applies an event, so nobody sees a half-applied one.
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 
 from consilia.edits import EDITABLE
@@ -20,11 +20,14 @@ from consilia.journal import (
     OrderWritten,
     RoundCommitted,
     RunCompleted,
+    RunHistory,
     SpecAccepted,
     Tracked,
     UpdateReceived,
+    WitnessesGiven,
     opening_of,
 )
+from consilia.protocol import Problem
 from consilia.protocol import Update as UpdateMessage
 from consilia.rounds import (
     Action,
@@ -54,7 +57,7 @@ from consilia.rounds import (
     step,
 )
 from consilia.spec import FederationSpec
-from consilia.status import Condition, FederationStatus, HospitalMetrics
+from consilia.status import Condition, FederationStatus, LedgerWitness
 from consilia_coordinator import narration
 from consilia_coordinator.changes import Changes
 from consilia_coordinator.clock import Clock, iso
@@ -90,6 +93,7 @@ class Conductor:
         self._learning = learning
         self._clock = clock
         self._min_agents = min_agents
+        self._deferred: list[Telling] = []
         self._durable = False
         self._after_flush: list[Callable[[], None]] = []
         self._deadline: asyncio.TimerHandle | None = None
@@ -134,23 +138,36 @@ class Conductor:
             return
         self._learning.forget_torn(current)
         self._ordered_at = self._clock.monotonic()
+        self._deferred = narration.last_deferred(self.history.feed)
         self.run = resumed_run(current)
         if self.run.exchange is not None:
             self._start_deadline(self.run.exchange)
         self._tell(narration.resumed(current.number, current.committed))
         self._apply(self._desired(current.number, current.spec))
 
-    def desire(self, run: int, spec: FederationSpec) -> None:
-        """The wish of the federation's owner. Idempotent; raises :class:`Refusal` for a run that is over."""
+    def desire(self, run: int, spec: FederationSpec, witnesses: Mapping[str, LedgerWitness] | None = None) -> None:
+        """The wish of the federation's owner. Idempotent; raises :class:`Refusal` for a run that is over.
+
+        ``witnesses``: what the owner has last seen of hospitals' ledgers, which were in other federations before.
+        """
         current = self.history.current
         if current is not None and run < current.number:
             raise Refusal(f"run {run} is over: the current run is {current.number}; a new run needs a higher number")
         if current is not None and run == current.number:
-            self._edit(current.spec, spec, run)
+            self._take_witnesses(witnesses or {})
+            self._edit(current, spec)
             return
-        self._learning.require_possible(spec)
+        self._learning.require_possible(spec, run)
+        self._take_witnesses(witnesses or {})
         self._record(SpecAccepted(at=self._now(), run=run, spec=spec))
+        self._deferred = []
         self._apply(self._desired(run, spec))
+
+    def _take_witnesses(self, witnesses: Mapping[str, LedgerWitness]) -> None:
+        """Write down what is news, so that it outlives this process."""
+        news = self.history.newer(witnesses)
+        if news:
+            self._record(WitnessesGiven(at=self._now(), witnesses=news))
 
     async def until_broken(self) -> None:
         """Wait for ever, or raise what left the rounds half applied (a full disk, say)."""
@@ -168,12 +185,15 @@ class Conductor:
         self._tell(narration.lost(hospital, reason))
         self._apply(Lost(hospital))
 
-    def refuse(self, hospital: str, reason: str) -> None:
-        """A hospital declined, or sent what cannot be used: out until it joins again, and the reason is shown."""
+    def refuse(self, hospital: str, reason: str, problem: Problem | None = None) -> None:
+        """A hospital declined, or sent what cannot be used: out until it joins again, and the reason is shown.
+
+        ``problem``: what it is about, where it is not the hospital's data.
+        """
         member = self.roster.member(hospital)
         if member.refusal != reason:
             self._tell(narration.refused(hospital, reason))
-        member.refusal = reason
+        member.refusal, member.problem = reason, problem
         exchange = self.run.exchange
         self._apply(Declined(hospital, exchange) if exchange else Lost(hospital))
 
@@ -196,7 +216,8 @@ class Conductor:
                 hospital=hospital,
                 rows=update.rows,
                 vector=update.vector,
-                metrics=HospitalMetrics(**update.metrics.model_dump()) if update.metrics else None,
+                metrics=self._learning.scores(exchange.task, update),
+                ledger=update.ledger,
             )
         )
         self._apply(Received(hospital, exchange))
@@ -251,7 +272,7 @@ class Conductor:
         match action:
             case StartRun():
                 spec = self._require_spec()
-                self._learning.start(spec)
+                self._learning.start(spec, action.number)
                 self._tell(narration.started(action.number, spec, self.quorum_of(spec)))
             case QuorumReached():
                 self._tell(narration.quorum_reached(self.run))
@@ -322,6 +343,7 @@ class Conductor:
                 seconds=now - self._ordered_at,
                 contributors=sorted(exchange.received),
                 parameters=result.parameters,
+                released=result.released,
                 metrics=result.metrics,
             )
         )
@@ -329,13 +351,20 @@ class Conductor:
         self._after_flush.append(self._learning.collect_garbage)
         self._handle(Aggregated())
 
-    def _edit(self, old: FederationSpec, new: FederationSpec, run: int) -> None:
-        """Take over what an edit may change in mid-run; tell what has to wait for the next run."""
-        edited = old.model_copy(update={name: getattr(new, name) for name in EDITABLE})
-        if edited != old:
-            self._record(SpecAccepted(at=self._now(), run=run, spec=edited))
-            self._tell(*narration.edited(old, edited, self.run.committed), *narration.deferred(edited, new))
-        self._apply(self._desired(run, edited))
+    def _edit(self, run: RunHistory, wished: FederationSpec) -> None:
+        """Take over what an edit may change in mid-run; tell what has to wait for the next run, once."""
+        held = run.spec
+        edited = held.model_copy(update={name: getattr(wished, name) for name in EDITABLE})
+        if run.first.privacy.private and edited.rounds > run.first.rounds:
+            edited = edited.model_copy(update={"rounds": held.rounds})
+        if edited != held:
+            self._record(SpecAccepted(at=self._now(), run=run.number, spec=edited))
+            self._tell(*narration.edited(held, edited, self.run.committed))
+        waiting = narration.deferred(run.first, edited, wished)
+        if waiting != self._deferred:
+            self._tell(*waiting)
+            self._deferred = waiting
+        self._apply(self._desired(run.number, edited))
 
     def _desired(self, run: int, spec: FederationSpec) -> Desired:
         return Desired(

@@ -151,22 +151,23 @@ class Hospitals:
         member = self._conductor.roster.member(name)
         returned = member.known and not member.present
         restarted = member.present and member.instance != message.instance
-        self._conductor.roster.join(name, sender, message.instance, message.engine)
+        self._conductor.roster.join(name, sender, message.instance, message.engine, message.ledger)
         started = self._conductor.spec is not None
         settings = self._learning.settings() if started else None
         member.settings = settings.digest if settings else None
-        self._send(sender, self._greeting(settings))
+        self._send(sender, self._greeting(name, settings))
         if returned or restarted:
             at = max(self._conductor.run.committed, 0)
             self._conductor.tell(Telling("Normal", "HospitalRejoined", f"{name}, after round {at}"))
         self._conductor.join(name)
 
-    def _greeting(self, settings: RunSettings | None) -> Welcome:
+    def _greeting(self, name: str, settings: RunSettings | None) -> Welcome:
         return Welcome(
             federation=self._federation,
             instance=self._instance,
             heartbeat_seconds=self._heartbeat_seconds,
             settings=settings,
+            witness=self._conductor.history.witnesses.get(name),
         )
 
     def _answer_heartbeat(self, member: Member, sender: str, message: Heartbeat) -> None:
@@ -184,7 +185,7 @@ class Hospitals:
         """Refuse the hospital, unless what it declines is over."""
         exchange = self._conductor.run.exchange
         if decline.order is None or (exchange is not None and self._order_of(exchange).key == decline.order):
-            self._conductor.refuse(name, decline.reason)
+            self._conductor.refuse(name, decline.reason, decline.problem)
 
     def _take(self, member: Member, sender: str, update: Update) -> None:
         exchange = self._conductor.run.exchange
@@ -193,10 +194,7 @@ class Hospitals:
             return
         if member.name in exchange.received:
             return
-        rows = update.rows or 0
-        if exchange.task == "train" and rows < 1:
-            raise InvalidMessage("the answer to train has 0 rows; its weight must be at least 1")
-        self._learning.admit(exchange.task, rows, update.vector)
+        self._learning.admit(exchange.task, update)
         if update.vector is not None and not update.vector.inline:
             self._take_blob(member.name, sender, exchange, update)
             return
@@ -251,7 +249,7 @@ class Hospitals:
         member = self._conductor.roster.member(name)
         if member.settings != settings:
             member.settings = settings
-            self._send(address, self._greeting(self._learning.settings()))
+            self._send(address, self._greeting(name, self._learning.settings()))
 
     def _order_of(self, exchange: Exchange) -> Order:
         """The order of ``exchange``, made once. Its ticket says only whether one is needed."""
@@ -268,6 +266,7 @@ class Hospitals:
                 settings=self._learning.settings().digest,
                 participants=digest_of_names(exchange.participants),
                 parameters=parameters,
+                scored=self._learning.scored(exchange.task),
                 ticket="needed" if large else None,
             )
             self._order = (exchange, order)

@@ -6,7 +6,6 @@ Handlers are thin: who calls, what for, and then the conductor or a pure functio
 import base64
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass
 from typing import TypeVar
 
 from aiohttp import web
@@ -16,8 +15,9 @@ from consilia.errors import InvalidManifest, Refusal, Unavailable
 from consilia.features import FeatureMap
 from consilia.journal import Tracked
 from consilia.manifest import explain
-from consilia.protocol import BYTES_A_VALUE, to_bytes, unpack
+from consilia.protocol import BYTES_A_VALUE, Account, PrivacyTerms, to_bytes, unpack
 from consilia.spec import Document, FederationSpec
+from consilia.status import LedgerWitness
 from consilia.tokens import Claims, InvalidToken
 from consilia_coordinator.access import Access
 from consilia_coordinator.answers import LONG_POLL_SECONDS, Answer, ModelAnswer, RoundsAnswer, RunAnswer, StatusAnswer
@@ -25,12 +25,14 @@ from consilia_coordinator.clock import Clock, iso
 from consilia_coordinator.conductor import Conductor
 from consilia_coordinator.event_stream import stream
 from consilia_coordinator.exposition import exposition
+from consilia_coordinator.identity import Identity
 from consilia_coordinator.learning import Learning
 from consilia_coordinator.status_view import round_records
 from consilia_coordinator.tracking_report import TrackingReport
 
 LARGEST_BODY = 2 * 1024 * 1024
 MOST_DIGITS = 18
+MOST_WITNESSES = 500
 SUBJECT = web.RequestKey("subject", str)
 """Who the request's token says is calling."""
 READERS = ("viewer", "operator", "tracking")
@@ -38,18 +40,11 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 class RunRequest(Document):
-    """Body of ``PUT /v1/run``."""
+    """Body of ``PUT /v1/run``. ``witnesses``: what its sender has last seen of hospitals' ledgers."""
 
     run: int = Field(ge=1, le=1_000_000)
     spec: FederationSpec
-
-
-@dataclass(frozen=True)
-class Identity:
-    """Whose coordinator this is: ``federation`` is namespace/name, ``uid`` tells it from one made anew."""
-
-    federation: str
-    uid: str
+    witnesses: dict[Account, LedgerWitness] = Field(default_factory=dict, max_length=MOST_WITNESSES)
 
 
 class HttpApi:
@@ -147,9 +142,9 @@ class HttpApi:
         history = self._conductor.history
         number = _whole(request, "run")
         run = history.current if number is None else history.runs.get(number)
-        if run is None or run.parameters is None:
+        if run is None or run.released is None:
             raise web.HTTPNotFound(text="no round of this run is committed yet")
-        if not run.parameters.inline:
+        if not run.released.inline:
             raise web.HTTPConflict(text="the model is larger than this call gives: fetch its blob")
         features = run.spec.features
         return _answer(
@@ -157,9 +152,10 @@ class HttpApi:
                 run=run.number,
                 round=run.committed,
                 final=run.completed_at is not None,
-                parameters=base64.b64encode(to_bytes(unpack(run.parameters))).decode(),
+                parameters=base64.b64encode(to_bytes(unpack(run.released))).decode(),
                 names=features.names,
                 label=features.label,
+                privacy=run.first.privacy.label,
                 map=FeatureMap.of(features, self._learning.vector(run.opened) if run.opened else None),
             )
         )
@@ -177,6 +173,7 @@ class HttpApi:
                 first=min(history.runs),
                 uid=self._identity.uid,
                 spec=run.spec,
+                privacy=PrivacyTerms.of(run.first, self._identity.uid, self._identity.federation, run.number),
                 quorum=self._conductor.quorum_of(run.spec),
                 started_at=run.started_at,
                 completed_at=run.completed_at,
@@ -186,7 +183,7 @@ class HttpApi:
     async def put_run(self, request: web.Request) -> web.Response:
         """The desired run. Idempotent."""
         body = _validated(RunRequest, await request.read())
-        self._conductor.desire(body.run, body.spec)
+        self._conductor.desire(body.run, body.spec, body.witnesses)
         return _json({"sequence": self._conductor.changes.version})
 
     async def put_tracking(self, request: web.Request) -> web.Response:

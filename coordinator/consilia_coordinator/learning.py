@@ -12,47 +12,56 @@ from consilia.aggregation import Update, checked, chunks
 from consilia.errors import InvalidMessage
 from consilia.journal import History, RunHistory
 from consilia.protocol import BYTES_A_VALUE, RunSettings, Task, VectorRef, fits_inline, pack, require_usable, unpack
+from consilia.protocol import Update as Answer
 from consilia.rounds import Exchange
 from consilia.spec import FederationSpec
-from consilia.status import Metrics
+from consilia.status import HospitalMetrics, Metrics
 from consilia.vectors import FloatArray
 from consilia.wording import counted
 from consilia_coordinator.blobs import BlobStore
-from consilia_coordinator.objective import Objective
+from consilia_coordinator.objective import Objective, Progress
+from consilia_coordinator.objectives import ObjectiveOf
+from consilia_coordinator.private_answers import noised_scores, require_private
 
 
 @dataclass(frozen=True)
 class Result:
-    """What an exchange gave: the new parameters (or summed moments), and their scores on public data."""
+    """What an exchange gave: the new parameters (or what opens the run), the model where it is another vector, and its
+    scores on public data."""
 
-    parameters: VectorRef | None
-    metrics: Metrics | None
+    parameters: VectorRef | None = None
+    released: VectorRef | None = None
+    metrics: Metrics | None = None
 
 
 class Learning:
     """The learning side of the coordinator's current run."""
 
-    def __init__(self, blobs: BlobStore, history: History, objective_of: Callable[[FederationSpec], Objective]) -> None:
+    def __init__(self, blobs: BlobStore, history: History, objective_of: ObjectiveOf) -> None:
         self.blobs = blobs
         self._history = history
         self._objective_of = objective_of
         self._objective: Objective | None = None
         self._settings: tuple[int, str | None, RunSettings] | None = None
         self._initial: tuple[int, VectorRef] | None = None
+        self._iterates: tuple[int, list[FloatArray]] = (0, [])
         self._spooled: dict[str, str] = {}
 
     @property
     def objective(self) -> Objective:
-        """The objective of the current run."""
-        return self.start(self._current().spec) if self._objective is None else self._objective
+        """The objective of the current run, which is that of the spec that it began with."""
+        if self._objective is not None:
+            return self._objective
+        run = self._current()
+        return self.start(run.first, run.number)
 
-    def require_possible(self, spec: FederationSpec) -> None:
+    def require_possible(self, spec: FederationSpec, run: int) -> None:
         """Refuse a spec that cannot be run, before anything of it is written down."""
-        self._objective_of(spec)
+        self._objective_of(spec, run)
 
-    def start(self, spec: FederationSpec) -> Objective:
+    def start(self, spec: FederationSpec, run: int) -> Objective:
         """A new run of ``spec``, from a fresh model: its objective."""
-        objective = self._objective = self._objective_of(spec)
+        objective = self._objective = self._objective_of(spec, run)
         self._settings = self._initial = None
         return objective
 
@@ -70,33 +79,50 @@ class Learning:
         run = self._current()
         key = run.opened.sha256 if run.opened else None
         if self._settings is None or self._settings[:2] != (run.number, key):
-            self._settings = (run.number, key, self.objective.settings(self._moments(run)))
+            self._settings = (run.number, key, self.objective.settings(self._opened(run)))
         return self._settings[2]
 
     def parameters(self, task: Task) -> VectorRef | None:
-        """The global parameters that an order of ``task`` carries."""
-        if task == "moments":
+        """The global parameters that an order of ``task`` carries: the final evaluation is of the model itself."""
+        if task in ("moments", "centre"):
             return None
         run = self._current()
-        if run.parameters is not None:
-            return run.parameters
+        newest = run.released if task == "evaluate" else run.parameters
+        if newest is not None:
+            return newest
         if self._initial is None or self._initial[0] != run.number:
             self._initial = (run.number, self._store(self.objective.initial()))
         return self._initial[1]
+
+    def scored(self, task: Task) -> VectorRef | None:
+        """The model that an order of ``task`` has scored in place of its parameters: that of a private run so far."""
+        return self._current().released if task == "train" and self._private else None
 
     def is_global(self, sha256: str) -> bool:
         """Whether the blob is of the run's global parameters, which every hospital may read."""
         parameters = self.parameters("train")
         return parameters is not None and parameters.sha256 == sha256
 
-    def admit(self, task: Task, rows: int, vector: VectorRef | None) -> None:
-        """Check an answer's vector: there, of the right length, usable. Raises :class:`InvalidMessage`.
+    def admit(self, task: Task, answer: Answer) -> None:
+        """Check an answer: it tells no more than it may, its vector is there, of the right length, usable.
 
-        The values of a blob are checked by :meth:`admit_blob`.
+        The values of a blob are checked by :meth:`admit_blob`. Raises :class:`InvalidMessage`.
         """
+        rows, vector = answer.rows or 0, answer.vector
+        if self._private:
+            require_private(task, answer)
+        elif task == "train" and rows < 1:
+            raise InvalidMessage("the answer to train has 0 rows; its weight must be at least 1")
         self._require_length(task, vector)
         if vector is not None and vector.inline:
             self.objective.examine(task, rows, require_usable(unpack(vector), self.length(task)))
+
+    def scores(self, task: Task, answer: Answer) -> HospitalMetrics | None:
+        """The scores that an admitted answer tells, as they are or out of noise."""
+        terms = self.settings().privacy
+        if terms is not None and task == "evaluate" and answer.metrics is None:
+            return noised_scores(answer, terms)
+        return None if answer.metrics is None else HospitalMetrics(**answer.metrics.model_dump())
 
     def admit_blob(self, hospital: str, task: Task, rows: int, vector: VectorRef) -> None:
         """Check the values of a hospital's blob (slow: reads it all). Raises :class:`InvalidMessage`."""
@@ -127,11 +153,15 @@ class Learning:
     def combine(self, run: RunHistory, exchange: Exchange) -> Result:
         """Combine the answers to ``exchange``, in the order of names."""
         if exchange.task == "evaluate":
-            return Result(None, None)
+            return Result()
         updates = [self._update(run, hospital) for hospital in sorted(exchange.received)]
-        vector = self.objective.combine(exchange.task, updates)
-        metrics = self.objective.score(vector, self._moments(run)) if exchange.task == "train" else None
-        return Result(self._store(vector), metrics)
+        progress = Progress(self._opened(run), self._iterates_of(run))
+        vector = self.objective.combine(exchange.task, updates, progress)
+        if exchange.task != "train":
+            return Result(self._store(vector))
+        released = self.objective.released(progress.after(vector))
+        metrics = self.objective.score(vector if released is None else released, progress.opened)
+        return Result(self._store(vector), None if released is None else self._store(released), metrics)
 
     def forget_torn(self, run: RunHistory) -> None:
         """After a crash: drop answers whose blob is not whole; they are asked for again."""
@@ -153,7 +183,8 @@ class Learning:
         """The digests of all vectors that something still refers to."""
         digests: set[str] = set()
         for run in self._history.runs.values():
-            references = [run.parameters, run.opened, *(update.vector for update in run.updates.values())]
+            answers = [update.vector for update in run.updates.values()]
+            references = [run.parameters, run.released, run.opened, *run.iterates, *answers]
             digests |= {reference.sha256 for reference in references if reference is not None}
         if self._initial is not None:
             digests.add(self._initial[1].sha256)
@@ -165,8 +196,21 @@ class Learning:
             raise InvalidMessage("no run has been asked for yet")
         return current
 
-    def _moments(self, run: RunHistory) -> FloatArray | None:
+    @property
+    def _private(self) -> bool:
+        return self._current().first.privacy.private
+
+    def _opened(self, run: RunHistory) -> FloatArray | None:
         return self.vector(run.opened) if run.opened is not None else None
+
+    def _iterates_of(self, run: RunHistory) -> list[FloatArray]:
+        """The iterates of a private run; each is unpacked once."""
+        number, known = self._iterates
+        if number != run.number:
+            known = []
+            self._iterates = (run.number, known)
+        known += [self.vector(iterate) for iterate in run.iterates[len(known) :]]
+        return known
 
     def _store(self, vector: FloatArray) -> VectorRef:
         return pack(vector) if fits_inline(len(vector)) else self.blobs.put(vector)
@@ -184,7 +228,7 @@ class Learning:
 
     def _require_length(self, task: Task, vector: VectorRef | None) -> None:
         expected = self.length(task)
-        if vector is None and expected > 0:
+        if vector is None and expected > 0 and task != "evaluate":
             raise InvalidMessage(f"the answer to {task} has no vector; {counted(expected, 'value')} expected")
         if vector is not None and vector.length != expected:
             raise InvalidMessage(f"vector has {counted(vector.length, 'value')}; {task} has {expected}")

@@ -1,11 +1,15 @@
 """The sentences in which the coordinator tells what happened. Pure: each gives the Events that people will read."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from consilia.rounds import Exchange, Names, Run
 from consilia.spec import FederationSpec
+from consilia.status import EventRecord
 from consilia.wording import counted
+
+STARTED, DEFERRED = "Started", "EditDeferred"
 
 
 @dataclass(frozen=True)
@@ -19,8 +23,9 @@ class Telling:
 
 def started(run: int, spec: FederationSpec, quorum: int) -> Telling:
     """A run starts from a fresh model."""
-    message = f"run {run}: {counted(spec.rounds, 'round')}, quorum {quorum}, {spec.privacy.label}"
-    return Telling("Normal", "Started", message)
+    promise = f" (delta {spec.privacy.delta:g})" if spec.privacy.private else ""
+    message = f"run {run}: {counted(spec.rounds, 'round')}, quorum {quorum}, {spec.privacy.label}{promise}"
+    return Telling("Normal", STARTED, message)
 
 
 def resumed(run: int, committed: int) -> Telling:
@@ -56,7 +61,8 @@ def refused(hospital: str, reason: str) -> Telling:
 
 def name_of(exchange: Exchange) -> str:
     """What an exchange is called."""
-    return {"moments": "scaling", "train": f"round {exchange.round}", "evaluate": "the final evaluation"}[exchange.task]
+    names = {"moments": "scaling", "centre": "the centre", "evaluate": "the final evaluation"}
+    return names.get(exchange.task, f"round {exchange.round}")
 
 
 def retried(exchange: Exchange, missing: Names, quorum: int) -> Telling:
@@ -89,8 +95,22 @@ def edited(old: FederationSpec, new: FederationSpec, committed: int) -> list[Tel
     return told
 
 
-def deferred(held: FederationSpec, wished: FederationSpec) -> list[Telling]:
-    """What of the wish has to wait for the next run."""
+def deferred(first: FederationSpec, held: FederationSpec, wished: FederationSpec) -> list[Telling]:
+    """What of the wish has to wait for the next run, of a run that began with ``first``."""
     names = [name for name in FederationSpec.model_fields if getattr(held, name) != getattr(wished, name)]
-    waiting = ", ".join(f"spec.{name}" for name in names if name != "run")
-    return [Telling("Warning", "EditDeferred", f"{waiting}: holds from the next run on")] if waiting else []
+    waiting = ", ".join(f"spec.{name}" for name in names if name not in ("run", "rounds"))
+    told = [f"{waiting}: holds from the next run on"] if waiting else []
+    if "rounds" in names:
+        told.append(
+            f"spec.rounds {wished.rounds}: the noise of this run was calibrated for {counted(first.rounds, 'round')}, "
+            f"so that its target stays {held.rounds}; start a new run for more"
+        )
+    return [Telling("Warning", DEFERRED, "; ".join(told))] if told else []
+
+
+def last_deferred(feed: Sequence[tuple[int, EventRecord | tuple[int, int]]]) -> list[Telling]:
+    """What was last told to wait, since the current run started."""
+    for _, record in reversed(feed):
+        if isinstance(record, EventRecord) and record.reason in (STARTED, DEFERRED):
+            return [Telling(record.type, record.reason, record.message)] if record.reason == DEFERRED else []
+    return []

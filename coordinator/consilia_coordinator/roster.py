@@ -6,6 +6,9 @@ A hospital that joined and was heard of lately is there; silence, leaving or ref
 from dataclasses import dataclass
 from datetime import datetime
 
+from consilia.protocol import Problem
+from consilia.status import LedgerState
+
 HEARTBEAT_SECONDS = 1.0
 SILENCE_SECONDS = 6.0
 """Six heartbeats: long enough for a machine that is starting ten processes, short enough to be told at once."""
@@ -13,7 +16,11 @@ SILENCE_SECONDS = 6.0
 
 @dataclass
 class Member:
-    """One hospital. ``address`` is the full JID of its current process; None while it is not there."""
+    """One hospital. ``address`` is the full JID of its current process; None while it is not there.
+
+    ``problem`` is what its ``refusal`` is about, where it is not its data; ``ledger`` what it told of its cohort's when
+    it joined.
+    """
 
     name: str
     address: str | None = None
@@ -26,6 +33,8 @@ class Member:
     settings: str | None = None
     lost_reason: str | None = None
     refusal: str | None = None
+    problem: Problem | None = None
+    ledger: LedgerState | None = None
     known: bool = False
 
     @property
@@ -48,11 +57,13 @@ class Roster:
         """Those who are there, in the order of names."""
         return [member for _, member in sorted(self._members.items()) if member.present]
 
-    def join(self, name: str, address: str, instance: str, engine: str) -> Member:
+    def join(self, name: str, address: str, instance: str, engine: str, ledger: LedgerState | None = None) -> Member:
         """A process of hospital ``name`` said that it is there."""
         member = self.member(name)
         member.address, member.instance, member.engine = address, instance, engine
-        member.lost_reason, member.refusal, member.order, member.busy = None, None, None, False
+        member.lost_reason, member.order, member.busy = None, None, False
+        member.refusal, member.problem = None, None
+        member.ledger = ledger or member.ledger
         member.known = True
         return member
 

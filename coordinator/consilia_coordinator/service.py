@@ -3,22 +3,21 @@
 import asyncio
 import logging
 import os
-from collections.abc import Callable
 
 from aiohttp import web
 
 from consilia.errors import Unavailable
-from consilia.spec import FederationSpec
 from consilia_bus.bus import Bus
 from consilia_coordinator.access import Access
 from consilia_coordinator.blobs import BlobStore
 from consilia_coordinator.clock import Clock
 from consilia_coordinator.conductor import Conductor
 from consilia_coordinator.hospitals import Hospitals
-from consilia_coordinator.http_api import HttpApi, Identity
+from consilia_coordinator.http_api import HttpApi
+from consilia_coordinator.identity import Identity
 from consilia_coordinator.journal_file import JournalFile
 from consilia_coordinator.learning import Learning
-from consilia_coordinator.objective import Objective, SpecObjective
+from consilia_coordinator.objectives import ObjectiveOf, objectives_of
 from consilia_coordinator.settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -28,19 +27,21 @@ SHUTDOWN_SECONDS = 1.0
 
 
 class Service:
-    """The coordinator's parts. ``objective_of`` says what a run of a spec optimises."""
+    """The coordinator's parts. ``objective_of`` says what a run of a spec optimises; by default, what it asks for."""
 
     def __init__(
         self,
         settings: Settings,
         bus: Bus,
         clock: Clock,
-        objective_of: Callable[[FederationSpec], Objective] = SpecObjective,
+        objective_of: ObjectiveOf | None = None,
     ) -> None:
         self._settings = settings
         self._bus = bus
         self.journal = JournalFile(settings.state / "journal")
-        learning = Learning(BlobStore(settings.state / "blobs"), self.journal.history, objective_of)
+        identity = Identity(settings.federation, settings.federation_uid)
+        blobs = BlobStore(settings.state / "blobs")
+        learning = Learning(blobs, self.journal.history, objective_of or objectives_of(identity))
         access = Access.of(settings.token_key(), settings.federation_uid)
         self.conductor = Conductor(self.journal, learning, clock, settings.min_agents)
         self.hospitals = Hospitals(
@@ -51,9 +52,7 @@ class Service:
             settings.federation_uid,
             lambda hospital: access.ticket(hospital, clock.now()),
         )
-        self._api = HttpApi(
-            self.conductor, learning, access, clock, Identity(settings.federation, settings.federation_uid)
-        )
+        self._api = HttpApi(self.conductor, learning, access, clock, identity)
 
     async def run(self) -> None:
         """Serve until cancelled."""

@@ -3,6 +3,7 @@
 Pure. Every sentence that tells a person why nothing happens is written here.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from statistics import median
@@ -23,6 +24,7 @@ from consilia.status import (
 )
 from consilia.wording import counted, first_of
 from consilia_coordinator.clock import iso
+from consilia_coordinator.privacy_view import budget_condition, ledger_of, privacy_status
 from consilia_coordinator.roster import Member, Roster
 
 MOST_NAMED = 10
@@ -59,6 +61,8 @@ def federation_status(facts: Facts) -> FederationStatus:
         started_at=history.started_at,
         completed_at=history.completed_at,
         seconds_per_round=_seconds_per_round(history),
+        private=spec.privacy.private,
+        privacy=privacy_status(facts.roster, history),
         metrics=last.metrics if last else None,
         hospitals=[_hospital(facts, history, name) for name in spec.hospital_names],
         model=tracked.model if tracked else None,
@@ -97,7 +101,7 @@ def message(facts: Facts, spec: FederationSpec) -> str:
 def conditions(facts: Facts, spec: FederationSpec) -> list[Condition]:
     """The conditions by Kubernetes' conventions, without transition times."""
     run = facts.run
-    refused = [member for member in _members(facts, spec) if member.refusal is not None]
+    refused = [member for member in _members(facts, spec) if member.refusal is not None and member.problem is None]
     lost = [member for member in _members(facts, spec) if member.known and not member.present]
     enough = len(run.reachable) >= run.quorum
     training = run.state not in (State.IDLE, State.REGISTRATION)
@@ -110,7 +114,8 @@ def conditions(facts: Facts, spec: FederationSpec) -> list[Condition]:
             "WaitingForQuorum",
             f"{len(run.reachable)} of {counted(len(spec.hospitals), 'hospital')} connected; the quorum is {run.quorum}",
         ),
-        _data_accepted(facts, spec, [f"{member.name}: {member.refusal}" for member in refused]),
+        _data_accepted(facts, spec, _refusals(refused)),
+        budget_condition(_members(facts, spec), private=spec.privacy.private),
         _condition("Training", training, "RoundInFlight", "NotTraining", message(facts, spec)),
         _condition("Complete", run.complete, "TargetReached", "NotComplete", ""),
         _condition(
@@ -127,7 +132,7 @@ def newest_scores(history: RunHistory, name: str) -> tuple[int, HospitalMetrics]
     """The last round whose model hospital ``name`` has scored, and the scores."""
     for number in sorted(history.rounds, reverse=True):
         scores = history.rounds[number].hospitals.get(name)
-        if scores is not None and scores.loss is not None:
+        if scores is not None and (scores.loss is not None or scores.errors is not None or scores.hidden):
             return number, scores
     return None
 
@@ -135,14 +140,17 @@ def newest_scores(history: RunHistory, name: str) -> tuple[int, HospitalMetrics]
 def _hospital(facts: Facts, history: RunHistory, name: str) -> HospitalStatus:
     member = facts.roster.member(name)
     newest = newest_scores(history, name)
-    scores = newest[1].model_dump() if newest else {}
+    scores = dict(newest[1]) if newest else {}
     return HospitalStatus(
         name=name,
         engine=member.engine,
         phase=_hospital_phase(facts.run, member),
         round=newest[0] if newest else None,
         last_seen=iso(member.heard_at) if member.heard_at else None,
+        problem=member.problem,
+        problem=member.problem,
         reason=member.refusal or member.lost_reason,
+        ledger=ledger_of(member, facts.history, history),
         **scores,
     )
 
@@ -186,13 +194,22 @@ def _what_is_awaited(facts: Facts) -> str:
     run, exchange = facts.run, facts.run.exchange
     if exchange is None:
         return ""
-    what = {"moments": "scaling", "train": f"round {exchange.round} of {run.target}", "evaluate": "final evaluation"}
+    what = {
+        "moments": "scaling",
+        "centre": "centre",
+        "train": f"round {exchange.round} of {run.target}",
+        "evaluate": "final evaluation",
+    }
     told = f"{what[exchange.task]}: {len(exchange.received)} of {counted(len(exchange.participants), 'answer')}"
     lost = sorted(exchange.excused)
     if lost and len(exchange.received | exchange.awaited) < run.quorum:
         whom = ", ".join(first_of([_why(facts.roster.member(name)) for name in lost], MOST_NAMED))
         return f"{told}; stalled below the quorum of {run.quorum} without {whom}; retried at the round's timeout"
     return f"stopping after {what[exchange.task]}" if run.suspended else told
+
+
+def _refusals(refused: Sequence[Member]) -> list[str]:
+    return [f"{member.name}: {member.refusal}" for member in refused]
 
 
 def _seconds_per_round(history: RunHistory) -> float | None:

@@ -9,7 +9,7 @@ a crash in the middle of a write leaves; nothing was announced on its account, s
 
 import json
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Literal
 
@@ -198,7 +198,8 @@ class RunHistory:
     """One run, as its facts tell it.
 
     ``spec`` is the one that holds, ``first`` the one that the run began with. ``opened`` is what its opening gave (the
-    summed moments, or rows), ``iterates`` the parameters of the rounds of a private run, in order.
+    summed moments, or rows), ``iterates`` the parameters of the rounds of a private run, in order, ``ledgers`` what
+    hospitals said of theirs when they last answered in this run.
     """
 
     number: int
@@ -215,6 +216,7 @@ class RunHistory:
     iterates: list[VectorRef] = field(default_factory=list)
     committed: int = -1
     rounds: dict[int, RoundRecord] = field(default_factory=dict)
+    ledgers: dict[str, LedgerState] = field(default_factory=dict)
     tracked: Tracked | None = None
 
 
@@ -250,8 +252,7 @@ class History:
                 case UpdateReceived():
                     self._receive(fact)
                 case WitnessesGiven():
-                    for hospital, witness in fact.witnesses.items():
-                        self._witness(hospital, witness)
+                    self.witnesses |= self.newer(fact.witnesses)
                 case ExchangeDropped():
                     self._drop(fact)
                 case RoundCommitted():
@@ -280,14 +281,18 @@ class History:
     def _receive(self, fact: UpdateReceived) -> None:
         self.runs[fact.run].updates[fact.hospital] = fact
         if fact.ledger is not None:
-            self.ledgers[fact.hospital] = fact.ledger
-            self._witness(fact.hospital, LedgerWitness(sequence=fact.ledger.sequence, head=fact.ledger.head))
+            self.ledgers[fact.hospital] = self.runs[fact.run].ledgers[fact.hospital] = fact.ledger
+            # An answer that is given again tells of a ledger as it was.
+            told = LedgerWitness(sequence=fact.ledger.sequence, head=fact.ledger.head)
+            self.witnesses |= self.newer({fact.hospital: told})
 
-    def _witness(self, hospital: str, witness: LedgerWitness) -> None:
-        """Keep the newer one: an answer that is given again tells of a ledger as it was."""
-        known = self.witnesses.get(hospital)
-        if known is None or witness.sequence > known.sequence:
-            self.witnesses[hospital] = witness
+    def newer(self, witnesses: Mapping[str, LedgerWitness]) -> dict[str, LedgerWitness]:
+        """Those that tell of a later entry than is known, or of a ledger that is not known."""
+        return {
+            hospital: witness
+            for hospital, witness in witnesses.items()
+            if hospital not in self.witnesses or witness.sequence > self.witnesses[hospital].sequence
+        }
 
     def _drop(self, fact: ExchangeDropped) -> None:
         run = self.runs[fact.run]
@@ -310,6 +315,7 @@ class History:
                 participants=fact.contributors,
                 metrics=fact.metrics,
                 hospitals={name: HospitalMetrics(rows=run.updates[name].rows) for name in fact.contributors},
+                epsilons=_epsilons(run),
             )
             self.feed.append((self.sequence, (fact.run, fact.round)))
         self._attach_scores(run, fact)
@@ -327,5 +333,13 @@ class History:
             if update.metrics is not None:
                 rows = hospitals[name].rows if name in hospitals else update.rows
                 hospitals[name] = update.metrics.model_copy(update={"rows": rows})
-        run.rounds[scored] = record.model_copy(update={"hospitals": hospitals})
+        changes: dict[str, object] = {"hospitals": hospitals}
+        if fact.task == "evaluate":
+            changes["epsilons"] = _epsilons(run)
+        run.rounds[scored] = record.model_copy(update=changes)
         self.feed.append((self.sequence, (run.number, scored)))
+
+
+def _epsilons(run: RunHistory) -> dict[str, float] | None:
+    """What the run has cost so far, by hospital."""
+    return {name: ledger.run_spent for name, ledger in sorted(run.ledgers.items())} or None

@@ -38,6 +38,8 @@ MOST_ROWS = 2**40
 
 Task = Literal["moments", "centre", "train", "evaluate"]
 """What an order asks for. ``moments`` and ``centre`` open a run before its first round; it has one at most."""
+Problem = Literal["BudgetExceeded", "CohortBusy", "LedgerDamaged"]
+"""Why a hospital declines, where that is not its data but what its patients have left, or the ledger of it."""
 Digest = Annotated[str, Field(pattern=DIGEST)]
 Account = Annotated[str, Field(min_length=1, max_length=63)]
 Vector = NDArray[np.float64]
@@ -180,6 +182,7 @@ class Decline(Message):
     type: Literal["decline"] = "decline"
     order: Digest | None = None
     reason: str = Field(max_length=LONGEST_REASON)
+    problem: Problem | None = None
 
 
 class Leave(Message):

@@ -19,7 +19,7 @@ async def served(tmp_path: Path) -> AsyncIterator[Served]:
 @pytest.fixture
 async def large(tmp_path: Path) -> AsyncIterator[Served]:
     """A coordinator of a run whose vectors are blobs of 32 KiB, from a fresh model that is not zeros."""
-    async with serve(tmp_path, lambda _spec: LongObjective(4096, blob_vector(4096, 2.0))) as served:
+    async with serve(tmp_path, lambda _spec, _run: LongObjective(4096, blob_vector(4096, 2.0))) as served:
         served.coordinator.start()
         yield served
 

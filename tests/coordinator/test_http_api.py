@@ -169,7 +169,8 @@ async def test_a_wrong_question_is_told_what_is_wrong(
         pytest.param(run_body(SPEC, rounds=-1), "spec.rounds is -1; it must be at least 1", id="negative"),
         pytest.param(run_body(SPEC, rouns=1), "spec.rouns is not a known field", id="unknown field"),
         pytest.param(run_body(SPEC, quorum=9), "quorum 9 is more than the 2 hospitals", id="quorum"),
-        pytest.param(run_body(SPEC, privacy={"epsilon": 1}), "epsilon 1 asks for noise", id="epsilon"),
+        pytest.param(run_body(SPEC, privacy={"epsilon": 1}), "epsilon 1 needs features.nominalRows", id="nominal rows"),
+        pytest.param(run_body(SPEC, privacy={"epsilon": 200}), "epsilon 200 promises next to nothing", id="epsilon"),
         pytest.param(
             run_body(
                 SPEC,

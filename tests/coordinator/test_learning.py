@@ -9,12 +9,12 @@ import pytest
 from builders import HOSPITALS, accepted, answered, federation_spec, ordered
 from consilia.errors import InvalidData, InvalidMessage
 from consilia.journal import History, RoundCommitted
-from consilia.protocol import VectorRef, pack, unpack
+from consilia.protocol import Update, VectorRef, pack, unpack
 from consilia.rounds import Exchange
 from consilia_coordinator.blobs import BlobStore
 from consilia_coordinator.learning import Learning
-from consilia_coordinator.objective import SpecObjective
-from serving import LongObjective
+from consilia_coordinator.objectives import objectives_of
+from serving import DIGEST, IDENTITY, LongObjective
 
 EXCHANGE = Exchange(1, 1, 1, "train", frozenset(HOSPITALS), received=frozenset(HOSPITALS))
 
@@ -25,11 +25,11 @@ class Desk:
     def __init__(self, folder: Path, size: int) -> None:
         self.blobs = BlobStore(folder)
         self.history = History()
-        self.learning = Learning(self.blobs, self.history, lambda _spec: LongObjective(size))
+        self.learning = Learning(self.blobs, self.history, lambda _spec, _run: LongObjective(size))
 
     def start(self) -> None:
         self.history.add([accepted(), ordered(1)])
-        self.learning.start(self.history.runs[1].spec)
+        self.learning.start(self.history.runs[1].spec, 1)
 
     def receive(self, values: dict[str, float], rows: dict[str, int] | None = None) -> None:
         """Everybody's answer: a vector of one value."""
@@ -42,7 +42,7 @@ class Desk:
 
     def admit(self, vector: VectorRef) -> None:
         """As an answer to an order to train is looked at."""
-        self.learning.admit("train", 10, vector)
+        self.learning.admit("train", Update(order=DIGEST, rows=10, vector=vector))
         if not vector.inline:
             self.learning.admit_blob("north", "train", 10, vector)
 
@@ -100,15 +100,15 @@ def test_a_value_that_is_not_finite_is_refused_wherever_it_is(desk: Desk, bad: f
 def test_a_vector_of_another_length_is_refused(desk: Desk, difference: int) -> None:
     size = desk.learning.length("train")
     with pytest.raises(InvalidMessage, match=f"vector has {size + difference} values; train has {size}"):
-        desk.learning.admit("train", 10, pack(np.ones(size + difference)))
+        desk.learning.admit("train", Update(order=DIGEST, rows=10, vector=pack(np.ones(size + difference))))
 
 
 def test_an_answer_without_its_vector_is_refused_and_a_vector_that_nobody_asked_for_too(desk: Desk) -> None:
     with pytest.raises(InvalidMessage, match="the answer to train has no vector"):
-        desk.learning.admit("train", 10, None)
+        desk.learning.admit("train", Update(order=DIGEST, rows=10))
     with pytest.raises(InvalidMessage, match="vector has 3 values; evaluate has 0"):
-        desk.learning.admit("evaluate", 10, pack(np.ones(3)))
-    desk.learning.admit("evaluate", 10, None)
+        desk.learning.admit("evaluate", Update(order=DIGEST, rows=10, vector=pack(np.ones(3))))
+    desk.learning.admit("evaluate", Update(order=DIGEST, rows=10))
 
 
 def test_a_blob_that_did_not_arrive_or_has_another_size_is_refused(tmp_path: Path) -> None:
@@ -159,7 +159,7 @@ def test_answers_of_a_round_are_thrown_away_when_its_model_is_committed(tmp_path
 def test_the_settings_of_a_run_change_when_its_moments_are_known(tmp_path: Path) -> None:
     features = {"label": "malignant", "scaling": "federated", "codebook": [{"name": "mean radius"}]}
     history = History()
-    learning = Learning(BlobStore(tmp_path), history, SpecObjective)
+    learning = Learning(BlobStore(tmp_path), history, objectives_of(IDENTITY))
     history.add([accepted(spec=federation_spec(features=features)), ordered(0, "moments")])
     before = learning.settings()
     assert before.feature_map is None
@@ -181,15 +181,15 @@ def test_the_settings_of_a_run_change_when_its_moments_are_known(tmp_path: Path)
 
 
 def test_a_spec_that_the_evaluation_data_cannot_serve_is_refused_before_it_starts(tmp_path: Path) -> None:
-    learning = Learning(BlobStore(tmp_path), History(), SpecObjective)
+    learning = Learning(BlobStore(tmp_path), History(), objectives_of(IDENTITY))
     features = {"label": "malignant", "codebook": [{"name": "shoe size", "min": 0, "max": 9}]}
     spec = federation_spec(features=features, evaluation={"builtin": {"dataset": "breast-cancer"}})
     with pytest.raises(InvalidData, match="shoe size"):
-        learning.require_possible(spec)
+        learning.require_possible(spec, 1)
 
 
 def test_before_any_run_there_is_nothing_to_answer(tmp_path: Path) -> None:
-    learning = Learning(BlobStore(tmp_path), History(), SpecObjective)
+    learning = Learning(BlobStore(tmp_path), History(), objectives_of(IDENTITY))
     with pytest.raises(InvalidMessage, match="no run has been asked for yet"):
         learning.length("train")
     with pytest.raises(InvalidMessage, match="no run has been asked for yet"):

@@ -103,5 +103,5 @@ def test_a_start_is_told_as_one() -> None:
     ],
 )
 def test_what_waits_for_the_next_run_is_said(wished: FederationSpec, waiting: str | None) -> None:
-    told = narration.deferred(federation_spec(), wished)
+    told = narration.deferred(federation_spec(), federation_spec(), wished)
     assert [one.message for one in told] == ([] if waiting is None else [waiting])

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from builders import AT, HOSPITALS, accepted, answered, federation_spec, ordered, whole_round
+from builders import AT, HOSPITALS, accepted, answered, federation_spec, ordered, private_spec, whole_round
 from consilia.journal import ExchangeDropped, History, RunCompleted
 from consilia.rounds import Exchange, Run, State
 from consilia_coordinator.resumption import resumed_run
@@ -27,7 +27,19 @@ def resumed(*facts: Any) -> Run:
     ("facts", "expected"),
     [
         pytest.param([accepted()], Run(number=1, target=3), id="nothing but the wish"),
-        pytest.param([accepted(spec=FEDERATED)], Run(number=1, target=3, committed=-1), id="before the moments"),
+        pytest.param(
+            [accepted(spec=FEDERATED)],
+            Run(number=1, target=3, committed=-1, opening="moments"),
+            id="before the moments",
+        ),
+        pytest.param(
+            [accepted(spec=private_spec())],
+            Run(number=1, target=3, committed=-1, opening="centre"),
+            id="before the centre",
+        ),
+        pytest.param(
+            [accepted(spec=private_spec(epsilon=0.5))], Run(number=1, target=3), id="a private run without a centre"
+        ),
         pytest.param([accepted(), whole_round(1)], Run(number=1, target=3, committed=1), id="between two rounds"),
         pytest.param(
             [accepted(), whole_round(1), ordered(2), answered("north")],

@@ -25,7 +25,6 @@ from ports import free_port
 from serving import PRIVATE, UID, LongObjective, certificate_in, client_session, settings_in
 
 LIMIT_SECONDS = 20
-TESTS = Path(__file__).parents[1]
 FULL_DISK = """
 import resource, sys
 from pathlib import Path
@@ -67,7 +66,7 @@ async def test_a_journal_that_cannot_be_written_ends_the_process_with_one_senten
     port = free_port()
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-c", FULL_DISK, str(tmp_path), str(port)),
-        env=os.environ | {"PYTHONPATH": str(TESTS), "PYTHONDONTWRITEBYTECODE": "1"},
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path), "PYTHONDONTWRITEBYTECODE": "1"},
         stderr=asyncio.subprocess.PIPE,
     )
     async with asyncio.timeout(LIMIT_SECONDS):
@@ -109,7 +108,7 @@ async def test_answers_that_vanish_before_they_are_combined_end_the_service(
 ) -> None:
     network = FakeNetwork()
     settings = settings_in(tmp_path, CONSILIA_HTTP_PORT=str(free_port()))
-    made = Service(settings, network.bus("coordinator"), StoppedClock(), lambda _spec: LongObjective(size))
+    made = Service(settings, network.bus("coordinator"), StoppedClock(), lambda _spec, _run: LongObjective(size))
     # A task that ends with what ended the service is logged when it is collected: in another test, perhaps.
     asyncio.get_running_loop().set_exception_handler(lambda _loop, _context: None)
     made.conductor.desire(1, federation_spec())

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from consilia.status import Metrics, RoundRecord
+from consilia.status import MetricErrors, Metrics, RoundRecord
 
 GLOBAL = "global"
 ROUND = "round"
@@ -39,7 +39,9 @@ class Batch:
 def entries_of(record: RoundRecord) -> list[Entry]:
     """Every entry of a record: ``global/accuracy`` ..., ``<hospital>/accuracy`` ..., and how the round went.
 
-    Undefined values are left out. Hospitals come in the order of names.
+    In a private run also ``<hospital>/accuracy_error`` ..., what noise can do to a score, and what the run has cost so
+    far: ``<hospital>/epsilon_spent``, and the most of them as ``round/epsilon_spent``. Undefined values are left out.
+    Hospitals come in the order of names.
     """
     at = milliseconds(record.at)
     scores: list[tuple[str, Metrics]] = [] if record.metrics is None else [(GLOBAL, record.metrics)]
@@ -47,12 +49,24 @@ def entries_of(record: RoundRecord) -> list[Entry]:
     values = [
         (f"{group}/{metric}", getattr(score, metric)) for group, score in scores for metric in Metrics.model_fields
     ]
+    values += _of_privacy(record)
     values += [(f"{ROUND}/seconds", record.seconds), (f"{ROUND}/hospitals", float(len(record.participants)))]
     return [
         Entry(key, float(value), record.round, at)
         for key, value in values
         if value is not None and math.isfinite(value)
     ]
+
+
+def _of_privacy(record: RoundRecord) -> list[tuple[str, float | None]]:
+    values: list[tuple[str, float | None]] = [
+        (f"{group_of(name)}/{score}_error", getattr(errors, score))
+        for name, errors in sorted((name, scores.errors) for name, scores in record.hospitals.items() if scores.errors)
+        for score in MetricErrors.model_fields
+    ]
+    epsilons = record.epsilons or {}
+    values += [(f"{group_of(name)}/epsilon_spent", epsilon) for name, epsilon in sorted(epsilons.items())]
+    return [*values, (f"{ROUND}/epsilon_spent", max(epsilons.values(), default=None))]
 
 
 def group_of(hospital: str) -> str:

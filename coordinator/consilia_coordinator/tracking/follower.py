@@ -16,7 +16,7 @@ from consilia_coordinator.answers import RunAnswer
 from consilia_coordinator.tracking.entries import Book
 from consilia_coordinator.tracking.outage import Outage
 from consilia_coordinator.tracking.outcome import Outcome, outcome_of
-from consilia_coordinator.tracking.parameters import REASON, ROUNDS, parameters_of
+from consilia_coordinator.tracking.parameters import PRIVACY, REASON, ROUNDS, parameters_of
 from consilia_coordinator.tracking.source import CoordinatorUnavailable, NotThere, Source
 from consilia_coordinator.tracking.tracker import FinalModel, MlflowUnavailable, OpenRun, RunKey, Tracker
 from consilia_coordinator.tracking_report import TrackingReport
@@ -122,7 +122,7 @@ class Follower:
 
     async def _open(self, run: int, asked: RunAnswer) -> Progress:
         key = RunKey(self._federation, asked.uid, run)
-        parameters = parameters_of(asked.spec, asked.quorum)
+        parameters = parameters_of(asked.spec, asked.quorum, asked.privacy)
         opened = await self._call(self._tracker.open, key, parameters, asked.started_at)
         self._progress[run] = Progress(key, opened, Book(opened.settled))
         return self._progress[run]
@@ -138,7 +138,11 @@ class Follower:
     ) -> None:
         run_id = progress.mlflow.run_id
         stopped = outcome in ("KILLED", "FAILED") and progress.key.run == status.run
-        tags = {ROUNDS: str(asked.spec.rounds), REASON: status.message if stopped else ""}
+        tags = {
+            ROUNDS: str(asked.spec.rounds),
+            REASON: status.message if stopped else "",
+            PRIVACY: asked.spec.privacy.label,
+        }
         if tags != progress.tags:
             await self._call(self._tracker.tag, run_id, tags)
             progress.tags = tags

@@ -1,19 +1,22 @@
 """From a federation's spec to what MLflow shows beside its metrics: parameters and tags. Pure."""
 
+from consilia.privacy.gaussian import mu_of
+from consilia.protocol import PrivacyTerms
 from consilia.spec import FederationSpec
 
 PREFIX = "consilia."
-UID, FEDERATION, RUN, ROUNDS, SETTLED, REASON, ROUND = (
-    PREFIX + name for name in ("uid", "federation", "run", "rounds", "settled", "reason", "round")
+UID, FEDERATION, RUN, ROUNDS, SETTLED, REASON, ROUND, PRIVACY = (
+    PREFIX + name for name in ("uid", "federation", "run", "rounds", "settled", "reason", "round", "privacy")
 )
-"""Our tags. ``consilia.uid`` and ``consilia.run`` identify a run; ``consilia.settled`` is where logging resumes."""
+"""Our tags. ``consilia.uid`` and ``consilia.run`` identify a run; ``consilia.settled`` is where logging resumes;
+``consilia.privacy`` is ``NON-PRIVATE``, or ``epsilon 1``."""
 
 NAMES_SHOWN = 20
 
 
-def parameters_of(spec: FederationSpec, quorum: int) -> dict[str, str]:
-    """What was asked of a run, as MLflow parameters (text); ``quorum`` is the one that holds."""
-    fed_avg = spec.fed_avg
+def parameters_of(spec: FederationSpec, quorum: int, terms: PrivacyTerms | None = None) -> dict[str, str]:
+    """What was asked of a run, as MLflow parameters (text); ``quorum`` is the one that holds, ``terms`` those on which
+    a private run began."""
     return {
         "rounds": str(spec.rounds),
         "quorum": str(quorum),
@@ -22,15 +25,39 @@ def parameters_of(spec: FederationSpec, quorum: int) -> dict[str, str]:
         "seed": str(spec.seed),
         "model": spec.model.kind,
         "l2": f"{spec.model.l2:g}",
-        "algorithm": "fedAvg",
-        "localEpochs": str(fed_avg.local_epochs),
-        "learningRate": f"{fed_avg.learning_rate:g}",
+        **(_averaging(spec) if terms is None else _noise(terms)),
         "label": spec.features.label,
         "features": str(len(spec.features.codebook)),
         "scaling": spec.features.scaling,
         "private": spec.privacy.label,
-        **{name: f"{value}" for name, value in spec.privacy.to_json().items() if name != "epsilon"},
         "epsilon": f"{spec.privacy.epsilon:g}",
+    }
+
+
+def _averaging(spec: FederationSpec) -> dict[str, str]:
+    fed_avg = spec.fed_avg
+    return {
+        "algorithm": "fedAvg",
+        "localEpochs": str(fed_avg.local_epochs),
+        "learningRate": f"{fed_avg.learning_rate:g}",
+    }
+
+
+def _noise(terms: PrivacyTerms) -> dict[str, str]:
+    """The promise, and the noise that keeps it: ``sigma`` (with Laplace noise its scale) of each gradient sum, and
+    ``mu`` of the whole run, which only Gaussian noise has."""
+    plan = terms.plan(noised_holdout=True)
+    gaussian = terms.mechanism == "Gaussian"
+    return {
+        "algorithm": "dpFedSGD",
+        "learningRate": f"{plan.learning_rate:.6g}",
+        "delta": f"{terms.delta:g}",
+        "clipNorm": f"{terms.clip_norm:g}",
+        "mechanism": terms.mechanism,
+        "reserve": str(terms.reserve),
+        "nominalRows": str(terms.nominal_rows),
+        "sigma" if gaussian else "scale": f"{plan.train.noise.scale:.6g}",
+        **({"mu": f"{mu_of(terms.epsilon, terms.delta):.6g}"} if gaussian else {}),
     }
 
 

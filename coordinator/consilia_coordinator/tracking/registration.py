@@ -23,7 +23,7 @@ from consilia.features import FeatureMap
 from consilia.status import RegisteredModel
 from consilia.wording import counted
 from consilia_coordinator.tracking.export import to_pipeline
-from consilia_coordinator.tracking.parameters import FEDERATION, ROUND, RUN
+from consilia_coordinator.tracking.parameters import FEDERATION, PRIVACY, ROUND, RUN
 from consilia_coordinator.tracking.tracker import FinalModel, RunKey
 
 REQUIRED = ("mlflow", "scikit-learn", "skops")
@@ -50,8 +50,8 @@ def register(client: Any, key: RunKey, run_id: str, name: str, model: FinalModel
         source=f"models:/{logged}",
         run_id=run_id,
         model_id=logged,
-        tags={ROUND: str(model.round), RUN: str(key.run), FEDERATION: key.federation},
-        description=f"Run {key.run} of {key.federation} after {counted(model.round, 'round')}.",
+        tags={ROUND: str(model.round), RUN: str(key.run), FEDERATION: key.federation, PRIVACY: model.privacy},
+        description=f"Run {key.run} of {key.federation} after {counted(model.round, 'round')}: {model.privacy}.",
         await_creation_for=0,
     )
     return _registered(name, made.version)

@@ -96,7 +96,7 @@ class CoordinatorSource:
         if not answer.final:
             return None
         parameters = np.frombuffer(base64.b64decode(answer.parameters), dtype="<f8").astype(np.float64)
-        return FinalModel(answer.round, parameters, answer.map, answer.label)
+        return FinalModel(answer.round, parameters, answer.map, answer.label, answer.privacy)
 
     async def report(self, report: TrackingReport) -> None:
         """See :meth:`Source.report`."""

@@ -40,12 +40,16 @@ class OpenRun:
 
 @dataclass(frozen=True)
 class FinalModel:
-    """A run's final model: parameters (d + 1, intercept last) over ``map``, after ``round`` rounds."""
+    """A run's final model: parameters (d + 1, intercept last) over ``map``, after ``round`` rounds.
+
+    ``privacy`` is what was promised to the patients that it was trained with: ``NON-PRIVATE``, or ``epsilon 1``.
+    """
 
     round: int
     parameters: FloatArray
     map: FeatureMap
     label: str
+    privacy: str
 
 
 class Tracker(Protocol):

@@ -41,6 +41,7 @@ def make_spec(rounds: int = 3) -> FederationSpec:
                 "label": "malignant",
                 "codebook": [{"name": "mean radius", **bounds}, {"name": "mean texture", **bounds, "scale": "sqrt"}],
             },
+            "privacy": {"epsilon": 0},
             "hospitals": [{"name": name, "cohort": {"name": f"{name}-2024"}} for name in ("north", "south")],
         }
     )
@@ -93,7 +94,7 @@ class FakeFederation:
         self.records[run] = [make_record(record.round) for record in self.records[run]]
         self.runs[run] = self.runs[run].model_copy(update={"completed_at": (START + timedelta(minutes=1)).isoformat()})
         bounds = FeatureMap.from_codebook(self.runs[run].spec.features)
-        self.models[run] = FinalModel(len(self.records[run]), PARAMETERS, bounds, "malignant")
+        self.models[run] = FinalModel(len(self.records[run]), PARAMETERS, bounds, "malignant", "NON-PRIVATE")
         self.tell(phase="Complete")
 
     def tell(self, **changes: Any) -> None:
