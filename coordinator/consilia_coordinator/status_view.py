@@ -148,7 +148,6 @@ def _hospital(facts: Facts, history: RunHistory, name: str) -> HospitalStatus:
         round=newest[0] if newest else None,
         last_seen=iso(member.heard_at) if member.heard_at else None,
         problem=member.problem,
-        problem=member.problem,
         reason=member.refusal or member.lost_reason,
         ledger=ledger_of(member, facts.history, history),
         **scores,
