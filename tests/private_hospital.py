@@ -186,9 +186,11 @@ class Coordinator:
         assert isinstance(answer, Update), answer
         return answer
 
-    async def refusal(self, asked: Order) -> str:
+    async def refusal(self, asked: Order, problem: str | None = None) -> str:
+        """The reason, which comes with this problem in one word."""
         answer = await self.ask(asked)
         assert isinstance(answer, Decline), answer
+        assert answer.problem == problem
         return answer.reason
 
 

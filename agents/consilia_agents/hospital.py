@@ -17,6 +17,7 @@ from consilia.errors import (
     BudgetExceeded,
     CohortBusy,
     ConsiliaError,
+    DamagedLedger,
     DamagedState,
     InvalidMessage,
     Refusal,
@@ -30,6 +31,7 @@ from consilia.protocol import (
     Join,
     Leave,
     Order,
+    Problem,
     Pulse,
     Rejection,
     RunSettings,
@@ -200,7 +202,7 @@ class Hospital:
                 await self._blobs.upload(update.vector, _ticket(order))
         except TOLD as error:
             self._admitted = None
-            self._decline(str(error), order)
+            self._decline(str(error), order, _problem(error))
         except ConsiliaError as error:
             # Not refused: the next sign of life brings the order again.
             logger.warning("round %d: %s", order.round, error)
@@ -326,7 +328,7 @@ class Hospital:
             self._admitted = None
             if self._problem != str(error):
                 logger.warning("%s", error)
-            self._decline(str(error))
+            self._decline(str(error), problem=_problem(error))
         except Exception:
             logger.exception("the data cannot be read")
             self._decline(INTERNAL)
@@ -337,8 +339,9 @@ class Hospital:
             if mended or (self._custodian.state is not None and not self._ledger_told):
                 self._join()
 
-    def _decline(self, reason: str, order: Order | None = None) -> None:
-        self._send(Decline(order=order.key if order else None, reason=reason[:LONGEST_REASON]))
+    def _decline(self, reason: str, order: Order | None = None, problem: Problem | None = None) -> None:
+        key = order.key if order else None
+        self._send(Decline(order=key, reason=reason[:LONGEST_REASON], problem=problem))
         self._refused(reason)
 
     def _refused(self, reason: str) -> None:
@@ -370,6 +373,19 @@ class Hospital:
         task = asyncio.ensure_future(self._bus.send(self._coordinator, body))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+
+def _problem(error: ConsiliaError) -> Problem | None:
+    """What is wrong in one word, where it is not the data."""
+    match error:
+        case BudgetExceeded():
+            return "BudgetExceeded"
+        case CohortBusy():
+            return "CohortBusy"
+        case DamagedLedger():
+            return "LedgerDamaged"
+        case _:
+            return None
 
 
 def _ticket(order: Order) -> str:

@@ -175,7 +175,7 @@ async def test_the_release_after_the_last_of_the_plan_is_refused(tmp_path: Path)
         await coordinator.welcome()
         for attempt in range(1, ROUNDS + RESERVE + 1):
             await coordinator.update(order("train", 1, attempt=attempt))
-        refusal = await coordinator.refusal(order("train", 1, attempt=ROUNDS + RESERVE + 1))
+        refusal = await coordinator.refusal(order("train", 1, attempt=ROUNDS + RESERVE + 1), EXCEEDED)
     assert re.search(r"has made 5 train releases and its noise was calibrated for no more: start a new run", refusal)
     assert len(guard.vectors) == len(releases(tmp_path)) == ROUNDS + RESERVE
 
@@ -211,34 +211,49 @@ async def test_an_exact_holdout_is_scored_without_noise_and_the_sums_are_noised(
 # What is refused, with its sentence
 
 
+EXCEEDED, BUSY, DAMAGED = "BudgetExceeded", "CohortBusy", "LedgerDamaged"
+
+
 def non_private() -> RunSettings:
     return private_settings(privacy={"epsilon": 0})
 
 
 @pytest.mark.parametrize(
-    ("cohort", "cap", "settings", "said"),
+    ("cohort", "cap", "settings", "said", "problem"),
     [
-        pytest.param(private_cohort(budget=None), 0.0, SETTINGS, "has no budget", id="no budget"),
-        pytest.param(COHORT, 0.0, non_private(), "takes part in no NON-PRIVATE run", id="not private"),
+        pytest.param(private_cohort(budget=None), 0.0, SETTINGS, "has no budget", EXCEEDED, id="no budget"),
+        pytest.param(COHORT, 0.0, non_private(), "takes part in no NON-PRIVATE run", None, id="not private"),
         pytest.param(
-            private_cohort(allowNonPrivate=True), 0.5, non_private(), "DP_EPSILON is 0.5", id="not private, with a cap"
+            private_cohort(allowNonPrivate=True),
+            0.5,
+            non_private(),
+            "DP_EPSILON is 0.5",
+            None,
+            id="not private, with a cap",
         ),
-        pytest.param(COHORT, 0.5, SETTINGS, r"epsilon 0.5 at most.*DP_EPSILON", id="above DP_EPSILON"),
+        pytest.param(COHORT, 0.5, SETTINGS, r"epsilon 0.5 at most.*DP_EPSILON", EXCEEDED, id="above DP_EPSILON"),
         pytest.param(
             private_cohort(budget={"epsilon": 4, "perRun": 0.5}),
             0.0,
             SETTINGS,
             r"epsilon 0.5 at most.*budget\.perRun",
+            EXCEEDED,
             id="above perRun",
         ),
         pytest.param(
-            private_cohort(budget={"epsilon": 0.5}), 0.0, SETTINGS, r"a run of at most epsilon 0\.\d+ fits", id="budget"
+            private_cohort(budget={"epsilon": 0.5}),
+            0.0,
+            SETTINGS,
+            r"a run of at most epsilon 0\.\d+ fits",
+            EXCEEDED,
+            id="budget",
         ),
         pytest.param(
             private_cohort(budget={"epsilon": 4, "perRun": 1}),
             0.0,
             private_settings(privacy={"epsilon": 1, "delta": 9e-3}),
             r"epsilon 1 at most, at delta 1e-05 .budget\.perRun",
+            EXCEEDED,
             id="a delta that buys more",
         ),
         pytest.param(
@@ -248,12 +263,13 @@ def non_private() -> RunSettings:
                 features={"label": "sick", "nominalRows": 9, "codebook": [{"name": "shoe size", "min": 0, "max": 9}]}
             ),
             'hospital north has no column "shoe size"',
+            None,
             id="a missing column",
         ),
     ],
 )
 async def test_what_the_cohort_does_not_grant_is_declined_before_and_after_an_order(
-    tmp_path: Path, cohort: Any, cap: float, settings: RunSettings, said: str
+    tmp_path: Path, cohort: Any, cap: float, settings: RunSettings, said: str, problem: str | None
 ) -> None:
     guard = Guard(tmp_path)
     async with playing(tmp_path, engine_of(table(), cohort), of=cohort, cap=cap, on_sent=guard) as coordinator:
@@ -261,9 +277,9 @@ async def test_what_the_cohort_does_not_grant_is_declined_before_and_after_an_or
         await until(coordinator.answers)
         answer = coordinator.answers()[0]
         assert isinstance(answer, Decline)
-        assert answer.order is None
+        assert (answer.order, answer.problem) == (None, problem)
         assert re.search(said, answer.reason), answer.reason
-        assert re.search(said, await coordinator.refusal(order("train", 1, settings)))
+        assert re.search(said, await coordinator.refusal(order("train", 1, settings), problem))
         assert not any(isinstance(each, Update) for each in coordinator.heard)
     assert not releases(tmp_path)
 
@@ -284,7 +300,7 @@ async def test_a_run_whose_terms_changed_is_refused(tmp_path: Path) -> None:
         await coordinator.update(order("train", 1))
         raised = private_settings(rounds=40)
         await coordinator.welcome(raised)
-        assert "start a new run" in await coordinator.refusal(order("train", 2, raised))
+        assert "start a new run" in await coordinator.refusal(order("train", 2, raised), EXCEEDED)
     assert len(releases(tmp_path)) == 1
 
 
@@ -311,7 +327,8 @@ async def test_two_runs_on_one_cohort_share_its_budget(tmp_path: Path) -> None:
     for settings in (private_settings(run=2), private_settings(uid="uid-2")):
         async with playing(tmp_path, of=cohort) as coordinator:
             await coordinator.welcome(settings)
-            assert "of the budget of cohort north/north-2024" in await coordinator.refusal(order("train", 1, settings))
+            refusal = await coordinator.refusal(order("train", 1, settings), EXCEEDED)
+            assert "of the budget of cohort north/north-2024" in refusal
 
 
 async def test_two_federations_on_one_cohort_at_once_are_told_who_is_busy_until_the_other_ends(tmp_path: Path) -> None:
@@ -323,7 +340,7 @@ async def test_two_federations_on_one_cohort_at_once_are_told_who_is_busy_until_
         async def other() -> str:
             async with playing(tmp_path, recheck_seconds=600) as coordinator:
                 await coordinator.welcome(second)
-                return await coordinator.refusal(order("train", 1, second))
+                return await coordinator.refusal(order("train", 1, second), BUSY)
 
         assert "cohort north/north-2024 takes part in another private run now" in await other()
         await first.update(order("train", 2))
@@ -360,7 +377,7 @@ async def test_a_ledger_behind_its_witness_is_refused_and_used_again_once_it_is_
     (tmp_path / "answers" / f"{order('evaluate', ROUNDS).key}.json").unlink()
     async with playing(tmp_path) as coordinator:
         await coordinator.welcome(witness=witness_of(last))
-        assert "it was rolled back; restore the newest copy" in await coordinator.refusal(order("train", 9))
+        assert "it was rolled back; restore the newest copy" in await coordinator.refusal(order("train", 9), DAMAGED)
         path.write_bytes(newest)
         assert isinstance(await coordinator.ask(order("train", 9)), Update)
 
@@ -372,7 +389,9 @@ async def test_a_deleted_ledger_that_was_seen_is_refused(tmp_path: Path) -> None
     (tmp_path / "ledger" / "ledger.jsonl").unlink()
     async with playing(tmp_path) as coordinator:
         await coordinator.welcome(witness=witness_of(last))
-        assert "is missing, and entry 2 of it was seen elsewhere" in await coordinator.refusal(order("train", 2))
+        assert "is missing, and entry 2 of it was seen elsewhere" in await coordinator.refusal(
+            order("train", 2), DAMAGED
+        )
 
 
 async def test_a_witness_that_comes_in_mid_run_is_heeded(tmp_path: Path) -> None:
@@ -380,7 +399,7 @@ async def test_a_witness_that_comes_in_mid_run_is_heeded(tmp_path: Path) -> None
         await coordinator.welcome()
         await coordinator.update(order("train", 1))
         await coordinator.welcome(witness=LedgerWitness(sequence=7, head="cd" * 32))
-        assert "entry 7 of it was seen elsewhere" in await coordinator.refusal(order("train", 2))
+        assert "entry 7 of it was seen elsewhere" in await coordinator.refusal(order("train", 2), DAMAGED)
     assert len(releases(tmp_path)) == 1
 
 
@@ -389,8 +408,8 @@ async def test_a_ledger_that_is_taken_away_in_mid_run_ends_all_releases(tmp_path
         await coordinator.welcome()
         await coordinator.update(order("train", 1))
         (tmp_path / "ledger" / "ledger.jsonl").unlink()
-        assert "while it was in use" in await coordinator.refusal(order("train", 2))
-        assert "is missing" in await coordinator.refusal(order("train", 2))
+        assert "while it was in use" in await coordinator.refusal(order("train", 2), DAMAGED)
+        assert "is missing" in await coordinator.refusal(order("train", 2), DAMAGED)
 
 
 # Failures
