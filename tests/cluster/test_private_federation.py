@@ -61,7 +61,7 @@ def until_refused(applied: Applied, *words: str) -> Status:
 
 def in_the_hospital(applied: Applied, script: str) -> str:
     """What a line of Python prints in the hospital's pod, where its ledger is."""
-    return applied.cluster.kubectl("exec", f"--namespace={applied.namespace}", POD, "--", "python3", "-c", script)
+    return applied.cluster.kubectl("exec", f"--namespace={applied.namespace}", POD, "--", "python", "-c", script)
 
 
 def row(applied: Applied, *resource: str) -> dict[str, str]:
