@@ -7,8 +7,10 @@ from dataclasses import dataclass
 
 from consilia import edits
 from consilia.errors import Refusal
-from consilia.wording import counted, privacy_of
+from consilia.wording import NON_PRIVATE, counted, first_of
+from consilia_dashboard.epsilons import asked
 from consilia_dashboard.faces import stage
+from consilia_dashboard.promise import asks, is_private, short_of
 from consilia_dashboard.seen import Document, Seen
 
 
@@ -51,9 +53,19 @@ def start_does(seen: Seen) -> str:
 
 
 def start_with(seen: Seen) -> str:
-    """With whom and how privately: "5 hospitals, NON-PRIVATE"."""
-    epsilon = (seen.spec.get("privacy") or {}).get("epsilon") or 0
-    return f"{counted(len(seen.spec.get('hospitals') or []), 'hospital')}, {privacy_of(epsilon)}"
+    """With whom and how privately: "5 hospitals, epsilon 1.0"."""
+    epsilon, _ = asks(seen.spec)
+    told = f"epsilon {asked(epsilon)}" if epsilon > 0 else NON_PRIVATE
+    return f"{counted(len(seen.spec.get('hospitals') or []), 'hospital')}, {told}"
+
+
+def start_lacks(seen: Seen) -> str:
+    """Whose budget does not allow the run that Start would begin, as a sentence; empty where all of them do."""
+    begins = stage(seen) == "Complete" or not int(seen.current.get("round") or 0)
+    short = short_of(seen) if begins else []
+    if not short:
+        return ""
+    return f"{'; '.join(first_of(short, 3))}: ask there for a larger budget, or lower spec.privacy.epsilon."
 
 
 def start(seen: Seen, rounds: str | None) -> Command:
@@ -81,6 +93,12 @@ def set_rounds(seen: Seen, rounds: str) -> Command:
     told = f"The target is now {counted(target, 'round')}"
     if stage(seen) in ("Training", "Stalled", "Waiting") and target <= done:
         return Command({"rounds": target}, f"{told}: the run ends here.")
+    held = int(seen.current.get("rounds") or 0)
+    if int(seen.current.get("run") or 0) and is_private(seen) and target > held:
+        return Command(
+            {"rounds": target},
+            f"{told}: if this run's noise was calibrated for fewer, a new run is needed for them.",
+        )
     if stage(seen) == "Complete" and target > done:
         return Command({"rounds": target}, f"{told}: the run goes on.")
     return Command({"rounds": target}, f"{told}.")

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from consilia.wording import counted
+from consilia_dashboard.promise import deferral, kept_rounds
 from consilia_dashboard.seen import Document, Seen
 
 Tone = Literal["calm", "busy", "wait", "good", "trouble"]
@@ -59,11 +60,15 @@ _STAGES: dict[str, tuple[Stage, Stage]] = {
 def face(seen: Seen) -> Face:
     """The face of a federation."""
     shown = _FACES[stage(seen)](seen)
-    return replace(shown, sentence=shown.sentence[:1].upper() + shown.sentence[1:])
+    waiting = deferral(seen)
+    told = [*shown.notes, waiting] if waiting else shown.notes
+    return replace(shown, sentence=shown.sentence[:1].upper() + shown.sentence[1:], notes=told)
 
 
 def _more_is_wanted(seen: Seen) -> bool:
     status, spec = seen.current, seen.spec
+    if kept_rounds(seen) is not None:
+        return False
     return int(spec.get("run") or 0) > _count(status, "run") or int(spec.get("rounds") or 0) > _count(status, "rounds")
 
 
@@ -91,8 +96,16 @@ def _pending(seen: Seen) -> Face:
 
 def _blocked(seen: Seen) -> Face:
     told = notes(seen.current)
-    sentence = _before(str(seen.current.get("message") or ""), told) or "It cannot run as it is."
+    said = [_before(str(seen.current.get("message") or ""), told), _beyond_budgets(seen.current)]
+    sentence = " ".join(filter(None, said)) or "It cannot run as it is."
     return Face("Blocked", "octagon", "trouble", sentence, notes=told)
+
+
+def _beyond_budgets(status: Document) -> str:
+    reasons = {each.get("reason") for each in _troubles(status) if each.get("type") == "PrivacyBudgetAvailable"}
+    if "PrivacyRequired" in reasons:
+        return "It is NON-PRIVATE, which not every hospital allows."
+    return "It asks for more than a hospital's privacy budget allows." if reasons else ""
 
 
 def _idle(seen: Seen) -> Face:
@@ -167,14 +180,26 @@ def _before(message: str, told: list[str]) -> str:
 def notes(status: Document) -> list[str]:
     """The sentences of what is wrong: each part's, each hospital's, and the conditions that say more than those."""
     reasons = [f"{p.get('component')}: {p.get('message')}" for p in status.get("problems") or []]
+    hospitals = [str(h["reason"]) for h in status.get("hospitals") or [] if h.get("reason")]
     reasons += [f"{h.get('name')}: {h['reason']}" for h in status.get("hospitals") or [] if h.get("reason")]
     troubles = [
         str(condition.get("message") or condition.get("reason"))
-        for condition in _conditions(status)
-        if TROUBLE.get(str(condition.get("type"))) == condition.get("status")
-        and not (reasons and condition.get("type") in GATHERED)
+        for condition in _troubles(status)
+        if not (reasons and condition.get("type") in GATHERED) and not _said_by(hospitals, condition)
     ]
     return reasons + troubles
+
+
+def _troubles(status: Document) -> list[Document]:
+    return [
+        condition
+        for condition in _conditions(status)
+        if TROUBLE.get(str(condition.get("type"))) == condition.get("status")
+    ]
+
+
+def _said_by(reasons: list[str], condition: Document) -> bool:
+    return any(reason in str(condition.get("message")) for reason in reasons)
 
 
 def _conditions(status: Document) -> list[Document]:

@@ -8,9 +8,10 @@ from urllib.parse import quote, urlsplit
 from consilia_dashboard import commands
 from consilia_dashboard.faces import face, stage
 from consilia_dashboard.hospitals import hospital_face
+from consilia_dashboard.promise import budget, is_private, kept_rounds, promise
 from consilia_dashboard.seen import Document, Loss, Seen
 
-SHOWN = ("run", "round", "rounds", "quorum", "connected", "secondsPerRound", "private", "metrics", "message", "phase")
+SHOWN = ("run", "round", "rounds", "quorum", "connected", "secondsPerRound", "metrics", "message", "phase")
 
 FAST_SECONDS = 1.0
 
@@ -24,16 +25,20 @@ def view(seen: Seen, now: datetime) -> Document:
         "namespace": metadata.get("namespace"),
         "name": metadata.get("name"),
         "status": {name: status.get(name) for name in SHOWN} | {"target": _target(seen)},
-        "private": bool(status.get("private")),
+        "wanted": _wanted(seen),
+        "promise": asdict(promise(seen)),
         "stage": stage(seen),
         "face": asdict(face(seen)),
         "start": {
             "possible": commands.can_start(seen),
             "does": commands.start_does(seen),
             "with": commands.start_with(seen),
+            "lacks": commands.start_lacks(seen),
         },
         "stop": {"possible": commands.can_stop(seen)},
-        "hospitals": [_hospital(hospital, _fast(status)) for hospital in status.get("hospitals") or []],
+        "hospitals": [
+            _hospital(hospital, _fast(status), is_private(seen)) for hospital in status.get("hospitals") or []
+        ],
         "hospitalCount": len(status.get("hospitals") or []) or len(seen.spec.get("hospitals") or []),
         "links": {"mlflow": _run_link(status), "model": _model_link(status)},
         "model": status.get("model"),
@@ -42,9 +47,14 @@ def view(seen: Seen, now: datetime) -> Document:
     }
 
 
-def _target(seen: Seen) -> int:
+def _wanted(seen: Seen) -> int:
     """The wanted number of rounds: the spec's, because the status follows it."""
     return int(seen.spec.get("rounds") or seen.current.get("rounds") or 0)
+
+
+def _target(seen: Seen) -> int:
+    """Where this run ends: as wanted, but for a private run that keeps what its noise was calibrated for."""
+    return kept_rounds(seen) or _wanted(seen)
 
 
 def _fast(status: Document) -> bool:
@@ -52,9 +62,11 @@ def _fast(status: Document) -> bool:
     return status.get("phase") == "Training" and isinstance(seconds, float | int) and seconds < FAST_SECONDS
 
 
-def _hospital(hospital: Document, fast: bool) -> Document:
+def _hospital(hospital: Document, fast: bool, private: bool) -> Document:
     shown = hospital_face(hospital, fast)
-    return {**hospital, **asdict(shown), "advice": shown.advice if shown.rank < 2 or hospital.get("reason") else ""}
+    told = {**hospital, **asdict(shown), "advice": shown.advice if shown.rank < 2 or hospital.get("reason") else ""}
+    # How many rows a hospital has is nobody's to know in a private run, whatever a status says.
+    return told | ({"rows": None, "budget": asdict(budget(hospital))} if private else {"budget": None})
 
 
 def _run_link(status: Document) -> str | None:

@@ -9,7 +9,8 @@ from consilia_dashboard.seen import Seen
 
 
 def seen(phase: str, suspend: bool = False, **status: Any) -> Seen:
-    spec = {"rounds": 10, "suspend": suspend, "hospitals": [{"name": each} for each in "abcde"]}
+    hospitals = [{"name": each} for each in "abcde"]
+    spec = {"rounds": 10, "suspend": suspend, "hospitals": hospitals, "privacy": {"epsilon": 0}}
     return Seen({"spec": spec, "status": {"phase": phase, "rounds": 10, "connected": 5, "quorum": 5, **status}})
 
 
@@ -30,7 +31,7 @@ def test_start_takes_the_typed_rounds_along_and_says_what_it_does() -> None:
 def test_start_names_the_epsilon_of_a_private_federation() -> None:
     case = seen("Idle", suspend=True)
     case.spec["privacy"] = {"epsilon": 1.0}
-    assert commands.start_with(case) == "5 hospitals, epsilon 1"
+    assert commands.start_with(case) == "5 hospitals, epsilon 1.0"
 
 
 @pytest.mark.parametrize(

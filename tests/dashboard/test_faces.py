@@ -18,7 +18,8 @@ DENIED = {"type": "DataAccepted", "status": "False", "reason": "MissingColumn", 
 
 def seen(phase: str | None = None, suspend: bool = False, spec: dict[str, Any] | None = None, **status: Any) -> Seen:
     facts = {"phase": phase, **status} if phase else {}
-    return Seen({"spec": {"rounds": 10, "suspend": suspend, **(spec or {})}, "status": facts})
+    asked = {"rounds": 10, "suspend": suspend, "privacy": {"epsilon": 0}, **(spec or {})}
+    return Seen({"spec": asked, "status": facts})
 
 
 @pytest.mark.parametrize(

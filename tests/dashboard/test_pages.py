@@ -51,8 +51,9 @@ def test_a_blocked_federation_shows_the_sentence_of_its_condition(client: FlaskC
 
 
 def test_the_word_non_private_goes_when_a_federation_is_private(client: FlaskClient, upstream) -> None:
-    upstream.become(private=True)
-    assert 'id="privacy" hidden' in client.get("/").text
+    assert "NON-PRIVATE" in client.get("/").text
+    upstream.protect()
+    assert "NON-PRIVATE" not in client.get("/").text
 
 
 def test_the_hospitals_page_puts_the_worst_first_with_what_to_do(client: FlaskClient, upstream) -> None:

@@ -21,10 +21,14 @@ from upstream_server import Server, place_of
 
 from consilia import tokens
 from consilia.pki import make_authority
+from consilia.privacy.accounting import Loss
+from consilia.privacy.noise_plan import Ask, NoisePlan
 from deadline import eventually
 
 Document = dict[str, Any]
 STATUS_SECONDS = 1.0  # the object's status is written this often at most, as the operator does
+DELTA = 1e-5
+BUDGET = 4.0
 NAMES = ("harbour", "hillcrest", "lakeside", "north", "riverside")
 
 
@@ -51,6 +55,7 @@ class Upstream:
             "hospitals": [{"name": each, "cohort": {"name": each}} for each in NAMES],
         }
         self.status = idle_status()
+        self.holdout = "exact"  # of a private run: exact, noised (after the last round), or banded (every round)
         self.uid = "uid-1"
         self.api = FakeKubernetes()
         self.closed = False
@@ -103,27 +108,79 @@ class Upstream:
         for name in names or NAMES:
             self.hospital(name, phase="Ready", lastSeen=now())
 
+    def protect(self, epsilon: float = 1.0, holdout: str = "exact") -> None:
+        """From now on runs are private, and hospitals' cohorts have a budget of 4."""
+        self.spec["privacy"] = {"epsilon": epsilon, "delta": DELTA}
+        self.holdout = holdout
+        self.become(private=True)
+        self.spend(0)
+
+    @property
+    def epsilon(self) -> float:
+        return float(self.spec["privacy"]["epsilon"])
+
+    def spend(self, rounds: int) -> None:
+        """Account for so many rounds of a private run, as hospitals do."""
+        plan = NoisePlan.of(Ask(self.epsilon, DELTA, 1.0, self.status["rounds"], len(NAMES), 455))
+        loss = Loss.of(plan.train.event, rounds) if rounds else Loss()
+        spent, replacing = loss.epsilon(DELTA), loss.replacing(DELTA)
+        self.status["privacy"] = {
+            "epsilon": self.epsilon,
+            "delta": DELTA,
+            "epsilonSpent": spent,
+            "epsilonReplaceOne": replacing,
+            "holdout": "exact" if self.holdout == "exact" else "noised",
+        }
+        before = self.epsilon * max(self.status["run"] - 1, 0)
+        for each in self.hospitals:
+            each["ledger"] = {
+                "sequence": rounds,
+                "head": "0" * 64,
+                "spent": before + spent,
+                "remaining": max(0.0, BUDGET - before - spent),
+                "budget": BUDGET,
+                "delta": DELTA,
+                "runSpent": spent,
+                "runReplacing": replacing,
+                "exact": self.holdout == "exact",
+            }
+        self.become()
+
     def begin(self, run: int = 1) -> None:
+        self.status.update(private=self.epsilon > 0, privacy=None)
         self.status.update(run=run, round=0, rounds=self.spec["rounds"], model=None, metrics=None, startedAt=now())
         self.join()
+        if self.epsilon:
+            self.spend(0)
         self.become(phase="Training", state="Collecting", mlflow={"runId": "4f1d", "url": "http://localhost:5000/#/1"})
-        self.happen("Started", f"run {run}: {self.spec['rounds']} rounds, quorum 5, epsilon 0")
+        told = f"epsilon {self.epsilon}" if self.epsilon else "NON-PRIVATE"
+        self.happen("Started", f"run {run}: {self.spec['rounds']} rounds, quorum 5, {told}")
         self.happen("QuorumReached", "5 of 5 hospitals joined")
 
     def commit(self, number: int | None = None) -> None:
         """Commit the next round."""
         number = number or self.status["round"] + 1
-        rows = {name: scores(number, index) for index, name in enumerate(NAMES, 1)}
+        told = {name: self.told(number, index) for index, name in enumerate(NAMES, 1)}
         for each in self.hospitals:
             if each["phase"] not in ("Lost", "Refused", "Pending"):
-                each.update(rows[each["name"]], phase="Training", round=number, rows=101, lastSeen=now())
+                each.update(told[each["name"]], phase="Training", round=number, lastSeen=now())
         overall = scores(number, 0)
         record = {"run": self.status["run"], "round": number, "at": now(), "seconds": 0.03, "participants": list(NAMES)}
         self.tell("round", {**record, "metrics": overall, "hospitals": {}})
-        self.tell(
-            "round", {**record, "metrics": overall, "hospitals": {n: {"rows": 101, **m} for n, m in rows.items()}}
-        )
+        self.tell("round", {**record, "metrics": overall, "hospitals": told})
+        if self.epsilon:
+            self.spend(number)
         self.become(round=number, rounds=self.spec["rounds"], metrics=overall, secondsPerRound=0.03)
+
+    def told(self, number: int, index: int) -> Document:
+        """What a hospital tells of a round: rows only where nothing is private, errors where scores are noised."""
+        if not self.epsilon:
+            return {"rows": 101, **scores(number, index)}
+        if self.holdout == "exact":
+            return scores(number, index)
+        if self.holdout == "noised" and number < self.status["rounds"]:
+            return {}
+        return noised(scores(number, index), index)
 
     def complete(self) -> None:
         model = {"name": self.name, "version": "3", "uri": f"models:/{self.name}/3"}
@@ -280,6 +337,17 @@ def scores(number: int, index: int) -> Document:
         "recall": min(1.0, accuracy - 0.019),
         "auc": min(1.0, accuracy + 0.03),
     }
+
+
+def noised(exact: Document, index: int) -> Document:
+    """Scores of a large holdout, each with its error; the last hospital's is small, and its recall hidden."""
+    error = 0.021 + 0.006 * index
+    told = {name: exact[name] for name in ("accuracy", "loss", "precision", "recall")}
+    errors = {"accuracy": error, "loss": error * 1.4, "precision": error * 1.2, "recall": error * 1.6}
+    if index == len(NAMES):
+        del told["recall"], errors["recall"]
+        return {**told, "errors": errors, "hidden": ["recall"]}
+    return {**told, "errors": errors}
 
 
 def now() -> str:

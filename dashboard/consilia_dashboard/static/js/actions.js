@@ -75,7 +75,7 @@ export class Actions {
   }
 
   draw(view) {
-    const target = view.status.target;
+    const target = view.wanted;
     if (target !== this.target) {
       if (!this.edited && document.activeElement !== $("rounds")) $("rounds").value = target;
       this.target = target;
@@ -92,8 +92,8 @@ export class Actions {
   }
 
   plan(view) {
-    const target = this.typed || view.status.target;
-    if (view.start.possible) return `${view.start.does}: ${counted(target, "round")}, ${view.start.with}.`;
+    const target = this.typed || view.wanted;
+    if (view.start.possible) return `${view.start.does}: ${counted(target, "round")}, ${view.start.with}. ${view.start.lacks}`.trim();
     if (view.stage === "Stopping") return "Start is possible again once this round has committed.";
     if (!view.stop.possible) return "";
     const ends = ["Training", "Stalled"].includes(view.stage) ? "Stop lets the round in progress commit." : "Stop brings it back to Idle.";

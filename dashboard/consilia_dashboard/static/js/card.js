@@ -1,7 +1,7 @@
 // The card of one hospital.
 
 import { attribute, make, setShape, shape, text } from "./dom.js";
-import { ago, metric } from "./format.js";
+import { ago, scored } from "./format.js";
 import { Sparkline } from "./sparkline.js";
 
 const METRICS = ["accuracy", "loss", "precision", "recall"];
@@ -18,13 +18,14 @@ export class HospitalCard {
     this.why = make("p", "why");
     this.advice = make("p", "advice");
     this.facts = make("p", "facts");
-    [this.engine, this.round, this.rows, this.seen] = ["engine", "round", "rows", "seen"].map((each) => make("span", each));
-    this.facts.append(this.engine, this.round, this.rows, this.seen);
+    [this.engine, this.round, this.rows, this.holdout, this.seen] = ["engine", "round", "rows", "holdout", "seen"].map((each) => make("span", each));
+    this.facts.append(this.engine, this.round, this.rows, this.holdout, this.seen);
     this.metrics = new Map(METRICS.map((each) => [each, meter(each)]));
     const list = make("dl", "metrics");
     list.append(...[...this.metrics.values()].map((each) => each.row));
+    this.budget = budgetRow();
     this.spark = new Sparkline(name);
-    this.element.append(make("h2", "", name), this.state, this.why, this.advice, this.facts, list, this.spark.element, this.spark.label);
+    this.element.append(make("h2", "", name), this.state, this.why, this.advice, this.facts, list, ...this.budget.elements, this.spark.element, this.spark.label);
     this.lastSeen = null;
   }
 
@@ -38,8 +39,11 @@ export class HospitalCard {
     show(this.engine, hospital.engine);
     show(this.round, hospital.round === null || hospital.round === undefined ? "" : `round ${hospital.round}`);
     show(this.rows, hospital.rows ? `${hospital.rows} patients` : "");
-    for (const [name, { value, fill }] of this.metrics) drawMetric(name, hospital[name], value, fill);
-    this.spark.draw(records);
+    const kept = hospital.budget ? hospital.ledger?.exact : undefined;
+    show(this.holdout, kept === undefined ? "" : kept ? "exact scores" : "noised scores");
+    for (const [name, meter] of this.metrics) drawMetric(name, hospital, meter);
+    drawBudget(this.budget, hospital.budget);
+    this.spark.draw(records, kept === false);
     this.lastSeen = hospital.lastSeen ? Date.parse(hospital.lastSeen) : null;
   }
 
@@ -53,20 +57,50 @@ const show = (element, content) => {
   text(element, content || "");
 };
 
-const meter = (name) => {
-  const row = make("div");
-  row.dataset.metric = name;
+// A name, a bar and a figure. The bar says nothing that the figure does not.
+const row = (title) => {
+  const element = make("div");
   const bar = make("span", "meter");
   bar.setAttribute("aria-hidden", "true");
-  const fill = make("i");
-  bar.append(fill);
+  const [fill, noise] = [make("i"), make("b")];
+  bar.append(fill, noise);
   const value = make("dd", "", "–");
-  row.append(make("dt", "", name.charAt(0).toUpperCase() + name.slice(1)), bar, value);
-  return { row, value, fill };
+  element.append(make("dt", "", title), bar, value);
+  return { row: element, value, fill, noise };
 };
 
-const drawMetric = (name, score, value, fill) => {
-  text(value, metric(name, score));
-  const share = score === null || score === undefined ? 0 : name === "loss" ? score / COIN_LOSS : score;
-  fill.style.transform = `scaleX(${Math.min(1, Math.max(0, share)).toFixed(4)})`;
+const meter = (name) => {
+  const made = row(name.charAt(0).toUpperCase() + name.slice(1));
+  made.row.dataset.metric = name;
+  return made;
+};
+
+const within = (share) => Math.min(1, Math.max(0, share));
+
+const drawMetric = (name, scores, { value, fill, noise }) => {
+  text(value, scored(name, scores));
+  const whole = name === "loss" ? COIN_LOSS : 1;
+  const [score, error] = [scores[name] ?? 0, scores.errors?.[name] ?? 0];
+  fill.style.transform = `scaleX(${within(score / whole).toFixed(4)})`;
+  const [low, high] = [within((score - error) / whole), within((score + error) / whole)];
+  noise.hidden = !error;
+  noise.style.left = `${(low * 100).toFixed(2)}%`;
+  noise.style.width = `${((high - low) * 100).toFixed(2)}%`;
+};
+
+const budgetRow = () => {
+  const made = row("Epsilon");
+  const list = make("dl", "metrics budget");
+  list.append(made.row);
+  const left = make("p", "left");
+  return { ...made, list, left, elements: [list, left] };
+};
+
+const drawBudget = ({ list, left, value, fill }, budget) => {
+  list.hidden = left.hidden = !budget;
+  if (!budget) return;
+  text(value, budget.text);
+  attribute(list, "title", budget.explained || null);
+  fill.style.transform = `scaleX(${within(budget.share).toFixed(4)})`;
+  text(left, budget.left);
 };

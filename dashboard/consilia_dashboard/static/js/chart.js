@@ -1,14 +1,16 @@
-// A metric by round: a thick line for the global model, a thin one for each hospital.
+// A metric by round: a thick line for the global model, a thin one for each hospital, with what noise may have done to it.
 
 import uPlot from "../vendor/uplot/uPlot.esm.js";
 import { attribute, atMostEvery, text } from "./dom.js";
-import { metric } from "./format.js";
+import { scored } from "./format.js";
 import { Legend } from "./legend.js";
+import { alone, bands, bandSeries, drawAlone, edges } from "./noise.js";
 import { ink, lineOf, onSchemeChange } from "./palette.js";
 import { RoundTable } from "./table.js";
 
 const ROUND_STEPS = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10000];
 
+const FADED = 0.25;
 const SHARE_STEPS = [0.01, 0.02, 0.05, 0.1, 0.2];
 const LOSS_STEPS = [0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50];
 
@@ -17,9 +19,15 @@ export class Chart {
     this.name = section.dataset.metric;
     this.host = section.querySelector(".plot");
     this.empty = section.querySelector(".empty");
-    this.legend = new Legend(section.querySelector(".legend"), this.name, (index) => this.highlight(index));
+    this.legend = new Legend(section.querySelector(".legend"), (line, at) => this.tell(line, at), (index) => this.highlight(index));
     this.table = new RoundTable(section.querySelector("details"), this.name);
+    this.bandKey = section.querySelector(".band-key");
     this.hospitals = null;
+    this.noised = false;
+    this.highlighted = null;
+    this.records = [];
+    this.edges = [];
+    this.alone = [];
     this.plot = null;
     this.data = [[]];
     this.target = 1;
@@ -32,9 +40,14 @@ export class Chart {
     const records = federation.ordered;
     const names = federation.hospitals;
     this.target = Math.max(federation.view.status.target, 1);
-    this.data = columns(records, names, this.name);
-    this.legend.data = this.data;
-    if (names.join() !== this.hospitals?.join()) {
+    this.records = records;
+    const { noised } = federation.view.promise;
+    this.edges = noised ? names.map((name) => edges(records, name, this.name)) : [];
+    this.alone = this.edges.map(([lows]) => alone(lows));
+    this.data = [...columns(records, names, this.name), ...this.edges.flat()];
+    this.bandKey.hidden = !noised;
+    if (names.join() !== this.hospitals?.join() || noised !== this.noised) {
+      this.noised = noised;
       this.hospitals = names;
       this.legend.name(["global", ...names]);
       this.rebuild();
@@ -58,7 +71,16 @@ export class Chart {
   }
 
   highlight(index) {
+    this.highlighted = index;
     this.plot?.setSeries(index, { focus: true });
+  }
+
+  // The score of a line (0: the global model) at a round's index, or its last one.
+  tell(line, at) {
+    const scoresOf = (record) => (line ? record?.hospitals?.[this.hospitals[line - 1]] : record?.metrics);
+    const has = (scores) => typeof scores?.[this.name] === "number" || scores?.hidden?.includes(this.name);
+    const record = at === null ? this.records.findLast((each) => has(scoresOf(each))) : this.records[at];
+    return scored(this.name, scoresOf(record));
   }
 
   options() {
@@ -69,7 +91,7 @@ export class Chart {
       height: this.host.clientHeight,
       padding: [10, 14, 0, 0],
       legend: { show: false },
-      focus: { alpha: 0.25 },
+      focus: { alpha: FADED },
       cursor: { y: false, drag: { x: false, y: false }, points: { show: false }, sync: { key: "rounds" } },
       scales: {
         x: { time: false, range: (plot) => [Math.min(1, plot.data[0][0] ?? 1), Math.max(this.target, plot.data[0].at(-1) ?? 1, 2)] },
@@ -79,8 +101,9 @@ export class Chart {
         { ...axis, incrs: ROUND_STEPS, space: 36, size: 30 },
         { ...axis, size: 58, space: 34, incrs: this.name === "loss" ? LOSS_STEPS : SHARE_STEPS, values: (_plot, ticks) => ticks.map((tick) => this.tick(tick)) },
       ],
-      series: [{}, ...this.series(colors)],
-      hooks: { setCursor: [(plot) => this.legend.show(plot.cursor.idx)] },
+      series: [{}, ...this.series(colors), ...(this.noised ? bandSeries(this.hospitals) : [])],
+      bands: this.noised ? bands(this.hospitals.map((_, index) => lineOf(index).color), this.hospitals.length + 2, () => this.line) : [],
+      hooks: { setCursor: [(plot) => this.legend.show(plot.cursor.idx)], draw: [(plot) => this.noised && drawAlone(plot, this.lines(), uPlot.pxRatio)] },
     };
   }
 
@@ -88,9 +111,31 @@ export class Chart {
     const few = (plot) => plot.data[0].length < 40;
     const thin = this.hospitals.map((name, index) => {
       const { color, dash } = lineOf(index);
-      return { label: name, stroke: color, width: 1.4, dash, spanGaps: true, points: { show: few, size: 4, fill: color, width: 0 } };
+      return { label: name, stroke: color, width: 1.4, dash, spanGaps: true, points: { show: few, filter: this.besides(index), size: 4, fill: color, width: 0 } };
     });
     return [{ label: "global", stroke: colors.line, width: 3, spanGaps: true, points: { show: few, size: 7, fill: colors.line, width: 0 } }, ...thin];
+  }
+
+  // The hospital that is pointed at, from 0.
+  get line() {
+    return this.highlighted === null ? null : this.highlighted - 2;
+  }
+
+  lines() {
+    return this.hospitals.map((_, index) => {
+      const [lows, highs] = this.edges[index];
+      const alpha = this.line === null || this.line === index ? 1 : FADED;
+      return { color: lineOf(index).color, values: this.data[index + 2], lows, highs, alone: this.alone[index], alpha };
+    });
+  }
+
+  // The points that are no bars.
+  besides(index) {
+    return (plot, series, show) => {
+      const bars = this.alone[index] ?? [];
+      if (!show || bars.length === 0) return null;
+      return plot.data[series].flatMap((value, at) => (value === null || bars.includes(at) ? [] : [at]));
+    };
   }
 
   tick(value) {
@@ -100,7 +145,7 @@ export class Chart {
   sentence() {
     const last = this.data[0].length - 1;
     if (last < 0) return `${this.name} by round: nothing yet`;
-    const parts = ["global", ...this.hospitals].map((name, index) => `${name} ${metric(this.name, lastOf(this.data[index + 1]))}`);
+    const parts = ["global", ...this.hospitals].map((name, line) => `${name} ${this.tell(line, null)}`);
     return `${this.name} by round, at round ${this.data[0][last]}: ${parts.join(", ")}. The table below holds every round.`;
   }
 }
@@ -110,8 +155,6 @@ const columns = (records, names, metricName) => [
   records.map((record) => record.metrics?.[metricName] ?? null),
   ...names.map((name) => records.map((record) => record.hospitals?.[name]?.[metricName] ?? null)),
 ];
-
-export const lastOf = (column) => column.findLast((value) => value !== null);
 
 // Steps of 5 points, so that the axis stands still while a run converges.
 const shareRange = (low, high) => {

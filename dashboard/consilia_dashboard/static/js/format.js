@@ -7,6 +7,15 @@ export const percent = (value) => (defined(value) ? `${(value * 100).toFixed(1)}
 export const loss = (value) => (defined(value) ? value.toFixed(3) : DASH);
 export const metric = (name, value) => (name === "loss" ? loss(value) : percent(value));
 
+// A hospital's score with what noise may have done to it ("95.0 ± 3.1 %"), or that noise hides it.
+export const HIDDEN = "hidden: noise";
+export const scored = (name, scores) => {
+  if (scores?.hidden?.includes(name)) return HIDDEN;
+  const [value, error] = [scores?.[name], scores?.errors?.[name]];
+  if (!defined(value) || !defined(error)) return metric(name, value);
+  return name === "loss" ? `${loss(value)} ± ${loss(error)}` : `${(value * 100).toFixed(1)} ± ${percent(error)}`;
+};
+
 export const counted = (number, noun) => `${number} ${noun}${Number(number) === 1 ? "" : "s"}`;
 
 export const clock = (iso) => {

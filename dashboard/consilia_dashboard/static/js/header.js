@@ -11,11 +11,11 @@ export const drawHeader = (view) => {
   attribute($("badge"), "data-tone", lost ? "trouble" : face.tone);
   text($("badge").querySelector("[data-word]"), lost ? "Coordinator lost" : face.word);
   setShape($("badge"), lost ? "cross" : face.shape);
-  $("privacy").hidden = view.private;
+  drawPromise(view.promise);
   attribute($("face"), "data-tone", face.tone);
   text($("sentence"), face.sentence);
   text($("advice"), face.advice);
-  drawNotes(face.notes);
+  drawList($("notes"), face.notes);
   attribute($("model-line"), "data-there", view.stage === "Complete" && view.model ? "yes" : null);
   if (view.model) text($("model-code"), `mlflow.pyfunc.load_model("${view.model.uri}")`);
   drawLoss(view);
@@ -26,10 +26,19 @@ export const setDashboardLost = (sentence, view) => {
   drawLoss(view);
 };
 
-const drawNotes = (notes) => {
-  const list = $("notes");
-  if ([...list.children].map((item) => item.textContent).join("\n") === notes.join("\n")) return;
-  list.replaceChildren(...notes.map((note) => make("li", "", note)));
+const drawPromise = (promise) => {
+  attribute($("privacy"), "data-private", promise.private ? "yes" : "no");
+  attribute(document.body, "data-noised", promise.noised ? "yes" : "no");
+  attribute($("privacy").querySelector("summary"), "title", promise.explained.join(" "));
+  text($("privacy-label"), promise.label);
+  $("privacy-bar").value = promise.share;
+  drawList($("explained"), promise.explained);
+  text($("promise"), promise.covers);
+};
+
+const drawList = (list, sentences) => {
+  if ([...list.children].map((item) => item.textContent).join("\n") === sentences.join("\n")) return;
+  list.replaceChildren(...sentences.map((sentence) => make("li", "", sentence)));
 };
 
 const drawLoss = (view) => {
@@ -48,6 +57,8 @@ export const setUpHeader = () => {
   $("picker").addEventListener("change", (event) => {
     location.search = `?${new URLSearchParams({ federation: event.target.value })}`;
   });
+  document.addEventListener("keydown", (event) => event.key === "Escape" && $("privacy").removeAttribute("open"));
+  document.addEventListener("click", (event) => $("privacy").contains(event.target) || $("privacy").removeAttribute("open"));
   $("copy").addEventListener("click", async () => {
     await navigator.clipboard.writeText($("model-code").textContent);
     text($("copy"), "Copied");

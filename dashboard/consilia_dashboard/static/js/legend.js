@@ -1,15 +1,13 @@
 // The lines of a chart by name, with their value at the round pointed at, or their last.
 
 import { attribute, make, svg, text } from "./dom.js";
-import { metric } from "./format.js";
 
 export class Legend {
-  // onHighlight(series index, or null for none)
-  constructor(list, metricName, onHighlight) {
+  // tell(line from 0, round's index or null for the last): its value in words. onHighlight(series index, or null for none)
+  constructor(list, tell, onHighlight) {
     this.list = list;
-    this.metricName = metricName;
+    this.tell = tell;
     this.onHighlight = onHighlight;
-    this.data = [[]];
     this.pressed = null;
     this.rows = [];
   }
@@ -54,9 +52,6 @@ export class Legend {
   }
 
   show(at) {
-    this.rows.forEach(({ value }, index) => {
-      const column = this.data[index + 1] ?? [];
-      text(value, metric(this.metricName, at === null || at === undefined ? column.findLast((each) => each !== null) : column[at]));
-    });
+    this.rows.forEach(({ value }, line) => text(value, this.tell(line, at ?? null)));
   }
 }

@@ -1,7 +1,7 @@
 // A hospital's accuracy over its last rounds, as one small line.
 
 import { make, svg, text } from "./dom.js";
-import { percent } from "./format.js";
+import { percent, scored as told } from "./format.js";
 
 const WIDTH = 300;
 const HEIGHT = 44;
@@ -19,7 +19,8 @@ export class Sparkline {
     this.label.append(make("span"), make("span"));
   }
 
-  draw(records) {
+  // Where scores are noised they come once, and one score is no line.
+  draw(records, noised) {
     const scored = records.filter((record) => typeof record.hospitals?.[this.name]?.accuracy === "number").slice(-ROUNDS);
     const values = scored.map((record) => record.hospitals[this.name].accuracy);
     const low = Math.min(...values);
@@ -27,6 +28,13 @@ export class Sparkline {
     const bottom = Math.min(low, high - LEAST_RANGE);
     this.line.setAttribute("points", values.map((value, index) => point(value, index, values.length, bottom, high)).join(" "));
     const [from, range] = this.label.children;
+    this.element.toggleAttribute("hidden", noised && scored.length < 2);
+    if (noised && scored.length < 2) {
+      const last = records.findLast((record) => record.hospitals?.[this.name]);
+      text(from, last ? `Accuracy, round ${last.round}` : "Scores come once, after the last round");
+      text(range, last ? told("accuracy", last.hospitals[this.name]) : "");
+      return;
+    }
     text(from, scored.length ? `Accuracy, rounds ${scored[0].round}–${scored.at(-1).round}` : "Accuracy by round: nothing yet");
     text(range, scored.length ? low === high ? percent(high) : `${(low * 100).toFixed(1)}–${percent(high)}` : "");
     this.element.setAttribute("aria-label", `${from.textContent}: ${range.textContent}`);

@@ -1,7 +1,7 @@
 // The numbers behind a chart, for screen readers and for anybody: kept up to date while it is open.
 
 import { atMostEvery, make } from "./dom.js";
-import { metric } from "./format.js";
+import { scored } from "./format.js";
 
 export class RoundTable {
   constructor(details, metricName) {
@@ -29,7 +29,7 @@ export class RoundTable {
   row(record) {
     const row = make("tr");
     const scores = [record.metrics, ...this.names.map((name) => record.hospitals?.[name])];
-    row.append(heading("row", String(record.round)), ...scores.map((each) => make("td", "", metric(this.metricName, each?.[this.metricName]))));
+    row.append(heading("row", String(record.round)), ...scores.map((each) => make("td", "", scored(this.metricName, each))));
     return row;
   }
 }
