@@ -5,7 +5,8 @@ from typing import Any
 
 from builders import cohort, federation, federation_document
 from consilia.spec import Federation
-from consilia.status import Condition, FederationStatus, HospitalStatus, LedgerState
+from consilia.status import FederationStatus, HospitalStatus, LedgerState
+from consilia_operator.conditions import condition
 from consilia_operator.grants import Admission
 from consilia_operator.outcome import Reconciled
 from consilia_operator.problems import Problem
@@ -57,7 +58,7 @@ def reconciled(
 
 def said(phase: Any = "Training", **fields: Any) -> FederationStatus:
     """What the coordinator says: by default that round 3 of 3 is in flight and both hospitals are at work."""
-    kinds: dict[str, tuple[bool, str, str]] = {
+    kinds: dict[str, tuple[bool | None, str, str]] = {
         "Ready": (True, "Connected", ""),
         "HospitalsConnected": (True, "QuorumReached", "2 of 2 hospitals connected; the quorum is 1"),
         "DataAccepted": (True, "AllAccepted", ""),
@@ -65,10 +66,7 @@ def said(phase: Any = "Training", **fields: Any) -> FederationStatus:
         "Complete": (phase == "Complete", "TargetReached" if phase == "Complete" else "NotComplete", ""),
         "Degraded": (False, "AllPresent", ""),
     } | fields.pop("kinds", {})
-    conditions = [
-        Condition(type=kind, status="True" if holds else "False", reason=reason, message=message)
-        for kind, (holds, reason, message) in kinds.items()
-    ]
+    conditions = [condition(kind, holds, reason, message) for kind, (holds, reason, message) in kinds.items()]
     both = [HospitalStatus(name=name, phase="Training") for name in ("north", "south")]
     known: dict[str, Any] = {
         "phase": phase,
@@ -105,5 +103,6 @@ def more(**spec: Any) -> Federation:
 
 ALL_ROWS = federation_document()["spec"]["features"] | {"nominalRows": 400}
 PRIVATE = more(features=ALL_ROWS, privacy={"epsilon": 1})
+PRIVATE_OF_ALL = federation(features=ALL_ROWS, privacy={"epsilon": 1})
 ALL_MUST = federation()
 """Without a quorum of its own: every hospital is needed."""

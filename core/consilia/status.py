@@ -97,7 +97,9 @@ class HospitalStatus(HospitalMetrics):
     round: int | None = Field(None, description="The round whose global model the metrics are of.")
     last_seen: Time | None = Field(None, description="When it was last heard of.")
     problem: ShortText | None = Field(
-        None, description="What only the cluster can tell is wrong with it, as one word in PascalCase."
+        None,
+        description="What is wrong with it, as one word in PascalCase, where that is not its data: what its patients "
+        "have left, the ledger of it, or what only the cluster can tell.",
     )
     reason: Sentence | None = Field(None, description="What is wrong, and what to do.")
     ledger: LedgerState | None = Field(None, description="What its patients have lost, and may still lose.")

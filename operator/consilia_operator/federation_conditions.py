@@ -75,13 +75,13 @@ def _data_accepted(standing: Standing) -> Condition:
 
 def _privacy_budget(standing: Standing) -> Condition:
     """Every hospital's cohort has what the run would cost its patients."""
-    kind = "PrivacyBudgetAvailable"
+    kind, said = "PrivacyBudgetAvailable", _said(standing, "PrivacyBudgetAvailable")
     lacking = [
-        Trouble(str(hospital.problem), f"{hospital.name}: {hospital.reason}")
+        Trouble(problem.reason, problem.sentence)
         for hospital in standing.hospitals
-        if hospital.problem in (Reason.BUDGET_EXCEEDED, Reason.PRIVACY_REQUIRED)
+        if (problem := standing.of_cohort(hospital)) is not None
+        and problem.reason in (Reason.BUDGET_EXCEEDED, Reason.PRIVACY_REQUIRED)
     ]
-    said = _said(standing, kind)
     if lacking:
         sentences = [each.sentence for each in lacking]
         told = [said.message] if said is not None and said.status == "False" else []
@@ -89,7 +89,8 @@ def _privacy_budget(standing: Standing) -> Condition:
     if said is not None and standing.heard:
         return said
     if not standing.private:
-        return condition(kind, True, Reason.NOT_PRIVATE, f"{NON_PRIVATE}: no budget is spent")
+        message = f"{NON_PRIVATE}: nothing is promised to patients, and nothing is drawn from a budget"
+        return condition(kind, None, Reason.NOT_PRIVATE, message)
     return condition(kind, None, Reason.NOT_TRIED, "no hospital has looked at its ledger yet")
 
 

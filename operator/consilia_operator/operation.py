@@ -170,9 +170,14 @@ class Operation:
         before, after = self._writer.latest, self._status()
         if after is not None:
             self._writer.want(after)
-            told = transitions(before, after)
+            told = transitions(before, after, self._told_of())
             if told:
                 self._start(lambda: self._tell_all([(each.type, each.reason, each.message) for each in told]), "Events")
+
+    def _told_of(self) -> set[str]:
+        """The hospitals of whose problem the coordinator tells."""
+        said = self._follower.said
+        return {hospital.name for hospital in said.hospitals if hospital.problem is not None} if said else set()
 
     def _is_arriving(self) -> bool:
         """Whether a cohort is not there yet, of a federation that was made a moment ago and has no status."""

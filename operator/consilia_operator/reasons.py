@@ -45,6 +45,9 @@ class Reason(StrEnum):
     COHORT_BUSY = "CohortBusy"
     """Another federation uses the Cohort: one at a time."""
 
+    LEDGER_DAMAGED = "LedgerDamaged"
+    """The cohort's ledger is torn, edited, missing or behind what was seen of it: nothing is sent."""
+
     # A component's pod.
     UNSCHEDULABLE = "Unschedulable"
     """No node takes the pod."""
@@ -114,3 +117,7 @@ OF_A_COHORT = frozenset(
     }
 )
 """Why a hospital may not take part, whatever its pod does: no pod is made."""
+
+
+OF_A_LEDGER = frozenset({Reason.BUDGET_EXCEEDED, Reason.LEDGER_DAMAGED, Reason.COHORT_BUSY})
+"""Why a hospital itself declines, where it is not for its data; its coordinator tells it."""

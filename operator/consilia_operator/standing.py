@@ -20,7 +20,7 @@ from consilia_operator.images import KEPT as IMAGE_KEPT
 from consilia_operator.naming import Manifest
 from consilia_operator.outcome import Reconciled
 from consilia_operator.problems import Problem, time_of
-from consilia_operator.reasons import Reason
+from consilia_operator.reasons import OF_A_LEDGER, Reason
 from consilia_operator.resources.storage import KEPT as STORAGE_KEPT
 from consilia_operator.wishes import wished_run
 
@@ -107,7 +107,7 @@ class Standing:
         ]
 
     def _hospital(self, seen: HospitalStatus) -> HospitalStatus:
-        problem = self.admission.get(seen.name) or self._short(seen) or self._of_pod(seen)
+        problem = self.of_cohort(seen) or self._of_pod(seen)
         # Signs of life are the coordinator's to show: here they would cost an idle federation writes for nothing.
         seen = seen.model_copy(update={"last_seen": None})
         if problem is None:
@@ -120,10 +120,10 @@ class Standing:
             reason = f"{seen.reason}; {reason}"
         return seen.model_copy(update={"phase": phase, "problem": problem.reason, "reason": reason})
 
-    def _short(self, seen: HospitalStatus) -> Problem | None:
-        """Too little is left for this run, as far as its Cohort's status knows; until its ledger has told itself."""
-        told = seen.ledger is not None or seen.phase == "Refused" or self.base.round > 0
-        return None if told else self.short.get(seen.name)
+    def of_cohort(self, hospital: HospitalStatus) -> Problem | None:
+        """Why its cohort may not be used; or, until its ledger has told itself, that too little is expected there."""
+        told = hospital.ledger is not None or hospital.phase == "Refused" or self.base.round > 0
+        return self.admission.get(hospital.name) or (None if told else self.short.get(hospital.name))
 
     def _of_pod(self, seen: HospitalStatus) -> Problem | None:
         """What its pod tells. A container that runs again is well once the coordinator has heard of it since."""
@@ -270,14 +270,15 @@ def read(written: Manifest) -> FederationStatus | None:
 
 def _as_the_coordinator_said(status: FederationStatus) -> FederationStatus:
     """Without what was added to it. Whether no round can commit is found again from what else is known."""
-    changes: dict[str, object] = {"hospitals": [_cleared(hospital) for hospital in status.hospitals], "problems": []}
+    hospitals = [_cleared(hospital, heard=status.run > 0) for hospital in status.hospitals]
+    changes: dict[str, object] = {"hospitals": hospitals, "problems": []}
     if status.phase == "Blocked":
         changes |= {"phase": "Pending", "message": ""}
     return status.model_copy(update=changes)
 
 
-def _cleared(hospital: HospitalStatus) -> HospitalStatus:
-    if hospital.problem is None:
+def _cleared(hospital: HospitalStatus, *, heard: bool) -> HospitalStatus:
+    if hospital.problem is None or (heard and hospital.phase == "Refused" and hospital.problem in OF_A_LEDGER):
         return hospital
     phase = "Pending" if hospital.phase == "Refused" else hospital.phase
     return hospital.model_copy(update={"problem": None, "reason": None, "phase": phase})

@@ -4,6 +4,7 @@ What was told is known from the status that was written last, so that another pr
 coordinator tells itself (Started, HospitalLost, Completed ...) is not told here.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Literal
 
@@ -25,14 +26,17 @@ class Telling:
     message: str
 
 
-def transitions(before: Manifest, after: Manifest) -> list[Telling]:
-    """What to tell when the status ``before`` ({} where there was none) is followed by ``after``; both as written."""
+def transitions(before: Manifest, after: Manifest, told: Collection[str] = ()) -> list[Telling]:
+    """What to tell when the status ``before`` ({} where there was none) is followed by ``after``; both as written.
+
+    ``told`` are the hospitals of whose problem the coordinator has told.
+    """
     return [
         *_created(before, after),
         *_invalid(before, after),
         *_ignored_run(before, after),
         *_parts(before, after),
-        *_hospitals(before, after),
+        *_hospitals(before, after, told),
     ]
 
 
@@ -88,7 +92,7 @@ def _told_parts(status: Manifest) -> dict[str, Manifest]:
     return {each["component"]: each for each in problems if each["reason"] != Reason.STARTING}
 
 
-def _hospitals(before: Manifest, after: Manifest) -> list[Telling]:
+def _hospitals(before: Manifest, after: Manifest, by_coordinator: Collection[str]) -> list[Telling]:
     """A problem that appears, or is followed by another, or goes away. Of a spec that is invalid none is looked for."""
     if _invalidity(after) is not None:
         return []
@@ -103,7 +107,7 @@ def _hospitals(before: Manifest, after: Manifest) -> list[Telling]:
             continue
         if former is not None:
             told += _gone(hospital, former, current)
-        if current is not None:
+        if current is not None and hospital["name"] not in by_coordinator:
             appeared.setdefault(current, []).append(hospital)
     for reason, hospitals in appeared.items():
         told += _appeared(reason, hospitals, after)

@@ -14,7 +14,18 @@ from cluster.api_server import ApiServer, api_server, apply_definitions
 from consilia.admission import MOST_COMPARED
 from consilia.manifest import parse
 from consilia.spec import Cohort, Federation
-from consilia.status import Condition, FederationStatus, HospitalStatus, Metrics
+from consilia.status import (
+    CohortStatus,
+    Condition,
+    CountedBudget,
+    FederationStatus,
+    HospitalStatus,
+    LedgerState,
+    LedgerWitness,
+    MetricErrors,
+    Metrics,
+    PrivacyStatus,
+)
 from deadline import eventually
 from invalid_manifests import CORPUS, InvalidManifest
 
@@ -37,6 +48,12 @@ def create(server: ApiServer, document: dict[str, Any], *flags: str) -> dict[str
     made = server.kubectl("create", "--filename=-", "--output=json", *flags, stdin=json.dumps(document))
     stored: dict[str, Any] = json.loads(made)
     return stored
+
+
+def private_document(**spec: Any) -> dict[str, Any]:
+    """A private Federation, with what noise needs."""
+    features = federation_document()["spec"]["features"] | {"nominalRows": 400}
+    return federation_document(**{"features": features, "privacy": {"epsilon": 1}} | spec)
 
 
 def rows(table: str) -> list[list[str]]:
@@ -68,8 +85,13 @@ def test_the_example_is_accepted_and_is_the_same_document_as_here(server: ApiSer
 
 @pytest.mark.parametrize(
     ("kind", "document"),
-    [(Federation, federation_document()), (Cohort, cohort_document())],
-    ids=["federation", "cohort"],
+    [
+        pytest.param(Federation, federation_document(), id="federation"),
+        pytest.param(Federation, private_document(), id="private federation"),
+        pytest.param(Federation, private_document(algorithm={"dpFedSGD": {}}), id="its algorithm named"),
+        pytest.param(Cohort, cohort_document(), id="cohort"),
+        pytest.param(Cohort, cohort_document(budget={"epsilon": 4}), id="cohort with a budget"),
+    ],
 )
 def test_the_server_fills_in_what_our_models_fill_in(
     server: ApiServer, kind: type[Federation] | type[Cohort], document: dict[str, Any]
@@ -78,20 +100,34 @@ def test_the_server_fills_in_what_our_models_fill_in(
     assert stored["spec"] == kind.model_validate(document).spec.to_json()
 
 
-def large(hospitals: int) -> dict[str, Any]:
+def large(hospitals: int, **privacy: Any) -> dict[str, Any]:
     """A federation whose every list but the hospitals' is full, and every name as long as it may be."""
     names = tuple(f"h{number:03}-{'x' * 49}" for number in range(hospitals))
     columns = [{"name": f"{number:04}-{'z' * 123}", "min": -1.5, "max": 1.5} for number in range(2000)]
-    document = federation_document(names, quorum=hospitals, features={"label": "l" * 128, "codebook": columns})
+    features = {"label": "l" * 128, "codebook": columns, "nominalRows": 1_000_000_000}
+    document = federation_document(names, quorum=hospitals, features=features, privacy=privacy or {"epsilon": 0})
     for number, hospital in enumerate(document["spec"]["hospitals"]):
         hospital["cohort"] = {"name": f"c{number:03}-{'y' * 58}", "namespace": "n" * 63}
     Federation.model_validate(document)
     return document
 
 
+@pytest.mark.parametrize("privacy", [{"epsilon": 0}, {"epsilon": 1, "delta": 1e-10}], ids=["NON-PRIVATE", "private"])
 @pytest.mark.parametrize("hospitals", [MOST_COMPARED, 500])
-def test_the_largest_federation_is_within_the_servers_budget(server: ApiServer, hospitals: int) -> None:
-    assert len(create(server, large(hospitals), "--dry-run=server")["spec"]["hospitals"]) == hospitals
+def test_the_largest_federation_is_within_the_servers_budget(
+    server: ApiServer, hospitals: int, privacy: dict[str, float]
+) -> None:
+    document = large(hospitals, **privacy)
+    assert len(create(server, document, "--dry-run=server")["spec"]["hospitals"]) == hospitals
+
+
+def test_a_weak_promise_that_is_meant_is_accepted(server: ApiServer) -> None:
+    create(server, private_document(privacy={"epsilon": 101, "acceptWeak": True}), "--dry-run=server")
+
+
+def test_a_federation_that_says_nothing_of_privacy_is_private(server: ApiServer) -> None:
+    document = private_document(privacy=None)
+    assert create(server, document, "--dry-run=server")["spec"]["privacy"]["epsilon"] == 1
 
 
 def test_a_cohort_is_told_from_others_in_the_largest_federation_that_is_compared(server: ApiServer) -> None:
@@ -125,9 +161,20 @@ def test_kubectl_shows_a_federation_and_its_status(server: ApiServer) -> None:
         rounds=3,
         hospitals_ready="2/2",
         metrics=Metrics(accuracy=0.947, loss=0.141),
+        private=True,
+        privacy_label="0.79",
+        privacy=PrivacyStatus(epsilon=1.0, delta=1e-5, epsilon_spent=0.79, epsilon_replace_one=1.7, holdout="mixed"),
         started_at="2026-11-24T12:00:00.000Z",
         hospitals=[
-            HospitalStatus(name="north", phase="Sent", accuracy=0.9, loss=0.2, last_seen="2026-11-24T12:00:01Z")
+            HospitalStatus(
+                name="north",
+                phase="Sent",
+                loss=0.2,
+                errors=MetricErrors(loss=0.1, recall=0.3),
+                hidden=["recall"],
+                ledger=LedgerState(sequence=4, head="4" * 64, spent=1.0, remaining=2.9, budget=4.0, delta=1e-5),
+                last_seen="2026-11-24T12:00:01Z",
+            )
         ],
         conditions=[Condition(type="Complete", status="True", reason="TargetReached", message="")],
     ).to_json()
@@ -135,16 +182,28 @@ def test_kubectl_shows_a_federation_and_its_status(server: ApiServer) -> None:
         "patch", "fed", "shown", "--subresource=status", "--type=merge", "--patch", json.dumps({"status": status})
     )
     _, cells = rows(server.kubectl("get", "fed", "shown"))
-    assert cells[:-1] == ["shown", "Training", "2", "3", "2/2", "0.947", "0.141", "0"]
+    assert cells[:-1] == ["shown", "Training", "2", "3", "2/2", "0.947", "0.141", "0.79"]
     assert json.loads(server.kubectl("get", "fed", "shown", "--output=json"))["status"] == status
     server.kubectl("wait", "--for=condition=Complete", "--timeout=5s", "fed/shown")
 
 
 def test_kubectl_shows_a_cohort_and_the_category_shows_both(server: ApiServer) -> None:
-    create(server, changed(cohort_document(), "metadata.name", "shown"))
+    create(server, changed(cohort_document(budget={"epsilon": 4}), "metadata.name", "shown"))
+    status = CohortStatus(
+        in_use_by="consortium/breast-cancer",
+        epsilon_spent=1.0,
+        epsilon_remaining=2.9,
+        budget=CountedBudget(epsilon=4.0, delta=1e-5),
+        ledger=LedgerWitness(sequence=4, head="4" * 64),
+        conditions=[Condition(type="Ready", status="True", reason="InUse", message="")],
+    ).to_json()
+    server.kubectl(
+        "patch", "cohort", "shown", "--subresource=status", "--type=merge", "--patch", json.dumps({"status": status})
+    )
     heads, cells = rows(server.kubectl("get", "cohorts", "shown"))
-    assert heads == ["NAME", "HOSPITAL", "ENGINE", "IN-USE-BY", "READY", "AGE"]
-    assert cells[:3] == ["shown", "north", "sklearn"]
+    assert heads == ["NAME", "HOSPITAL", "ENGINE", "SPENT", "BUDGET", "IN-USE-BY", "READY", "AGE"]
+    assert cells[:-1] == ["shown", "north", "sklearn", "1", "4", "consortium/breast-cancer", "True"]
+    assert json.loads(server.kubectl("get", "cohort", "shown", "--output=json"))["status"] == status
     assert "cohort.consilia.health/shown" in server.kubectl("get", "consilia", "--output=name")
 
 
@@ -158,7 +217,7 @@ def test_a_status_is_no_part_of_what_people_apply(server: ApiServer) -> None:
     [
         pytest.param({"quorum": 3}, "quorum 3 is more than the 2 hospitals", id="quorum"),
         pytest.param({"rounds": 0}, "should be greater than or equal to 1", id="rounds"),
-        pytest.param({"privacy": {"epsilon": 2}}, "epsilon 2 asks for noise", id="epsilon"),
+        pytest.param({"privacy": {"epsilon": 2}}, "privacy.epsilon 2 needs features.nominalRows", id="epsilon"),
         pytest.param(
             {"coordinator": {"resources": {"requests": {"memory": "2Gi"}, "limits": {"memory": "1Gi"}}}},
             "requests.memory 2Gi is more than limits.memory 1Gi",

@@ -2,15 +2,19 @@
 
 import pytest
 
-from consilia.status import FederationStatus
+from consilia.status import FederationStatus, PrivacyStatus
 from consilia_operator.outcome import Reconciled
+from consilia_operator.status_view import status_of
+from consilia_operator.transitions import transitions
 from standings import (
     ALL_MUST,
+    LATER,
     LEDGER,
     MUST_BE_PRIVATE,
     NO_BUDGET,
     NORTH_NO_BUDGET,
     PRIVATE,
+    PRIVATE_OF_ALL,
     SHORT,
     conditions,
     reconciled,
@@ -19,6 +23,11 @@ from standings import (
     written,
 )
 
+SPENT = PrivacyStatus(epsilon=1.0, delta=1e-5, epsilon_spent=0.791234)
+DECLINED = without(phase="Refused", problem="BudgetExceeded", reason="0.6 of 4 remains")
+EXCEEDED = {"PrivacyBudgetAvailable": (False, "BudgetExceeded", "south: 0.6 of 4 remains")}
+UNKNOWN = {"PrivacyBudgetAvailable": (None, "NotTried", "")}
+
 
 @pytest.mark.parametrize(
     ("found", "coordinator", "expected"),
@@ -26,7 +35,11 @@ from standings import (
         pytest.param(
             reconciled(),
             None,
-            ("True", "NotPrivate", "NON-PRIVATE: no budget is spent"),
+            (
+                "Unknown",
+                "NotPrivate",
+                "NON-PRIVATE: nothing is promised to patients, and nothing is drawn from a budget",
+            ),
             id="no budget is asked for",
         ),
         pytest.param(
@@ -87,9 +100,63 @@ from standings import (
             ("False", "BudgetExceeded", f"north: {NORTH_NO_BUDGET.message}; south: {MUST_BE_PRIVATE.message}"),
             id="several reasons against it",
         ),
+        pytest.param(
+            reconciled(short=SHORT, wish=PRIVATE),
+            said(round=0, hospitals=without(phase="Refused", reason="one class"), kinds=UNKNOWN),
+            ("Unknown", "NotTried", ""),
+            id="whoever was refused for another reason has said so itself",
+        ),
+        pytest.param(
+            reconciled(wish=PRIVATE),
+            said(hospitals=DECLINED, kinds=EXCEEDED),
+            ("False", "BudgetExceeded", "south: 0.6 of 4 remains"),
+            id="declined by its ledger: once, as the coordinator says it",
+        ),
     ],
 )
 def test_a_budget_is_told_early_and_then_as_its_ledger_tells(
     found: Reconciled, coordinator: FederationStatus | None, expected: tuple[str, str, str]
 ) -> None:
     assert conditions(written(found, coordinator))["PrivacyBudgetAvailable"] == expected
+
+
+def test_what_a_ledger_declines_is_no_fault_of_the_data() -> None:
+    status = written(reconciled(wish=PRIVATE), said(hospitals=DECLINED, kinds=EXCEEDED))
+    told = conditions(status)
+    assert told["DataAccepted"] == ("True", "AllAccepted", "")
+    assert told["Degraded"] == ("True", "BudgetExceeded", "rounds go on with quorum 1; south: 0.6 of 4 remains")
+
+
+def test_too_little_that_is_expected_blocks_a_run_that_needs_every_hospital() -> None:
+    status = written(reconciled(short=SHORT, wish=PRIVATE_OF_ALL), None)
+    assert (status["phase"], status["hospitals"][0]["problem"], status["hospitals"][0]["phase"]) == (
+        "Blocked",
+        "BudgetExceeded",
+        "Pending",
+    )
+    assert status["message"] == f"the quorum of 2 cannot be reached: south: {SHORT.message}"
+
+
+def test_a_new_operator_keeps_what_a_ledger_declined_until_it_hears_of_the_coordinator() -> None:
+    first = written(reconciled(wish=PRIVATE), said(hospitals=DECLINED, kinds=EXCEEDED))
+    again = status_of(reconciled(wish=PRIVATE), None, None, 7, LATER, first)
+    assert again["hospitals"] == first["hospitals"]
+    assert transitions(first, again) == []
+    assert written(reconciled(wish=PRIVATE), said(), None, again)["hospitals"][0]["phase"] == "Training"
+
+
+@pytest.mark.parametrize(
+    ("found", "coordinator", "label"),
+    [
+        pytest.param(reconciled(), None, "NON-PRIVATE", id="not private, nobody was heard"),
+        pytest.param(reconciled(), said(), "NON-PRIVATE", id="not private"),
+        pytest.param(reconciled(wish=PRIVATE), None, "0", id="private, nobody was heard"),
+        pytest.param(reconciled(wish=PRIVATE), said(privacy=SPENT), "0.7912", id="private"),
+        pytest.param(reconciled(), said(privacy=SPENT), "0.7912", id="private still, whatever is wished next"),
+        pytest.param(reconciled(wish=PRIVATE), said(), "NON-PRIVATE", id="not private yet, whatever is wished next"),
+    ],
+)
+def test_kubectl_get_shows_what_the_run_has_cost_or_that_it_is_not_private(
+    found: Reconciled, coordinator: FederationStatus | None, label: str
+) -> None:
+    assert written(found, coordinator)["privacyLabel"] == label

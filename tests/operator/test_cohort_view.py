@@ -146,6 +146,13 @@ USES = ("True", "InUse", "federation default/first uses it")
             id="its data are refused",
         ),
         pytest.param(
+            known("True", "DataAccepted"),
+            seen(phase="Refused", problem="LedgerDamaged", reason="line 3 is torn"),
+            ("True", "DataAccepted", ""),
+            ("False", "LedgerDamaged", "line 3 is torn"),
+            id="its ledger is damaged",
+        ),
+        pytest.param(
             cohort(),
             seen(phase="Pending", problem="Unschedulable", reason="no node"),
             UNTRIED,

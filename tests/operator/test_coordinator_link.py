@@ -7,6 +7,7 @@ import pytest
 
 from builders import federation_spec
 from consilia.errors import Refusal, Unavailable
+from consilia.status import LedgerWitness
 from consilia_operator.coordinator_link import CoordinatorLink
 from serving import PRIVATE, UID, Served, serve
 
@@ -21,6 +22,13 @@ async def test_a_wish_is_taken_by_the_federations_own_coordinator(tmp_path: Path
     async with serve(tmp_path) as served:
         await link(served, UID).desire(1, federation_spec(), {})
         assert served.coordinator.conductor.spec is not None
+
+
+async def test_what_was_seen_of_ledgers_goes_with_a_wish(tmp_path: Path) -> None:
+    witness = LedgerWitness(sequence=3, head="3" * 64)
+    async with serve(tmp_path) as served:
+        await link(served, UID).desire(1, federation_spec(), {"north": witness})
+        assert served.coordinator.conductor.history.witnesses == {"north": witness}
 
 
 async def test_a_token_for_another_federation_is_refused_with_a_sentence(tmp_path: Path) -> None:

@@ -184,6 +184,13 @@ def test_each_transition_is_told_once(before: dict[str, Any], after: dict[str, A
     assert transitions(after, after) == [], "nothing is told of a state that stays"
 
 
+def test_what_the_coordinator_tells_is_not_told_again() -> None:
+    declined = status(hospital(problem="BudgetExceeded"))
+    assert [each.reason for each in transitions(status(), declined)] == ["BudgetExceeded"]
+    assert transitions(status(), declined, told={"south"}) == []
+    assert [each.reason for each in transitions(declined, status())] == ["HospitalAdmitted"]
+
+
 def ill(*numbers: int, total: int = 7) -> dict[str, Any]:
     """A status of so many hospitals, of which those have a problem and are listed first."""
     hospitals = [hospital(f"h{number}", "Unschedulable") for number in numbers]

@@ -94,6 +94,17 @@ def test_where_nothing_is_said_the_scheduler_decides() -> None:
     assert not {"nodeSelector", "tolerations"} & set(pod_of())
 
 
+def test_a_ledger_is_where_its_volume_is_mounted_and_its_agent_may_write() -> None:
+    pod = pod_of()
+    (container,) = pod["containers"]
+    (folder,) = [each["value"] for each in container["env"] if each["name"] == "CONSILIA_LEDGER"]
+    (mount,) = [each for each in container["volumeMounts"] if each["mountPath"] == folder]
+    (volume,) = [each for each in pod["volumes"] if each["name"] == mount["name"]]
+    assert volume["persistentVolumeClaim"] == {"claimName": "north-2024-ledger"}
+    assert not mount.get("readOnly")
+    assert pod["securityContext"]["fsGroup"] == pod["securityContext"]["runAsGroup"]
+
+
 def test_a_hospitals_pod_mounts_its_outbox_and_its_cohorts_ledger() -> None:
     claimed = {
         volume["name"]: volume["persistentVolumeClaim"]["claimName"]
