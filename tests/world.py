@@ -2,11 +2,11 @@
 
 import asyncio
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from consilia.manifest import parse
-from consilia.spec import FederationSpec
+from consilia.spec import Cohort, FederationSpec
 from consilia.status import FederationStatus
 from consilia_agents.blob_client import BlobClient
 from consilia_agents.custodian import Custodian
@@ -34,10 +34,11 @@ SILENCE_SECONDS = 0.4
 
 
 class World:
-    """A federation whose processes can be killed and started one by one."""
+    """A federation whose processes can be killed and started one by one; ``cohorts`` are its hospitals'."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, cohorts: Mapping[str, Cohort] = COHORTS) -> None:
         self.folder = folder
+        self.cohorts = cohorts
         self.network = FakeNetwork()
         self.tasks: dict[str, asyncio.Task[None]] = {}
         self.journal: JournalFile | None = None
@@ -73,17 +74,17 @@ class World:
         hospital = Hospital(
             self.network.bus(name),
             "coordinator@localhost",
-            engine or CohortEngine(COHORTS[name]),
+            engine or CohortEngine(self.cohorts[name]),
             Outbox(folder / "answers"),
             BlobClient("https://localhost:1", ssl.create_default_context(), folder / "blobs"),
-            Custodian(COHORTS[name], folder / "ledger"),
+            Custodian(self.cohorts[name], folder / "ledger"),
             join_seconds=HEARTBEAT_SECONDS,
             recheck_seconds=HEARTBEAT_SECONDS,
         )
         self.tasks[name] = asyncio.ensure_future(hospital.run())
 
     def start_hospitals(self, order: list[str] | None = None) -> None:
-        for name in order or sorted(COHORTS):
+        for name in order or sorted(self.cohorts):
             self.start_hospital(name)
 
     async def kill(self, name: str) -> None:
@@ -117,8 +118,8 @@ class World:
         assert self.journal is not None
         current = self.journal.history.current
         assert current is not None
-        assert current.parameters is not None
-        return current.parameters.sha256
+        assert current.released is not None
+        return current.released.sha256
 
     async def close(self) -> None:
         for name in list(self.tasks):
