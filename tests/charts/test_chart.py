@@ -209,6 +209,30 @@ def test_the_dashboard_may_read_and_patch_federations_and_nothing_else() -> None
     }
 
 
+def test_the_hospitals_steward_alone_decides_what_its_patients_may_lose() -> None:
+    writing = {
+        role["metadata"]["name"]: {verb for verb in rule["verbs"] if verb not in ("get", "list", "watch")}
+        for role in template()
+        if role["kind"] in ("ClusterRole", "Role")
+        for rule in role["rules"]
+        if "cohorts" in rule["resources"]
+    }
+    assert writing["consilia-steward"] == {"create", "update", "patch", "delete"}
+    assert [role for role, verbs in writing.items() if verbs] == ["consilia-steward"]
+    assert "consilia-scientist" in writing
+
+
+def test_a_cohorts_account_is_written_by_the_operator_alone() -> None:
+    of_status = {
+        role["metadata"]["name"]
+        for role in template()
+        if role["kind"] in ("ClusterRole", "Role")
+        for rule in role["rules"]
+        if "cohorts/status" in rule["resources"]
+    }
+    assert of_status == {"consilia-operator"}
+
+
 def test_no_role_has_a_wildcard_or_makes_roles() -> None:
     for role in [each for each in template() if each["kind"] in ("ClusterRole", "Role")]:
         for rule in role["rules"]:
