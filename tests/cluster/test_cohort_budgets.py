@@ -91,7 +91,7 @@ def test_runs_and_federations_draw_on_one_ledger_until_nothing_fits(private: App
     assert second["ledger"]["sequence"] > first["ledger"]["sequence"]
 
     private.edit(run=2)
-    told = until_refused(private, "remains")
+    told = until_refused(private, "north-2024", "epsilon")
     assert (told["status"], told["reason"]) == ("False", "BudgetExceeded")
     assert cohort(private)["epsilonSpent"] == second["epsilonSpent"]
     assert [message for kind, _, message in private.events() if kind == "Warning" and "north" in message]
