@@ -30,6 +30,10 @@ class WatchedDisk(Disk):
         self._step("sync", _name(file))
         super().sync(file)
 
+    def sync_names(self, folder: int) -> None:
+        self._step("sync", _name(folder))
+        super().sync_names(folder)
+
     def truncate(self, file: int, length: int) -> None:
         self._step("truncate", _name(file))
         super().truncate(file, length)

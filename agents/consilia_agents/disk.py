@@ -21,8 +21,12 @@ class Disk:
             view = view[os.write(file, view) :]
 
     def sync(self, file: int) -> None:
-        """Wait until an open file, or folder, would survive a power cut."""
-        os.fsync(file)
+        """Wait until what an open file holds would survive a power cut."""
+        os.fdatasync(file)
+
+    def sync_names(self, folder: int) -> None:
+        """Wait until the names in an open folder would."""
+        os.fsync(folder)
 
     def truncate(self, file: int, length: int) -> None:
         """Cut an open file to its first ``length`` bytes."""
@@ -33,10 +37,10 @@ class Disk:
         old.rename(new)
 
     def sync_folder(self, folder: Path) -> None:
-        """Wait until the names in a folder would survive a power cut."""
+        """The same, of a folder that is not open."""
         file = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
         try:
-            self.sync(file)
+            self.sync_names(file)
         finally:
             os.close(file)
 

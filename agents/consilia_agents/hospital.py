@@ -88,6 +88,7 @@ class Hospital:
         self._heartbeat_seconds = join_seconds
         self._recheck_seconds = recheck_seconds
         self._settings: RunSettings | None = None
+        self._digest: str | None = None
         self._witness: LedgerWitness | None = None
         self._admitted: RunSettings | None = None
         self._admitting = asyncio.Lock()
@@ -166,10 +167,11 @@ class Hospital:
             self._witness, news = welcome.witness, True
         if welcome.settings is not None and news:
             self._settings, self._admitted = welcome.settings, None
+            self._digest = welcome.settings.digest
             self._spawn_check()
 
     def _accept(self, order: Order) -> None:
-        if self._settings is None or order.settings != self._settings.digest:
+        if order.settings != self._digest:
             self._join()
             return
         if self._busy and self._order is not None and self._order.key == order.key:
@@ -194,7 +196,7 @@ class Hospital:
     async def _answer(self, order: Order) -> None:
         try:
             settings = await self._admit()
-            if order.settings != settings.digest:
+            if order.settings != self._digest:  # others came while it waited
                 self._join()
                 return
             update = await (self._clear(order, settings) if settings.privacy is None else self._noised(order, settings))

@@ -14,6 +14,7 @@ which is computed here, as a logarithm. Only the standard library is needed.
 """
 
 from collections.abc import Callable
+from functools import lru_cache
 from math import erfc, exp, expm1, inf, log, log1p, pi, sqrt
 
 from consilia.errors import InvalidPrivacy
@@ -47,6 +48,7 @@ def log_delta(epsilon: float, mu: float) -> float:
     return -inf if gap <= 0 else log(gap) - t * t / 2 - log(2 * pi) / 2
 
 
+@lru_cache(maxsize=64)
 def mu_of(epsilon: float, delta: float) -> float:
     """The largest mu for which mu-GDP is (epsilon, delta)-DP, rounded down by at most 1e-11 of it.
 
