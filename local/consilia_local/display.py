@@ -8,7 +8,7 @@ from rich.text import Text
 
 from consilia.status import EventRecord, FederationStatus, RoundRecord
 from consilia_local.supervisor import Happening
-from consilia_local.tables import hospitals_table, inert, status_view
+from consilia_local.tables import HospitalsTable, inert, status_view
 from consilia_local.wording import event_line, round_line
 
 LINE_WIDTH = 110
@@ -59,7 +59,7 @@ class Lines:
 
     def finish(self, status: FederationStatus) -> None:
         """The hospitals' last scores, as a table."""
-        self._console.print(hospitals_table(status))
+        self._console.print(HospitalsTable(status))
 
     def hear(self, record: RoundRecord | EventRecord, rounds: int, /) -> None:
         """A line."""

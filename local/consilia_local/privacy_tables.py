@@ -1,7 +1,6 @@
 """What a run promises, costs and leaves, as rich draws it before anything runs. Pure."""
 
 from collections.abc import Mapping, Sequence
-from math import sqrt
 
 from rich.console import Group, RenderableType
 from rich.padding import Padding
@@ -10,6 +9,7 @@ from rich.text import Text
 
 from consilia.privacy.accounting import Loss
 from consilia.privacy.noise_plan import NoisePlan, Planned
+from consilia.privacy.scores import NOISIEST_SHARE, accuracy_error
 from consilia.protocol import PrivacyTerms
 from consilia.spec import FederationSpec
 from consilia.wording import NON_PRIVATE, counted
@@ -19,9 +19,6 @@ from consilia_local.wording import ABSENT, HIDDEN, asked, remaining, small, spen
 
 PATIENTS = (20, 50, 100, 500)
 """Sizes of a holdout for which the noise's part in its accuracy is told."""
-TELLING = 0.1
-"""From this error bar on, a score is hidden."""
-NORMAL_95 = 1.96
 TYPICAL = 0.95
 """The accuracy at which error bars are told beforehand."""
 COMPOSED = (
@@ -53,15 +50,6 @@ def plan_view(
         )
         parts += [_paragraph(told), Text()]
     return Group(*parts, _budgets(terms, admissions), Text(), _paragraph(COMPOSED), *_refusals(admissions))
-
-
-def accuracy_error(evaluate: Planned, patients: int) -> float:
-    """How far off noise puts the accuracy of a holdout of so many patients, at most, 95 % of the time."""
-    noise = evaluate.noise
-    deviation = noise.scale * (1.0 if noise.mechanism == "Gaussian" else sqrt(2))
-    # (TP + TN) / (TP + TN + FP + FN), each cell with its own noise, to first order.
-    each = deviation * sqrt(2 * ((1 - TYPICAL) ** 2 + TYPICAL**2)) / patients
-    return min(NORMAL_95 * each, 1.0)
 
 
 def _non_private(spec: FederationSpec, refusals: Mapping[str, str]) -> RenderableType:
@@ -138,9 +126,9 @@ def _step(plan: NoisePlan) -> RenderableType:
 
 def _error_bars(evaluate: Planned) -> Table:
     table = _table("patients in the holdout", *(str(patients) for patients in PATIENTS))
-    errors = [accuracy_error(evaluate, patients) for patients in PATIENTS]
+    errors = [accuracy_error(evaluate, patients, TYPICAL) for patients in PATIENTS]
     table.add_row("  accuracy, 95 % of the time", *(f"± {100 * error:.0f} %" for error in errors))
-    table.add_row("  which is", *("told" if error <= TELLING else HIDDEN for error in errors))
+    table.add_row("  which is", *("told" if error <= NOISIEST_SHARE else HIDDEN for error in errors))
     return table
 
 

@@ -1,6 +1,8 @@
 """A federation's status as rich draws it: the round's bar, the global scores, the hospitals."""
 
-from rich.console import Group, OverflowMethod, RenderableType
+from dataclasses import dataclass
+
+from rich.console import Console, ConsoleOptions, Group, OverflowMethod, RenderableType, RenderResult
 from rich.padding import Padding
 from rich.progress_bar import ProgressBar
 from rich.table import Table
@@ -12,6 +14,7 @@ from consilia_local.legible import legible
 from consilia_local.wording import METRICS, budget_of, figure, score, seconds, spent_line, state_of
 
 BAR_WIDTH = 32
+ROOMY = 100  # columns
 STYLES = {"Lost": "yellow", "Refused": "red", "Training": "cyan", "Sent": "green", "Ready": "green", "Pending": "dim"}
 
 
@@ -22,19 +25,35 @@ def inert(text: str, style: str = "", overflow: OverflowMethod | None = None) ->
 
 def status_view(status: FederationStatus) -> RenderableType:
     """All of a status, for a terminal of 80 columns or more."""
-    return Group(_progress(status), _global(status), Text(), hospitals_table(status), *_notes(status))
+    return Group(_progress(status), _global(status), Text(), HospitalsTable(status), *_notes(status))
 
 
-def hospitals_table(status: FederationStatus) -> Table:
-    """One line a hospital; the numbers keep their place while they change."""
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
-    table.add_column("  hospital", min_width=14, no_wrap=True)
+@dataclass(frozen=True)
+class HospitalsTable:
+    """One line a hospital; the numbers keep their place while they change, and fit into 80 columns."""
+
+    status: FederationStatus
+
+    def __rich_console__(self, _: Console, options: ConsoleOptions) -> RenderResult:
+        """Draw it, the columns closer together where there is little room."""
+        yield _hospitals(self.status, tight=self.status.private and options.max_width < ROOMY)
+
+
+def _hospitals(status: FederationStatus, *, tight: bool) -> Table:
+    table = Table(box=None, pad_edge=False, padding=(0, 1 if tight else 2, 0, 0), header_style="dim")
+    table.add_column("  hospital", min_width=10 if tight else 14, no_wrap=True)
     table.add_column("state", min_width=12, no_wrap=True)
     # How many rows a hospital has is nobody's to know in a private run.
-    columns = [("round", 5), ("accuracy", 8), ("loss", 6), ("precision", 9), ("recall", 7)]
-    columns = [*columns, ("epsilon spent", 13)] if status.private else [("rows", 5), *columns]
-    for name, width in columns:
-        table.add_column(name, justify="right", min_width=width, no_wrap=True)
+    if not status.private:
+        table.add_column("rows", justify="right", min_width=5, no_wrap=True)
+    table.add_column("round", justify="right", min_width=5, no_wrap=True)
+    for name, width in (("accuracy", 8), ("loss", 7 if tight else 6), ("precision", 9), ("recall", 7)):
+        # What noise does to a score goes on in a second line, where there is no room beside it.
+        table.add_column(
+            name, justify="right", min_width=width, width=width if tight else None, no_wrap=not status.private
+        )
+    if status.private:
+        table.add_column("epsilon spent", justify="right", min_width=11, width=11 if tight else None)
     for hospital in status.hospitals:
         table.add_row(*_cells(hospital, status.private))
     return table

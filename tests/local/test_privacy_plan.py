@@ -4,9 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from consilia.privacy.noise_plan import Ask, NoisePlan
 from consilia_local.cli import main
-from consilia_local.privacy_tables import accuracy_error
 from written_ledgers import entries, write
 
 PLAN = """\
@@ -120,10 +118,3 @@ def test_a_ledger_that_does_not_hold_is_told_in_the_plan(private_text: str, caps
     said = planned(private_text, capsys)
     assert "  north     north-2024     4.0      –          –               –  no\n" in said
     assert "ledger.jsonl: line 5 is edited" in said.replace("\n  ", " ")
-
-
-@pytest.mark.parametrize(("patients", "error"), [(20, 0.5497), (500, 0.02199), (5, 1.0)])
-def test_the_error_bar_is_that_of_noised_cells(patients: int, error: float) -> None:
-    evaluate = NoisePlan.of(Ask(1.0, 1e-5, 1.0, 20, 5, 455)).evaluate
-    assert evaluate is not None
-    assert accuracy_error(evaluate, patients) == pytest.approx(error, rel=1e-3)

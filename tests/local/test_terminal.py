@@ -126,6 +126,17 @@ def test_in_a_private_run_nobody_sees_rows_and_everybody_what_is_spent_and_what_
     assert shown.partition("\n\n")[2] == PRIVATE_TABLE
 
 
+@pytest.mark.parametrize("width", [80, 99, 100])
+def test_a_private_picture_fits_into_its_terminal_with_every_figure(width: int) -> None:
+    out = io.StringIO()
+    Console(file=out, width=width, no_color=True).print(status_view(PRIVATE))
+    shown = out.getvalue()
+    assert max(len(line) for line in shown.splitlines()) <= width
+    assert "…" not in shown
+    words = shown.split()
+    assert [words.count(word) for word in ("0.152", "spent", "4.0", "hidden:", "noise")] == [1, 2, 3, 2, 2]
+
+
 def test_the_headline_and_the_end_of_a_private_run_tell_its_promise(federation: Federation) -> None:
     privacy = Privacy(epsilon=0.25, delta=1e-6)
     spec = federation.spec.model_copy(update={"privacy": privacy})
