@@ -9,7 +9,7 @@ bin := .venv/bin
 help: ## list the commands
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile | expand -t 24
 
-demo: .venv/demo .venv/project ## five hospitals train one model; dashboard on 8081, MLflow on 5000
+demo: .venv/demo .venv/project ## five hospitals train one private model; dashboard on 8081, MLflow on 5000
 	@$(bin)/consilia run examples/breast-cancer.yaml
 
 test: debian lint ## lint, types and all tests but those of a cluster, with a real Prosody, PostgreSQL, MLflow and Chromium
