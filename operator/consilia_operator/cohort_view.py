@@ -13,14 +13,14 @@ from consilia.bounds import within_bounds
 from consilia.manifest import explain
 from consilia.rounds import State
 from consilia.spec import Cohort, Federation
-from consilia.status import CohortStatus, Condition, LedgerState
+from consilia.status import CohortStatus, Condition, FederationStatus, LedgerState
 from consilia_operator.account import Account, account_of, ledger_in
 from consilia_operator.children import Key, key_of
 from consilia_operator.conditions import condition, stamped
 from consilia_operator.grants import spec_of
 from consilia_operator.naming import Manifest
 from consilia_operator.reasons import Reason
-from consilia_operator.wishes import Wish
+from consilia_operator.wishes import Wish, more_is_wished
 
 
 def holders(cohorts: Mapping[Key, Manifest], federations: Iterable[Manifest]) -> dict[Key, Key]:
@@ -44,20 +44,18 @@ def active(federation: Manifest) -> bool:
         return True
     if spec.get("suspend"):
         return False
-    return not is_complete(status) or more_is_wished(federation)
+    if not is_complete(status):
+        return True
+    told = FederationStatus(
+        run=status.get("run") or 0, rounds=status.get("rounds") or 0, private=bool(status.get("private"))
+    )
+    return more_is_wished(spec.get("run") or 0, spec.get("rounds") or 0, told)
 
 
 def is_complete(status: Manifest) -> bool:
     """Whether a status tells of a complete run."""
     complete = next((each for each in status.get("conditions") or [] if each["type"] == "Complete"), None)
     return complete is not None and complete["status"] == "True"
-
-
-def more_is_wished(federation: Manifest) -> bool:
-    """Whether the spec asks for another run, or for more rounds, than the status tells of."""
-    spec, status = federation["spec"], federation.get("status") or {}
-    another = (spec.get("run") or 0) > (status.get("run") or 0)
-    return another or (spec.get("rounds") or 0) > (status.get("rounds") or 0)
 
 
 def cohort_status(

@@ -22,7 +22,7 @@ from consilia_operator.outcome import Reconciled
 from consilia_operator.problems import Problem, time_of
 from consilia_operator.reasons import OF_A_LEDGER, Reason
 from consilia_operator.resources.storage import KEPT as STORAGE_KEPT
-from consilia_operator.wishes import wished_run
+from consilia_operator.wishes import more_is_wished, wished_run
 
 MOST_TOLD = 5
 """Hospitals that one sentence names with their reasons; the rest are counted."""
@@ -167,8 +167,8 @@ class Standing:
     @property
     def more_is_wished(self) -> bool:
         """Whether a run is complete and the spec asks for another, or for more rounds, that is not taken up yet."""
-        another = self.wished_run > self.base.run or self.federation.spec.rounds > self.base.rounds
-        return self.base.phase == "Complete" and another
+        wished = more_is_wished(self.wished_run, self.federation.spec.rounds, self.base)
+        return self.base.phase == "Complete" and wished
 
     @property
     def ignored_run(self) -> int | None:

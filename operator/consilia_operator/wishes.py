@@ -7,6 +7,7 @@ from typing import Self
 from consilia.protocol import PrivacyTerms
 from consilia.rounds import State
 from consilia.spec import Cohort, Federation
+from consilia.status import FederationStatus
 from consilia_operator.budgets import Objection, objection
 from consilia_operator.naming import Manifest
 
@@ -40,6 +41,14 @@ class Wish:
 def wished_run(federation: Federation, reached: int) -> int:
     """The run that a spec asks for, where ``reached`` is the current one (0: none yet): a run never goes back."""
     return max(1, reached, federation.spec.run or 0)
+
+
+def more_is_wished(wished_run: int, wished_rounds: int, status: FederationStatus) -> bool:
+    """Whether a spec asks for another run than ``status`` tells of, or for more rounds of it.
+
+    A private run has no more rounds than its noise was calibrated for: more of them wait for another run.
+    """
+    return wished_run > status.run or (wished_rounds > status.rounds and not status.private)
 
 
 def _goes_on_otherwise(federation: Federation, status: Manifest) -> bool:

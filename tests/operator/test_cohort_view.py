@@ -42,6 +42,7 @@ def cohort(used_by: str | None = None, **spec: Any) -> dict[str, Any]:
         pytest.param(federation(status=COMPLETE, run=1), False, id="complete, the run that is asked for"),
         pytest.param(federation(status=COMPLETE, run=2), True, id="another run wished"),
         pytest.param(federation(status=COMPLETE, rounds=4), True, id="more rounds wished"),
+        pytest.param(federation(status=COMPLETE | {"private": True}, rounds=4), False, id="more than calibrated for"),
         pytest.param(federation(status=COMPLETE, run=2, suspend=True), False, id="another run wished, but suspended"),
     ],
 )

@@ -157,6 +157,14 @@ from standings import (
             id="more rounds wished, but suspended",
         ),
         pytest.param(
+            reconciled(wish=more(rounds=5)),
+            said("Complete", private=True),
+            None,
+            "Complete",
+            "as the coordinator says",
+            id="more rounds than noise was calibrated for",
+        ),
+        pytest.param(
             reconciled(BUSY, wish=federation(run=2)),
             said("Complete"),
             None,
