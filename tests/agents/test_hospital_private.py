@@ -443,12 +443,10 @@ async def test_whatever_the_disk_refuses_nothing_leaves_uncounted_and_it_is_told
     async with playing(tmp_path, disk=disk, on_sent=guard) as coordinator:
         await coordinator.welcome()
         for each in scenario():
-            answer = await coordinator.ask(each)
-            if isinstance(answer, Decline):
-                assert "No space left on device" in answer.reason or "is read again first" in answer.reason
-                answer = await coordinator.ask(each)
-            while isinstance(answer, Decline):
-                answer = await coordinator.ask(each)
+            answers = [await coordinator.ask(each)]
+            while isinstance(answers[-1], Decline):
+                answers.append(await coordinator.ask(each))
+                assert len(answers) < 5, answers
         reasons = [each.reason for each in coordinator.answers() if isinstance(each, Decline)]
     assert any("No space left on device" in reason for reason in reasons)
     assert len(set(guard.vectors)) == len(releases(tmp_path)) == 3
