@@ -141,6 +141,19 @@ def test_a_killed_command_goes_on_with_its_run_and_its_ledgers(consilia: Callabl
         assert LONG <= len(releases_of(command, hospital, "train")) <= LONG + 2
 
 
+def test_more_rounds_in_mid_run_wait_for_another_run(consilia: Callable[..., Command]) -> None:
+    command = consilia(private_example(rounds=LONG), *LEAN)
+    command.until_round(3)
+    command.api("PATCH", {"rounds": 2 * LONG})
+    assert command.wait() == 0, command.text()
+    current = command.history().current
+    assert current is not None
+    assert (current.number, current.committed) == (1, LONG)
+    assert "(EditDeferred)" in command.text()
+    assert [len(releases_of(command, name, "train")) for name in HOSPITALS] == [LONG] * len(HOSPITALS)
+    assert_all_is_counted(command)
+
+
 @pytest.mark.parametrize(
     ("damage", "sentence"),
     [

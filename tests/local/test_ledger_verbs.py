@@ -139,6 +139,17 @@ def test_a_damaged_ledger_is_one_sentence_and_exit_code_1(
     assert sentence in said
 
 
+def test_a_release_of_a_run_that_was_never_admitted_is_told_though_the_chain_holds(
+    private_text: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    created, _, released, *_ = entries(private_text)
+    moved = released.model_copy(update={"sequence": 1, "previous": created.hash})
+    file = write(Path("copied"), [created, moved])
+    assert refused(capsys, "verify", str(file)).startswith(
+        "entry 1 is a release of run 1 of federation uid-1, which the ledger did not admit"
+    )
+
+
 def test_a_ledger_that_is_not_there_is_missing(capsys: pytest.CaptureFixture[str]) -> None:
     assert refused(capsys, "verify", "north-2024") == (
         "north-2024 is missing: there is no such file, and no ledger of a cohort of that name in .consilia/*: name its "

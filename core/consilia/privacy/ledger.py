@@ -213,6 +213,11 @@ class Ledger:
                 self.divisions.add(entry.terms.division)
                 self.exact = self.exact or entry.terms.holdout == "exact"
             case Released():
+                if (entry.federation, entry.run) not in self.runs:
+                    raise DamagedLedger(
+                        f"entry {entry.sequence} is a release of run {entry.run} of federation {entry.federation}, which "
+                        "the ledger did not admit: restore the file; nothing is sent"
+                    )
                 self._spend(entry)
         self.hashes.append(entry.hash)
         self.witness = Witness(entry.sequence, entry.hash)
