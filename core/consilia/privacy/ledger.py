@@ -215,8 +215,8 @@ class Ledger:
             case Released():
                 if (entry.federation, entry.run) not in self.runs:
                     raise DamagedLedger(
-                        f"entry {entry.sequence} is a release of run {entry.run} of federation {entry.federation}, which "
-                        "the ledger did not admit: restore the file; nothing is sent"
+                        f"entry {entry.sequence} is a release of run {entry.run} of federation {entry.federation}, "
+                        "which the ledger did not admit: restore the file; nothing is sent"
                     )
                 self._spend(entry)
         self.hashes.append(entry.hash)
