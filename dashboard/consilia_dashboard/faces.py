@@ -104,8 +104,8 @@ def _blocked(seen: Seen) -> Face:
 def _beyond_budgets(status: Document) -> str:
     reasons = {each.get("reason") for each in _troubles(status) if each.get("type") == "PrivacyBudgetAvailable"}
     if "PrivacyRequired" in reasons:
-        return "It is NON-PRIVATE, which not every hospital allows."
-    return "It asks for more than a hospital's privacy budget allows." if reasons else ""
+        return "The run is NON-PRIVATE, which not every hospital allows."
+    return "The run asks for more than a hospital's privacy budget allows." if reasons else ""
 
 
 def _idle(seen: Seen) -> Face:

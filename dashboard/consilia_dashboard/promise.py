@@ -14,7 +14,7 @@ _DEFAULT = Privacy()
 class Promise:
     """``label`` is for the header, ``share`` (0 to 1) for its bar, ``covers`` always shown, ``explained`` on demand.
 
-    ``noised``: whether hospitals' scores may carry noise.
+    ``noised``: whether hospitals' scores may carry noise; ``mixed``: some do and some do not.
     """
 
     private: bool
@@ -22,6 +22,7 @@ class Promise:
     share: float = 0.0
     covers: str = ""
     noised: bool = False
+    mixed: bool = False
     explained: list[str] = field(default_factory=list)
 
 
@@ -73,6 +74,7 @@ def promise(seen: Seen) -> Promise:
         label=f"private: epsilon {spent(cost)} of {asked(epsilon)}",
         share=min(1.0, cost / epsilon),
         covers=covers,
+        mixed=told.get("holdout") == "mixed",
         noised=told.get("holdout") in ("noised", "mixed"),
         explained=[
             f"{most}, for one record added or removed.",
@@ -110,6 +112,12 @@ def budget(hospital: Document) -> Budget:
         explained=f"All runs on these patients together, at delta {small(float(ledger['delta']))}. What remains is the "
         "largest epsilon that a run may still ask for.",
     )
+
+
+def scores_of(hospital: Document) -> str:
+    """How a hospital's scores leave; empty until its agent has told of it."""
+    ledger = hospital.get("ledger") or {}
+    return ("exact scores" if ledger.get("exact") else "noised scores") if ledger else ""
 
 
 def kept_rounds(seen: Seen) -> int | None:

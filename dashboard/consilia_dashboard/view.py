@@ -8,7 +8,7 @@ from urllib.parse import quote, urlsplit
 from consilia_dashboard import commands
 from consilia_dashboard.faces import face, stage
 from consilia_dashboard.hospitals import hospital_face
-from consilia_dashboard.promise import budget, is_private, kept_rounds, promise
+from consilia_dashboard.promise import Promise, budget, kept_rounds, promise, scores_of
 from consilia_dashboard.seen import Document, Loss, Seen
 
 SHOWN = ("run", "round", "rounds", "quorum", "connected", "secondsPerRound", "metrics", "message", "phase")
@@ -20,13 +20,14 @@ def view(seen: Seen, now: datetime) -> Document:
     """Everything a page shows but rounds and events; ``now`` lets a browser with another clock tell ages."""
     status = seen.current
     metadata = seen.federation.get("metadata") or {}
+    promised = promise(seen)
     return {
         "now": now.isoformat(),
         "namespace": metadata.get("namespace"),
         "name": metadata.get("name"),
         "status": {name: status.get(name) for name in SHOWN} | {"target": _target(seen)},
         "wanted": _wanted(seen),
-        "promise": asdict(promise(seen)),
+        "promise": asdict(promised),
         "stage": stage(seen),
         "face": asdict(face(seen)),
         "start": {
@@ -36,9 +37,7 @@ def view(seen: Seen, now: datetime) -> Document:
             "lacks": commands.start_lacks(seen),
         },
         "stop": {"possible": commands.can_stop(seen)},
-        "hospitals": [
-            _hospital(hospital, _fast(status), is_private(seen)) for hospital in status.get("hospitals") or []
-        ],
+        "hospitals": [_hospital(hospital, _fast(status), promised) for hospital in status.get("hospitals") or []],
         "hospitalCount": len(status.get("hospitals") or []) or len(seen.spec.get("hospitals") or []),
         "links": {"mlflow": _run_link(status), "model": _model_link(status)},
         "model": status.get("model"),
@@ -62,11 +61,14 @@ def _fast(status: Document) -> bool:
     return status.get("phase") == "Training" and isinstance(seconds, float | int) and seconds < FAST_SECONDS
 
 
-def _hospital(hospital: Document, fast: bool, private: bool) -> Document:
+def _hospital(hospital: Document, fast: bool, promised: Promise) -> Document:
     shown = hospital_face(hospital, fast)
     told = {**hospital, **asdict(shown), "advice": shown.advice if shown.rank < 2 or hospital.get("reason") else ""}
+    if not promised.private:
+        return told | {"budget": None, "scores": ""}
     # How many rows a hospital has is nobody's to know in a private run, whatever a status says.
-    return told | ({"rows": None, "budget": asdict(budget(hospital))} if private else {"budget": None})
+    scores = scores_of(hospital) if promised.mixed else ""
+    return told | {"rows": None, "budget": asdict(budget(hospital)), "scores": scores}
 
 
 def _run_link(status: Document) -> str | None:

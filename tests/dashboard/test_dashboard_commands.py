@@ -34,6 +34,36 @@ def test_start_names_the_epsilon_of_a_private_federation() -> None:
     assert commands.start_with(case) == "5 hospitals, epsilon 1.0"
 
 
+def test_start_takes_a_spec_that_names_no_epsilon_for_a_private_one() -> None:
+    case = seen("Idle", suspend=True)
+    del case.spec["privacy"]
+    assert commands.start_with(case) == "5 hospitals, epsilon 1.0"
+
+
+@pytest.mark.parametrize(
+    ("phase", "done", "lacks"),
+    [
+        pytest.param("Complete", 10, "d has only 0.60 left; e has only 0.60 left: ask", id="another run"),
+        pytest.param("Idle", 0, "d has only 0.60 left; e has only 0.60 left: ask", id="the first run"),
+        pytest.param("Idle", 4, "", id="the same run goes on: its cost is counted already"),
+    ],
+)
+def test_start_says_whose_budget_does_not_allow_what_it_would_begin(phase: str, done: int, lacks: str) -> None:
+    hospitals = [{"name": each, "ledger": {"remaining": 0.6 if each in "de" else 4}} for each in "abcde"]
+    case = seen(phase, suspend=True, run=1, round=done, private=True, hospitals=hospitals)
+    case.spec["privacy"] = {"epsilon": 1.0}
+    assert commands.start_lacks(case).startswith(lacks)
+    assert bool(commands.start_lacks(case)) is bool(lacks)
+
+
+@pytest.mark.parametrize("phase", ["Training", "Complete"])
+def test_more_rounds_of_a_private_run_are_said_to_need_a_new_one(phase: str) -> None:
+    case = seen(phase, run=1, round=10, private=True)
+    command = commands.set_rounds(case, "20")
+    assert command.spec == {"rounds": 20}
+    assert "a new run is needed" in command.message
+
+
 @pytest.mark.parametrize(
     ("case", "sentence"),
     [

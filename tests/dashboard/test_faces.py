@@ -231,3 +231,41 @@ def test_what_only_the_cluster_knows_stands_beside_what_the_coordinator_says() -
 )
 def test_a_coordinator_that_has_not_started_is_awaited_not_lost(case: Seen, awaited: bool) -> None:
     assert case.is_awaited is awaited
+
+
+SHORT = "Cohort north/north-2024: this run asks for epsilon 1, 0.6 of 4 remains; ask the hospital"
+
+
+@pytest.mark.parametrize(
+    ("reason", "words"),
+    [
+        pytest.param("BudgetExceeded", "The run asks for more than a hospital's privacy budget allows.", id="budget"),
+        pytest.param("PrivacyRequired", "The run is NON-PRIVATE, which not every hospital allows.", id="non-private"),
+    ],
+)
+def test_what_is_blocked_for_privacy_says_so_and_each_hospital_s_sentence_once(reason: str, words: str) -> None:
+    condition = {"type": "PrivacyBudgetAvailable", "status": "False", "reason": reason, "message": f"north: {SHORT}"}
+    north = {"name": "north", "phase": "Refused", "problem": reason, "reason": SHORT}
+    shown = face(
+        seen(
+            "Blocked",
+            message=f"the quorum of 3 cannot be reached: north: {SHORT}",
+            hospitals=[north],
+            conditions=[condition],
+        )
+    )
+    assert shown.sentence == f"The quorum of 3 cannot be reached. {words}"
+    assert shown.notes == [f"north: {SHORT}"]
+
+
+def test_a_run_that_spends_no_budget_is_in_no_trouble_for_it() -> None:
+    told = {"type": "PrivacyBudgetAvailable", "status": "True", "reason": "NotPrivate", "message": "NON-PRIVATE"}
+    assert notes({"conditions": [told]}) == []
+
+
+def test_a_complete_private_run_stays_complete_when_more_rounds_are_asked_for() -> None:
+    case = seen("Complete", spec={"privacy": {"epsilon": 1.0}, "rounds": 20}, run=1, round=10, rounds=10, private=True)
+    assert stage(case) == "Complete"
+    assert face(case).notes == [
+        "A new run is needed for 20 rounds: the noise of this run was calibrated for its 10; press Start."
+    ]

@@ -1,5 +1,7 @@
 """What the pages say, in every state, before any script has run."""
 
+import re
+
 import pytest
 from flask.testing import FlaskClient
 
@@ -54,6 +56,55 @@ def test_the_word_non_private_goes_when_a_federation_is_private(client: FlaskCli
     assert "NON-PRIVATE" in client.get("/").text
     upstream.protect()
     assert "NON-PRIVATE" not in client.get("/").text
+
+
+@pytest.mark.parametrize("path", ["/", "/agents"])
+def test_a_private_run_says_what_it_cost_at_which_delta_and_whom_it_covers(
+    client: FlaskClient, upstream, path: str
+) -> None:
+    upstream.protect()
+    upstream.begin()
+    upstream.commit()
+    spent = upstream.status["privacy"]["epsilonSpent"]
+    assert 0 < spent < 1
+    page = client.get(path).text
+    label = re.search(r'<strong id="privacy-label">private: epsilon (0\.\d\d) of 1\.0</strong>', page)
+    assert label is not None
+    assert 0 <= float(label[1]) - spent < 0.01
+    assert "at delta 1e-5" in page
+    assert (
+        '<p class="promise" id="promise">Scores on holdout patients are exact: the promise covers the training patients'
+        " only.</p>" in page
+    )
+
+
+def test_rows_never_reach_the_page_of_a_private_run(client: FlaskClient, upstream) -> None:
+    upstream.protect()
+    upstream.begin()
+    upstream.hospital("north", rows=31337)
+    assert "31337" not in client.get("/agents").text
+
+
+def test_a_private_run_that_is_asked_for_more_keeps_its_target_and_says_what_is_needed(
+    client: FlaskClient, upstream
+) -> None:
+    upstream.protect()
+    upstream.begin()
+    upstream.spec["rounds"] = 20
+    page = client.get("/").text
+    assert '<b id="target">10</b>' in page
+    assert 'autocomplete="off" value="20"' in page
+    assert "A new run is needed for 20 rounds" in page
+
+
+def test_a_federation_that_is_blocked_for_its_budget_shows_the_sentence_and_what_to_do(
+    client: FlaskClient, upstream
+) -> None:
+    upstream.protect()
+    upstream.refuse("north")
+    page = client.get("/").text
+    assert "The run asks for more than a hospital&#39;s privacy budget allows." in page
+    assert "0.6 of 4 remains; ask the hospital, or lower spec.privacy.epsilon to 0.6" in page
 
 
 def test_the_hospitals_page_puts_the_worst_first_with_what_to_do(client: FlaskClient, upstream) -> None:

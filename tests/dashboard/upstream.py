@@ -193,6 +193,18 @@ class Upstream:
         self.hospital(name, phase="Lost", reason=f"lost since round {self.status['round']} ({reason})")
         self.happen("HospitalLost", f"{name}: {reason}; rounds go on with quorum 4", "Warning")
 
+    def refuse(self, name: str) -> None:
+        """Too little is left of a hospital's budget, so that no run begins, as the operator tells it."""
+        left = "0.6 of 4 remains; ask the hospital, or lower spec.privacy.epsilon to 0.6"
+        why = f"Cohort {name}/{name}-2024: this run asks for epsilon {self.epsilon:g}, {left}"
+        told = {"type": "PrivacyBudgetAvailable", "status": "False", "reason": "BudgetExceeded"}
+        self.hospital(name, phase="Refused", problem="BudgetExceeded", reason=why)
+        self.become(
+            phase="Blocked",
+            message=f"the quorum of 5 cannot be reached: {name}: {why}",
+            conditions=[{**told, "message": f"{name}: {why}"}],
+        )
+
     def hang_up(self) -> None:
         """The coordinator goes away: open streams end, new ones are refused."""
         with self.changed:

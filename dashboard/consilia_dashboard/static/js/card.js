@@ -39,11 +39,10 @@ export class HospitalCard {
     show(this.engine, hospital.engine);
     show(this.round, hospital.round === null || hospital.round === undefined ? "" : `round ${hospital.round}`);
     show(this.rows, hospital.rows ? `${hospital.rows} patients` : "");
-    const kept = hospital.budget ? hospital.ledger?.exact : undefined;
-    show(this.holdout, kept === undefined ? "" : kept ? "exact scores" : "noised scores");
+    show(this.holdout, hospital.scores);
     for (const [name, meter] of this.metrics) drawMetric(name, hospital, meter);
     drawBudget(this.budget, hospital.budget);
-    this.spark.draw(records, kept === false);
+    this.spark.draw(records, hospital.budget && hospital.ledger?.exact === false);
     this.lastSeen = hospital.lastSeen ? Date.parse(hospital.lastSeen) : null;
   }
 
@@ -63,6 +62,7 @@ const row = (title) => {
   const bar = make("span", "meter");
   bar.setAttribute("aria-hidden", "true");
   const [fill, noise] = [make("i"), make("b")];
+  noise.hidden = true;
   bar.append(fill, noise);
   const value = make("dd", "", "–");
   element.append(make("dt", "", title), bar, value);

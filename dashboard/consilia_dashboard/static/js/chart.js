@@ -44,7 +44,8 @@ export class Chart {
     const { noised } = federation.view.promise;
     this.edges = noised ? names.map((name) => edges(records, name, this.name)) : [];
     this.alone = this.edges.map(([lows]) => alone(lows));
-    this.data = [...columns(records, names, this.name), ...this.edges.flat()];
+    const [rounds, ...lines] = columns(records, names, this.name);
+    this.data = [rounds, ...this.edges.flat(), ...lines];
     this.bandKey.hidden = !noised;
     if (names.join() !== this.hospitals?.join() || noised !== this.noised) {
       this.noised = noised;
@@ -72,7 +73,12 @@ export class Chart {
 
   highlight(index) {
     this.highlighted = index;
-    this.plot?.setSeries(index, { focus: true });
+    this.plot?.setSeries(index === null ? null : index + this.behind, { focus: true });
+  }
+
+  // Series of the bands, which are drawn first, so that no line is shaded.
+  get behind() {
+    return this.noised ? 2 * this.hospitals.length : 0;
   }
 
   // The score of a line (0: the global model) at a round's index, or its last one.
@@ -101,8 +107,8 @@ export class Chart {
         { ...axis, incrs: ROUND_STEPS, space: 36, size: 30 },
         { ...axis, size: 58, space: 34, incrs: this.name === "loss" ? LOSS_STEPS : SHARE_STEPS, values: (_plot, ticks) => ticks.map((tick) => this.tick(tick)) },
       ],
-      series: [{}, ...this.series(colors), ...(this.noised ? bandSeries(this.hospitals) : [])],
-      bands: this.noised ? bands(this.hospitals.map((_, index) => lineOf(index).color), this.hospitals.length + 2, () => this.line) : [],
+      series: [{}, ...(this.noised ? bandSeries(this.hospitals) : []), ...this.series(colors)],
+      bands: this.noised ? bands(this.hospitals.map((_, index) => lineOf(index).color), () => this.line) : [],
       hooks: { setCursor: [(plot) => this.legend.show(plot.cursor.idx)], draw: [(plot) => this.noised && drawAlone(plot, this.lines(), uPlot.pxRatio)] },
     };
   }
@@ -125,7 +131,7 @@ export class Chart {
     return this.hospitals.map((_, index) => {
       const [lows, highs] = this.edges[index];
       const alpha = this.line === null || this.line === index ? 1 : FADED;
-      return { color: lineOf(index).color, values: this.data[index + 2], lows, highs, alone: this.alone[index], alpha };
+      return { color: lineOf(index).color, values: this.data[this.behind + index + 2], lows, highs, alone: this.alone[index], alpha };
     });
   }
 

@@ -19,15 +19,16 @@ export const edges = (records, hospital, metricName) => {
 // Where a band would have no width to be seen: scores with an error whose neighbours have none.
 export const alone = (lows) => lows.flatMap((low, at) => (low !== null && (lows[at - 1] ?? null) === null && (lows[at + 1] ?? null) === null ? [at] : []));
 
-// Two series without a line for each hospital, and a band between them. `first`: index of the first such series.
+// Two series without a line for each hospital, the first of all series, and a band between them.
 export const bandSeries = (hospitals) => hospitals.flatMap(() => [edge(), edge()]);
 const edge = () => ({ width: 0, spanGaps: false, points: { show: false } });
 
 // A line that is pointed at is not faint: the others are, and its edges with them.
-export const bands = (colors, first, highlighted) =>
-  colors.map((color, index) => ({ series: [first + 2 * index + 1, first + 2 * index], fill: () => color + (highlighted() === index ? SOLID : FAINT) }));
+export const bands = (colors, highlighted) =>
+  colors.map((color, index) => ({ series: [2 * index + 2, 2 * index + 1], fill: () => color + (highlighted() === index ? SOLID : FAINT) }));
 
-// A bar with caps and its point for every score that stands alone, side by side where several do.
+// A bar with caps and its point for every score that stands alone, side by side where several do: mostly to the left of
+// their round, which is the last one.
 // lines: [{ color, values, lows, highs, alone, alpha }] by hospital.
 export const drawAlone = (plot, lines, ratio) => {
   const context = plot.ctx;
@@ -37,7 +38,7 @@ export const drawAlone = (plot, lines, ratio) => {
   context.lineWidth = 1.6 * ratio;
   for (const [at, group] of beside) {
     const step = group.length > 1 ? Math.min(ALONE_STEP, ALONE_SPREAD / (group.length - 1)) : 0;
-    group.forEach((line, index) => bar(plot, context, line, at, (index - (group.length - 1) / 2) * step * ratio, ratio));
+    group.forEach((line, index) => bar(plot, context, line, at, ((index - group.length + 1) * step + ALONE_STEP) * ratio, ratio));
   }
   context.restore();
 };
