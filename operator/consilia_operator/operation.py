@@ -36,8 +36,9 @@ LOOK_SECONDS = 0.1
 """From one look to the next: a status a round, or an event a pod, would be too many."""
 LOOK_AGAIN_SECONDS = (11.0, 31.0, 61.0)
 """After something happened to a pod: when grace is over, and when it is known to be well."""
-ARRIVAL_SECONDS = 3.0
-"""A file names its Federation first, and its Cohorts come after it: so long none of them is called missing."""
+ARRIVAL_SECONDS = 5.0
+"""A file names its Federation first, and its Cohorts come after it: so long none of them is called missing. The time at
+which an object was made is known to the second, and kubectl is not fast on a busy machine."""
 
 Answer = TypeVar("Answer")
 
