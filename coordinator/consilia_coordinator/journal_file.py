@@ -10,6 +10,9 @@ from consilia.journal import AnyFact, History, decode, encode
 
 logger = logging.getLogger(__name__)
 
+GONE = -1
+"""The descriptor of a closed file."""
+
 
 class JournalFile:
     """Facts in a file, and their fold in memory.
@@ -61,12 +64,16 @@ class JournalFile:
             ) from error
 
     def close(self) -> None:
-        """Write what is due, unless writing failed, and let go of the file."""
+        """Write what is due, unless writing failed, and let go of the file.
+
+        Its number may be another file's afterwards, which a late timer must not write to.
+        """
         try:
             if self._failed is None:
                 self.flush(durable=True)
         finally:
             os.close(self._file)
+            self._file = GONE
 
     def _recover(self) -> None:
         lines = self._path.read_bytes()

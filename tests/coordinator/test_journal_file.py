@@ -1,5 +1,6 @@
 """The journal on disk: what was flushed is there after a crash, and only one process writes it."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -96,3 +97,16 @@ def test_a_journal_that_is_held_is_refused_until_it_is_let_go_of(path: Path) -> 
 def test_nobody_else_on_the_machine_may_read_it(path: Path) -> None:
     JournalFile(path).close()
     assert path.stat().st_mode & 0o077 == 0
+
+
+def test_a_closed_journal_writes_nothing_more_whatever_file_has_its_number_now(tmp_path: Path) -> None:
+    journal = JournalFile(tmp_path / "journal")
+    journal.close()
+    other = os.open(tmp_path / "ledger", os.O_RDWR | os.O_CREAT)
+    try:
+        journal.add(accepted())
+        with pytest.raises(Unavailable, match="journal cannot be written: Bad file descriptor"):
+            journal.flush(durable=True)
+        assert os.fstat(other).st_size == 0
+    finally:
+        os.close(other)
