@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from consilia.status import FederationStatus, HospitalStatus, Metrics
+from consilia.status import FederationStatus, HospitalStatus, LedgerState, MetricErrors, Metrics, PrivacyStatus
 from consilia_coordinator.exposition import exposition
 
 STATUS = FederationStatus(
@@ -74,3 +74,40 @@ def test_before_anything_happened_it_is_well_formed_and_without_scores() -> None
     samples = read(exposition("default/f", FederationStatus()))
     assert not [name for name, _ in samples if name.removeprefix("consilia_") in Metrics.model_fields]
     assert samples["consilia_round", 'federation="default/f"'] == 0
+
+
+LEDGER = LedgerState(
+    sequence=3, head="ab" * 32, spent=1.5, remaining=2.25, budget=4.0, delta=1e-5, run_spent=0.75, run_replacing=1.6
+)
+PRIVATE = FederationStatus(
+    private=True,
+    privacy=PrivacyStatus(epsilon=1.0, delta=1e-5, epsilon_spent=0.75),
+    hospitals=[
+        HospitalStatus(name="north", accuracy=0.9, errors=MetricErrors(accuracy=0.04), ledger=LEDGER),
+        HospitalStatus(name="south"),
+    ],
+)
+
+
+@pytest.mark.parametrize(
+    ("name", "labels", "value"),
+    [
+        ("consilia_private", FEDERATION, 1),
+        ("consilia_epsilon_asked", FEDERATION, 1.0),
+        ("consilia_delta_asked", FEDERATION, 1e-5),
+        ("consilia_epsilon_spent", f'{FEDERATION},hospital="north"', 0.75),
+        ("consilia_budget_epsilon", f'{FEDERATION},hospital="north"', 4.0),
+        ("consilia_budget_epsilon_spent", f'{FEDERATION},hospital="north"', 1.5),
+        ("consilia_budget_epsilon_remaining", f'{FEDERATION},hospital="north"', 2.25),
+        ("consilia_accuracy_error", f'{FEDERATION},on="north"', 0.04),
+    ],
+)
+def test_prometheus_reads_what_a_private_run_costs_and_leaves(name: str, labels: str, value: float) -> None:
+    samples = read(exposition("consortium/breast-cancer", PRIVATE))
+    assert samples[name, labels] == value
+    assert not [labels for _, labels in samples if "south" in labels]
+
+
+def test_without_noise_there_is_no_epsilon() -> None:
+    samples = read(exposition("consortium/breast-cancer", STATUS))
+    assert not [name for name, _ in samples if "epsilon" in name or "delta" in name or "error" in name]

@@ -13,7 +13,7 @@ import aiohttp
 import numpy as np
 import pytest
 
-from builders import federation_spec
+from builders import accepted, committed, federation_spec, ordered, private_spec, vector_ref
 from consilia.features import FeatureMap
 from consilia.spec import FederationSpec
 from consilia.status import FederationStatus, RoundRecord
@@ -276,6 +276,39 @@ async def test_what_was_asked_of_a_run_reads_back(served: Served) -> None:
     assert asked == await get(served, "/v1/run?run=1", "tracking")
 
 
+async def test_what_others_saw_of_ledgers_comes_with_the_wish_and_is_written_down_once(served: Served) -> None:
+    seen = {"sequence": 7, "head": "ab" * 32}
+    history = served.coordinator.journal.history
+    assert (await put(served, "/v1/run", run_body(SPEC) | {"witnesses": {"north": seen}}))[0] == 200
+    assert history.witnesses["north"].to_json() == seen
+    facts = history.sequence
+    older = {"north": seen | {"sequence": 6}}
+    for witnesses in ({"north": seen}, older, {}):
+        assert (await put(served, "/v1/run", run_body(SPEC) | {"witnesses": witnesses}))[0] == 200
+    assert history.sequence == facts
+    newer = {"north": seen | {"sequence": 8}, "south": seen}
+    assert (await put(served, "/v1/run", run_body(SPEC) | {"witnesses": newer}))[0] == 200
+    assert {name: witness.sequence for name, witness in history.witnesses.items()} == {"north": 8, "south": 7}
+
+
+@pytest.mark.parametrize("witness", [{"sequence": -1, "head": "ab" * 32}, {"sequence": 1, "head": "ab"}, {}, 7])
+async def test_a_witness_that_is_none_is_422(served: Served, witness: object) -> None:
+    status, body = await put(served, "/v1/run", run_body(SPEC) | {"witnesses": {"north": witness}})
+    assert status == 422
+    assert body["message"].startswith("witnesses.north")
+    assert served.coordinator.journal.history.sequence == 0
+
+
+async def test_a_private_run_reads_back_with_the_terms_that_it_began_with(served: Served) -> None:
+    assert (await put(served, "/v1/run", run_body(private_spec(rounds=5))))[0] == 200
+    assert (await put(served, "/v1/run", run_body(private_spec(rounds=2))))[0] == 200
+    asked = await get(served, "/v1/run")
+    terms = asked["privacy"]
+    assert asked["spec"]["rounds"] == 2
+    assert (terms["uid"], terms["name"], terms["run"]) == ("uid-1", "consortium/breast-cancer", 1)
+    assert (terms["epsilon"], terms["rounds"], terms["hospitals"], terms["nominalRows"]) == (1.0, 5, 2, 400)
+
+
 async def test_a_run_that_nobody_asked_for_is_404(served: Served) -> None:
     async with served.session.get(f"{served.url}/v1/run?run=2", headers=served.headers("viewer")) as answer:
         assert answer.status == 404
@@ -351,6 +384,15 @@ async def test_the_model_comes_bit_by_bit_with_all_that_is_needed_to_apply_it(
     assert (model["run"], model["round"], model["final"]) == (1, 3, True)
     assert (model["names"], model["label"]) == (spec.features.names, "malignant")
     assert FeatureMap.model_validate_json(json.dumps(model["map"])).size == len(parameters)
+
+
+async def test_the_model_of_a_private_run_is_the_released_one_and_says_so(served: Served) -> None:
+    released = vector_ref(1.0, 2.0, 3.0)
+    served.coordinator.journal.history.add([accepted(spec=private_spec())])
+    served.coordinator.journal.history.add([ordered(1), committed(1, released=released, contributors=[])])
+    model = await get(served, "/v1/model")
+    assert np.frombuffer(base64.b64decode(model["parameters"]), dtype="<f8").tolist() == [1.0, 2.0, 3.0]
+    assert model["privacy"] == "epsilon 1"
 
 
 # Health and metrics.

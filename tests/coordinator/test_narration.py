@@ -4,9 +4,10 @@ from dataclasses import replace
 
 import pytest
 
-from builders import HOSPITALS, federation_spec
+from builders import AT, HOSPITALS, federation_spec, private_spec
 from consilia.rounds import Exchange, Run, State
 from consilia.spec import FederationSpec
+from consilia.status import EventRecord
 from consilia_coordinator import narration
 from consilia_coordinator.narration import Telling
 
@@ -22,6 +23,11 @@ RUN = Run(State.COLLECTING, number=1, target=10, quorum=2, hospitals=NAMES, join
             narration.started(2, federation_spec(), 2),
             Telling("Normal", "Started", "run 2: 3 rounds, quorum 2, NON-PRIVATE"),
             id="started",
+        ),
+        pytest.param(
+            narration.started(2, private_spec(epsilon=0.5), 2),
+            Telling("Normal", "Started", "run 2: 3 rounds, quorum 2, epsilon 0.5 (delta 1e-05)"),
+            id="started with noise",
         ),
         pytest.param(
             narration.resumed(1, -1),
@@ -60,6 +66,7 @@ def test_a_transition_is_told_in_one_sentence(told: Telling, expected: Telling) 
     ("exchange", "name"),
     [
         pytest.param(replace(ROUND_2, task="moments", round=0), "scaling", id="moments"),
+        pytest.param(replace(ROUND_2, task="centre", round=0), "the centre", id="centre"),
         pytest.param(ROUND_2, "round 2", id="train"),
         pytest.param(replace(ROUND_2, task="evaluate"), "the final evaluation", id="evaluate"),
     ],
@@ -105,3 +112,32 @@ def test_a_start_is_told_as_one() -> None:
 def test_what_waits_for_the_next_run_is_said(wished: FederationSpec, waiting: str | None) -> None:
     told = narration.deferred(federation_spec(), federation_spec(), wished)
     assert [one.message for one in told] == ([] if waiting is None else [waiting])
+
+
+def test_rounds_that_the_noise_was_not_made_for_wait_and_it_is_said_why() -> None:
+    first, held, wished = private_spec(rounds=5), private_spec(rounds=4), private_spec(rounds=9, seed=7)
+    (told,) = narration.deferred(first, held, wished)
+    assert told == Telling(
+        "Warning",
+        "EditDeferred",
+        "spec.seed: holds from the next run on; spec.rounds 9: the noise of this run was calibrated for 5 rounds, so "
+        "that its target stays 4; start a new run for more",
+    )
+
+
+def happened(reason: str, message: str = "") -> EventRecord:
+    return EventRecord(at=AT, type="Warning", reason=reason, message=message)
+
+
+@pytest.mark.parametrize(
+    ("records", "expected"),
+    [
+        pytest.param([], [], id="nothing happened"),
+        pytest.param([happened("Started"), happened("EditDeferred", "a"), (1, 1)], ["a"], id="one wish waits"),
+        pytest.param([happened("EditDeferred", "a"), happened("EditDeferred", "b")], ["b"], id="the last of two"),
+        pytest.param([happened("EditDeferred", "a"), happened("Started")], [], id="a new run has it"),
+    ],
+)
+def test_what_waits_is_known_after_a_restart(records: list[EventRecord | tuple[int, int]], expected: list[str]) -> None:
+    told = narration.last_deferred(list(enumerate(records)))
+    assert [one.message for one in told] == expected

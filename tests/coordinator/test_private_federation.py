@@ -30,7 +30,7 @@ def spec(epsilon: float = 1.0, hospitals: tuple[str, ...] = NAMES, **changes: An
     """The example, with three of its hospitals and few rounds."""
     chosen = [hospital for hospital in FEDERATION.spec.hospitals if hospital.name in hospitals]
     privacy = FEDERATION.spec.privacy.model_copy(update={"epsilon": epsilon})
-    fields = {"hospitals": chosen, "rounds": ROUNDS, "privacy": privacy, "round_timeout": "1s", **changes}
+    fields = {"hospitals": chosen, "rounds": ROUNDS, "privacy": privacy, **changes}
     return FEDERATION.spec.model_copy(update=fields)
 
 

@@ -17,6 +17,7 @@ from aiohttp import web
 import deadline
 from consilia.features import FeatureMap
 from consilia.pki import make_authority
+from consilia.protocol import PrivacyTerms
 from consilia.spec import FederationSpec
 from consilia.status import FederationStatus, HospitalMetrics, Metrics, RegisteredModel, RoundRecord
 from consilia.tokens import generate_keypair, sign, verify
@@ -32,16 +33,17 @@ START = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
 PARAMETERS = np.array([2.0, -1.0, 0.25])
 
 
-def make_spec(rounds: int = 3) -> FederationSpec:
+def make_spec(rounds: int = 3, epsilon: float = 0) -> FederationSpec:
     bounds = {"min": 0, "max": 10}
     return FederationSpec.model_validate(
         {
             "rounds": rounds,
             "features": {
                 "label": "malignant",
+                "nominalRows": 400,
                 "codebook": [{"name": "mean radius", **bounds}, {"name": "mean texture", **bounds, "scale": "sqrt"}],
             },
-            "privacy": {"epsilon": 0},
+            "privacy": {"epsilon": epsilon},
             "hospitals": [{"name": name, "cohort": {"name": f"{name}-2024"}} for name in ("north", "south")],
         }
     )
@@ -78,8 +80,16 @@ class FakeFederation:
     asked: int = 0
     changed: asyncio.Event = field(default_factory=asyncio.Event)
 
-    def begin(self, run: int = 1, rounds: int = 3) -> None:
-        self.runs[run] = RunAnswer(run=run, uid="uid-1", spec=make_spec(rounds), quorum=2, started_at=START.isoformat())
+    def begin(self, run: int = 1, rounds: int = 3, epsilon: float = 0) -> None:
+        spec = make_spec(rounds, epsilon)
+        self.runs[run] = RunAnswer(
+            run=run,
+            uid="uid-1",
+            spec=spec,
+            privacy=PrivacyTerms.of(spec, "uid-1", "consortium/breast-cancer", run),
+            quorum=2,
+            started_at=START.isoformat(),
+        )
         self.records[run] = []
         self.tell(phase="Training", run=run, round=0, rounds=rounds)
 
@@ -94,7 +104,9 @@ class FakeFederation:
         self.records[run] = [make_record(record.round) for record in self.records[run]]
         self.runs[run] = self.runs[run].model_copy(update={"completed_at": (START + timedelta(minutes=1)).isoformat()})
         bounds = FeatureMap.from_codebook(self.runs[run].spec.features)
-        self.models[run] = FinalModel(len(self.records[run]), PARAMETERS, bounds, "malignant", "NON-PRIVATE")
+        self.models[run] = FinalModel(
+            len(self.records[run]), PARAMETERS, bounds, "malignant", self.runs[run].spec.privacy.label
+        )
         self.tell(phase="Complete")
 
     def tell(self, **changes: Any) -> None:
@@ -154,6 +166,7 @@ class FakeTracker:
 
     runs: dict[RunKey, FakeRun] = field(default_factory=dict)
     versions: list[tuple[str, int]] = field(default_factory=list)
+    privacies: list[str] = field(default_factory=list)
     down: str = ""
     calls: int = 0
 
@@ -176,6 +189,7 @@ class FakeTracker:
         self._answer()
         if (run_id, model.round) not in self.versions:
             self.versions.append((run_id, model.round))
+            self.privacies.append(model.privacy)
         version = str(self.versions.index((run_id, model.round)) + 1)
         return RegisteredModel(name=name, version=version, uri=f"models:/{name}/{version}")
 
@@ -275,6 +289,7 @@ def _application(federation: FakeFederation, public: bytes) -> web.Application:
             parameters=base64.b64encode(final.parameters.astype("<f8").tobytes()).decode(),
             names=list(final.map.names),
             label=final.label,
+            privacy=final.privacy,
             map=final.map,
         )
         return web.json_response(answer.to_json())

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from consilia.status import HospitalMetrics, Metrics, RoundRecord
+from consilia.status import HospitalMetrics, MetricErrors, Metrics, RoundRecord
 from consilia_coordinator.tracking.entries import LIMIT, Batch, Book, Entry, entries_of
 
 AT = "2026-11-24T12:00:00.250+00:00"
@@ -53,6 +53,24 @@ ROUND = {"round/seconds": 0.5, "round/hospitals": 2.0}
             bare(metrics=Metrics(loss=0.5), hospitals={"global": HospitalMetrics(loss=0.1)}),
             {"global/loss": 0.5, "hospital global/loss": 0.1, **ROUND},
             id="a hospital called global",
+        ),
+        pytest.param(
+            bare(
+                hospitals={
+                    "a": HospitalMetrics(accuracy=0.9, errors=MetricErrors(accuracy=0.03), hidden=["recall"]),
+                    "b": HospitalMetrics(hidden=["accuracy"]),
+                },
+                epsilons={"b": 0.5, "a": 0.25},
+            ),
+            {
+                "a/accuracy": 0.9,
+                "a/accuracy_error": 0.03,
+                "a/epsilon_spent": 0.25,
+                "b/epsilon_spent": 0.5,
+                "round/epsilon_spent": 0.5,
+                **ROUND,
+            },
+            id="a private run: error bars, and what it has cost",
         ),
     ],
 )

@@ -50,6 +50,22 @@ async def test_a_run_is_logged_while_it_happens(federation: Any, tracker: Any, u
     assert tracker.of(1).ended_at == federation.runs[1].completed_at
 
 
+@pytest.mark.parametrize(("epsilon", "privacy"), [(0, "NON-PRIVATE"), (1, "epsilon 1")])
+async def test_the_run_and_its_model_say_how_private_they_are(
+    federation: Any, tracker: Any, until: Any, epsilon: float, privacy: str
+) -> None:
+    federation.begin(epsilon=epsilon)
+    async with following(federation, tracker):
+        await until(lambda: tracker.runs and "consilia.privacy" in tracker.of(1).tags)
+        federation.commit(1, 2, 3)
+        federation.complete()
+        await until(lambda: tracker.of(1).outcome == "FINISHED")
+    assert tracker.of(1).tags["consilia.privacy"] == privacy
+    assert tracker.of(1).parameters["private"] == privacy
+    assert tracker.privacies == [privacy]
+    assert ("sigma" in tracker.of(1).parameters) == (epsilon > 0)
+
+
 async def test_the_coordinator_is_told_of_the_run_and_then_of_the_model(
     federation: Any, tracker: Any, until: Any
 ) -> None:

@@ -201,8 +201,10 @@ async def test_a_federation_is_all_in_mlflow(federation: Any, track: Any, mlflow
     assert (parameters["epsilon"], parameters["private"]) == ("0", "NON-PRIVATE")
     tags = {each["key"]: each["value"] for each in run["data"]["tags"]}
     assert (tags["consilia.uid"], tags["consilia.run"]) == ("uid-1", "1")
+    assert tags["consilia.privacy"] == "NON-PRIVATE"
     (registered,) = await mlflow.versions("whole")
     assert registered["run_id"] == run["info"]["run_id"]
+    assert {"key": "consilia.privacy", "value": "NON-PRIVATE"} in registered["tags"]
     assert federation.reports[-1].model.uri == "models:/whole/1"
     assert f"/runs/{run['info']['run_id']}" in federation.reports[-1].url
     assert await process.stop() == 0

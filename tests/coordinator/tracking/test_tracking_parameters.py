@@ -4,7 +4,10 @@ from collections.abc import Callable
 
 import pytest
 
+from builders import private_spec
 from consilia.errors import InvalidSetting
+from consilia.privacy.noise import Mechanism
+from consilia.protocol import PrivacyTerms
 from consilia.spec import CohortRef, FederationSpec, HospitalRef
 from consilia_coordinator.tracking.parameters import parameters_of, tags_of
 from consilia_coordinator.tracking.settings import Settings
@@ -28,6 +31,36 @@ def test_parameters_are_what_was_asked_of_the_run(spec: Callable[..., Federation
         "private": "NON-PRIVATE",
         "epsilon": "0",
     }
+
+
+@pytest.mark.parametrize("mechanism", ["Gaussian", "Laplace"])
+def test_parameters_of_a_private_run_are_its_promise_and_its_noise(mechanism: Mechanism) -> None:
+    privacy = {"epsilon": 2.0, "mechanism": mechanism, "clipNorm": 0.5, "reserve": 3}
+    asked = private_spec(rounds=10, privacy=privacy)
+    terms = PrivacyTerms.of(asked, "uid-1", "consortium/breast-cancer", 1)
+    assert terms is not None
+    lowered = asked.model_copy(update={"rounds": 4})
+    found = parameters_of(lowered, 2, terms)
+    plan = terms.plan(noised_holdout=False)
+    noise = {"sigma" if mechanism == "Gaussian" else "scale": f"{plan.train.noise.scale:.6g}"}
+    expected = {
+        "rounds": "4",
+        "algorithm": "dpFedSGD",
+        "private": "epsilon 2",
+        "epsilon": "2",
+        "delta": "1e-05",
+        "clipNorm": "0.5",
+        "mechanism": mechanism,
+        "reserve": "3",
+        "nominalRows": "400",
+        "learningRate": f"{plan.learning_rate:.6g}",
+        **noise,
+    }
+    assert found.items() >= expected.items()
+    assert "localEpochs" not in found
+    assert ("mu" in found) == (mechanism == "Gaussian")
+    # The mu of (2, 1e-5) is 1 / 1.9938 (Balle & Wang 2018).
+    assert mechanism == "Laplace" or float(found["mu"]) == pytest.approx(1 / 1.9938, rel=1e-4)
 
 
 def test_five_hundred_hospitals_stay_readable(spec: Callable[..., FederationSpec]) -> None:

@@ -11,7 +11,7 @@ from consilia_coordinator.tracking_report import TrackingReport
 
 
 async def test_everything_comes_through_unchanged(serve: Any, federation: Any) -> None:
-    federation.begin()
+    federation.begin(epsilon=2.0)
     federation.commit(1, 2, 3)
     federation.complete()
     served = await serve(federation)
@@ -24,6 +24,7 @@ async def test_everything_comes_through_unchanged(serve: Any, federation: Any) -
         assert model is not None
         assert np.array_equal(model.parameters, federation.models[1].parameters)
         assert model.map == federation.models[1].map
+        assert model.privacy == "epsilon 2"
         report = TrackingReport(run=1, run_id="x", url=None, model=None, logged_through=3)
         await source.report(report)
         assert federation.reports == [report]
