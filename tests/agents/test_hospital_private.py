@@ -7,6 +7,7 @@ import os
 import re
 import signal
 import ssl
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ import pytest
 
 from consilia.dataset import Table
 from consilia.errors import Unavailable
+from consilia.privacy.dp_fedsgd import Centre
 from consilia.privacy.entries import Opened, Released
 from consilia.protocol import (
     Decline,
@@ -477,6 +479,42 @@ async def test_an_error_that_nobody_foresaw_leaves_as_one_fixed_sentence(tmp_pat
     assert not releases(tmp_path)
 
 
+class Waiting:
+    """An engine that answers when it is let."""
+
+    name = "sklearn"
+
+    def __init__(self) -> None:
+        self.engine = engine_of(table())
+        self.asked, self.let = threading.Event(), threading.Event()
+
+    def prepare(self, settings: RunSettings) -> None:
+        self.engine.prepare(settings)
+
+    def answer(
+        self, task: Task, settings: RunSettings, parameters: FloatArray | None, scored: FloatArray | None
+    ) -> Answer:
+        self.asked.set()
+        assert self.let.wait(10)
+        return self.engine.answer(task, settings, parameters, scored)
+
+
+async def test_an_order_that_waited_while_other_settings_came_is_not_answered_with_those(tmp_path: Path) -> None:
+    engine = Waiting()
+    other = SETTINGS.model_copy(update={"centre": Centre(centre=(0.5, 0.5))})
+    async with playing(tmp_path, engine) as coordinator:
+        await settled(coordinator)
+        joins = sum(isinstance(each, Join) for each in coordinator.heard)
+        await coordinator.tell(order("train", 1))
+        await until(engine.asked.is_set)
+        await coordinator.tell(order("train", 2))
+        await coordinator.welcome(other)
+        engine.let.set()
+        await until(lambda: sum(isinstance(each, Join) for each in coordinator.heard) > joins)
+        await coordinator.update(order("train", 3, other))
+    assert [entry.round for entry in releases(tmp_path)] == [1, 3]
+
+
 class LargeEngine:
     """Answers with a vector that is too large for a message: noise alone, which is new every time."""
 
@@ -623,6 +661,24 @@ async def test_an_answer_that_is_counted_and_lost_from_the_outbox_is_a_new_relea
         await coordinator.welcome()
         second = await coordinator.update(order("train", 1))
     assert vector_of(second).sha256 != vector_of(first).sha256
+    assert [entry.message for entry in releases(tmp_path)] == [vector_of(first).sha256, vector_of(second).sha256]
+
+
+async def test_an_answer_in_the_outbox_is_counted_by_its_bytes_and_not_by_its_order(tmp_path: Path) -> None:
+    """Killed between the outbox and the ledger, after the first answer to the same order was lost."""
+    asked = order("train", 1)
+    async with playing(tmp_path) as coordinator:
+        await coordinator.welcome()
+        first = await coordinator.update(asked)
+    second = first.model_copy(update={"vector": pack(ZERO + 5)})
+    (tmp_path / "answers" / f"{asked.key}.json").write_text(encode(second))
+    guard = Guard(tmp_path)
+    async with playing(tmp_path, on_sent=guard) as coordinator:
+        await coordinator.welcome()
+        again = await coordinator.update(asked)
+    assert again.vector == second.vector
+    assert again.ledger is not None
+    assert again.ledger.sequence == 3
     assert [entry.message for entry in releases(tmp_path)] == [vector_of(first).sha256, vector_of(second).sha256]
 
 
