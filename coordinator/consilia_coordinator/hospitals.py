@@ -191,6 +191,9 @@ class Hospitals:
         exchange = self._conductor.run.exchange
         if exchange is None or self._order_of(exchange).key != update.order:
             logger.debug("%s answered an order that is over", member.name)
+            # The answer is of no use, and its release is counted: whoever keeps witnesses hears of it.
+            self._conductor.roster.tell_ledger(member.name, update.ledger)
+            self._conductor.changes.happened()
             return
         if member.name in exchange.received:
             return

@@ -17,24 +17,24 @@ MOST_NAMED = 10
 CONDITION = "PrivacyBudgetAvailable"
 
 
-def privacy_status(roster: Roster, run: RunHistory) -> PrivacyStatus | None:
+def privacy_status(roster: Roster, history: History, run: RunHistory) -> PrivacyStatus | None:
     """What the run promises and has cost so far, at the hospital where it cost most; None where it is NON-PRIVATE."""
     privacy = run.first.privacy
     if not privacy.private:
         return None
-    told = (roster.member(name).ledger for name in run.spec.hospital_names)
-    known = {ledger.exact for ledger in (*run.ledgers.values(), *told) if ledger is not None}
+    names = {*run.spec.hospital_names, *run.ledgers}
+    ledgers = [ledger for ledger in (ledger_of(roster.member(name), history, run) for name in names) if ledger]
     return PrivacyStatus(
         epsilon=privacy.epsilon,
         delta=privacy.delta,
-        epsilon_spent=max((ledger.run_spent for ledger in run.ledgers.values()), default=0.0),
-        epsilon_replace_one=max((ledger.run_replacing for ledger in run.ledgers.values()), default=0.0),
-        holdout=_holdout(known),
+        epsilon_spent=max((ledger.run_spent for ledger in ledgers), default=0.0),
+        epsilon_replace_one=max((ledger.run_replacing for ledger in ledgers), default=0.0),
+        holdout=_holdout({ledger.exact for ledger in ledgers}),
     )
 
 
 def ledger_of(member: Member, history: History, run: RunHistory) -> LedgerState | None:
-    """The hospital's ledger as it last told of it: in an answer, or when it joined."""
+    """The hospital's ledger as it last told of it: in an answer, in one that came too late, or when it joined."""
     answered = history.ledgers.get(member.name)
     known = [ledger for ledger in (answered, member.ledger) if ledger is not None]
     if not known:

@@ -18,8 +18,8 @@ SILENCE_SECONDS = 6.0
 class Member:
     """One hospital. ``address`` is the full JID of its current process; None while it is not there.
 
-    ``problem`` is what its ``refusal`` is about, where it is not its data; ``ledger`` what it told of its cohort's when
-    it joined.
+    ``problem`` is what its ``refusal`` is about, where it is not its data; ``ledger`` what it told of its cohort's
+    outside of the answers that count.
     """
 
     name: str
@@ -63,9 +63,15 @@ class Roster:
         member.address, member.instance, member.engine = address, instance, engine
         member.lost_reason, member.order, member.busy = None, None, False
         member.refusal, member.problem = None, None
-        member.ledger = ledger or member.ledger
         member.known = True
+        self.tell_ledger(name, ledger)
         return member
+
+    def tell_ledger(self, name: str, ledger: LedgerState | None) -> None:
+        """Hospital ``name`` told of its cohort's ledger; what is older than is known was overtaken."""
+        member = self.member(name)
+        if ledger is not None and (member.ledger is None or ledger.sequence >= member.ledger.sequence):
+            member.ledger = ledger
 
     def hear(self, name: str, monotonic: float, now: datetime) -> Member:
         """Any valid message of hospital ``name`` is a sign of life."""

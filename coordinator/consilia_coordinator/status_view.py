@@ -62,7 +62,7 @@ def federation_status(facts: Facts) -> FederationStatus:
         completed_at=history.completed_at,
         seconds_per_round=_seconds_per_round(history),
         private=spec.privacy.private,
-        privacy=privacy_status(facts.roster, history),
+        privacy=privacy_status(facts.roster, facts.history, history),
         metrics=last.metrics if last else None,
         hospitals=[_hospital(facts, history, name) for name in spec.hospital_names],
         model=tracked.model if tracked else None,

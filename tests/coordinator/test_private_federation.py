@@ -16,7 +16,7 @@ from consilia.protocol import AnyMessage, Heartbeat, Join, Order, Task, Update, 
 from consilia.protocol import decode as read_message
 from consilia.protocol import encode as write_message
 from consilia.spec import Budget, Cohort, FederationSpec
-from consilia.status import LedgerWitness
+from consilia.status import LedgerState, LedgerWitness
 from world import LIMIT_SECONDS, World
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "breast-cancer.yaml"
@@ -376,3 +376,18 @@ async def test_a_hospital_whose_ledger_is_behind_its_witness_is_refused(tmp_path
     (budget,) = (each for each in status.conditions if each.type == "PrivacyBudgetAvailable")
     assert (budget.status, budget.reason) == ("False", "LedgerDamaged")
     assert budget.message.startswith("north: ")
+
+
+async def test_a_release_whose_answer_came_too_late_is_shown_as_spent(tmp_path: Path) -> None:
+    state = LedgerState(sequence=5, head="ab" * 32, spent=0.7, remaining=3.0, budget=4.0, delta=1e-5, run_spent=0.7)
+    async with federation(tmp_path) as world:
+        world.conductor.desire(1, spec())
+        north = Replaying(world, "north", {})
+        await north.welcomed()
+        for sequence in (5, 4):
+            ledger = state.model_copy(update={"sequence": sequence})
+            north.say(Update(order="0" * 64, ledger=ledger))
+        status = await world.until(lambda status: any(each.ledger is not None for each in status.hospitals))
+    (shown,) = (each.ledger for each in status.hospitals if each.name == "north")
+    assert shown is not None
+    assert (shown.sequence, shown.spent) == (5, 0.7)
