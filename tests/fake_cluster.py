@@ -93,12 +93,14 @@ class FakeCluster:
         if (kind, namespace, name) in self.objects:
             self.lose(kind, namespace, name)
 
-    def patch_status(self, kind: str, namespace: str, name: str, status: Manifest) -> Manifest:
+    def patch_status(self, kind: str, namespace: str, name: str, status: Manifest, version: int = 0) -> Manifest:
         self.writes.append(("patch_status", (kind, namespace, name)))
         with self._lock:
             held = self.objects.get((kind, namespace, name))
             if held is None:
                 raise Absent(f'{kind} "{name}" not found')
+            if version and str(version) != held["metadata"].get("resourceVersion"):
+                raise Conflict(f'{kind} "{name}" has been modified')
             patched = (held.get("status") or {}) | status
             return self._store(held | {"status": {k: v for k, v in patched.items() if v is not None}}, _ours(held))
 

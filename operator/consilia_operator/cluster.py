@@ -64,8 +64,11 @@ class Cluster(Protocol):
         """Delete, if it is there."""
         ...
 
-    def patch_status(self, kind: str, namespace: str, name: str, status: Manifest) -> Manifest:
-        """Set the status by JSON merge patch; a list is replaced whole. The object as it is then."""
+    def patch_status(self, kind: str, namespace: str, name: str, status: Manifest, version: int = 0) -> Manifest:
+        """Set the status by JSON merge patch; a list is replaced whole. The object as it is then.
+
+        :class:`Conflict` where the object has another resource version than ``version``, unless that is 0.
+        """
         ...
 
     def events_about(self, kind: str, namespace: str, name: str) -> list[Manifest]:
@@ -129,12 +132,13 @@ class KubernetesCluster:
         except Absent:
             return
 
-    def patch_status(self, kind: str, namespace: str, name: str, status: Manifest) -> Manifest:
+    def patch_status(self, kind: str, namespace: str, name: str, status: Manifest, version: int = 0) -> Manifest:
         """See :class:`Cluster`."""
+        precondition = {"metadata": {"resourceVersion": str(version)}} if version else {}
         resource = self._resource(kind, KINDS[kind])
         return self._call(
             resource.subresources["status"].patch,
-            body={"status": status},
+            body=precondition | {"status": status},
             name=name,
             namespace=namespace,
             content_type="application/merge-patch+json",

@@ -19,7 +19,7 @@ logger = logging.getLogger(__name__)
 
 
 class CohortStatuses:
-    """The cohorts of all namespaces. ``write`` patches one's status, and answers with the Cohort as it is then.
+    """The cohorts of all namespaces. ``write`` patches one's status, and answers with that Cohort as it is then.
 
     ``ledger`` is what the coordinator of a federation tells of a hospital's ledger.
     """
@@ -27,7 +27,7 @@ class CohortStatuses:
     def __init__(
         self,
         watched: Watched,
-        write: Callable[[Key, Manifest], Awaitable[Manifest]],
+        write: Callable[[Manifest, Manifest], Awaitable[Manifest]],
         now: Callable[[], datetime],
         ledger: Callable[[Key, str], LedgerState | None],
         pause: float = PAUSE_SECONDS,
@@ -68,7 +68,7 @@ class CohortStatuses:
         if not differs(cohort, status):
             return
         try:
-            self._watched.cohorts.see(await self._write(key, status))
+            self._watched.cohorts.see(await self._write(cohort, status))
             self._pauses.pop(key, None)
         except Absent:
             return

@@ -48,10 +48,10 @@ class GuardedCluster:
         with self._writing("delete", kind):
             self._cluster.delete(kind, namespace, name)
 
-    def patch_status(self, kind: str, namespace: str, name: str, status: Manifest) -> Manifest:
+    def patch_status(self, kind: str, namespace: str, name: str, status: Manifest, version: int = 0) -> Manifest:
         """See :class:`Cluster`."""
         with self._writing("patch_status", kind):
-            return self._cluster.patch_status(kind, namespace, name, status)
+            return self._cluster.patch_status(kind, namespace, name, status, version)
 
     def tell(self, about: Manifest, kind: str, reason: str, message: str) -> None:
         """See :class:`Cluster`."""

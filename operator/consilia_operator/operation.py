@@ -30,6 +30,7 @@ from consilia_operator.standing import KEPT
 from consilia_operator.status_view import desired_run, refused_status, status_of
 from consilia_operator.status_writer import StatusWriter
 from consilia_operator.transitions import transitions
+from consilia_operator.very_object import write_status
 from consilia_operator.watched import Watched
 
 LOOK_SECONDS = 0.1
@@ -112,7 +113,7 @@ class Operation:
         self.look_soon()
 
     def saw(self, federation: Manifest) -> None:
-        """The Federation, as a watch saw it: somebody else may have written its status."""
+        """This very Federation, as a watch saw it: somebody else may have written its status."""
         self._writer.saw(federation)
 
     def pods_changed(self) -> None:
@@ -211,9 +212,10 @@ class Operation:
         others = [problem for problem in found if problem.component not in named]
         return replace(reconciled, pod_problems=[*reconciled.pod_problems, *others])
 
-    async def _patch(self, status: Manifest) -> Manifest:
+    async def _patch(self, status: Manifest, version: int) -> Manifest:
         self.around.counts.add("status_writes")
-        return await self.around.call(self.around.cluster.patch_status, "Federation", *self.key, status)
+        write = partial(write_status, self.around.cluster, "Federation", self.key, self.uid, version, status)
+        return await self.around.call(write)
 
     async def _tell_all(self, events: list[tuple[str, str, str]]) -> None:
         for event in events:

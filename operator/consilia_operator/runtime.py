@@ -10,7 +10,7 @@ from typing import Any
 
 from consilia.errors import ConsiliaError
 from consilia.status import LedgerState
-from consilia_operator.children import Key, key_of, place_of, trimmed
+from consilia_operator.children import Key, key_of, place_of, trimmed, version_of
 from consilia_operator.cluster import Cluster
 from consilia_operator.cohort_statuses import CohortStatuses
 from consilia_operator.cohort_view import active
@@ -23,6 +23,7 @@ from consilia_operator.outcome import Reconciled
 from consilia_operator.persistence import persist
 from consilia_operator.reconcile import Reconciler
 from consilia_operator.reconciling import Outcome, Reconciling
+from consilia_operator.very_object import write_status
 from consilia_operator.watches import OF_PEOPLE, WATCHED, labels_of
 
 logger = logging.getLogger(__name__)
@@ -115,8 +116,12 @@ class Runtime:
             self._reconciling.wish(key)
         elif self._reconciler.stale(uid, manifest.get("status") or {}):
             self._reconciling.wish(key)
-        if not gone and key in self._operations:
-            self._operations[key].saw(manifest)
+        operation = self._operations.get(key)
+        if operation is not None and operation.uid != uid:
+            # Made anew under its name: what was the old one's is not the new one's status.
+            self._end(key)
+        elif operation is not None and not gone:
+            operation.saw(manifest)
         if gone or held is None or held != self._watched.federations.get(key):
             self._cohorts.look_at(named)
 
@@ -202,9 +207,10 @@ class Runtime:
             if key is not None:
                 self._reconciling.wish(key)
 
-    async def _write_cohort(self, key: Key, status: Manifest) -> Manifest:
+    async def _write_cohort(self, cohort: Manifest, status: Manifest) -> Manifest:
         self._counts.add("status_writes")
-        return await self._around.call(self._cluster.patch_status, "Cohort", *key, status)
+        uid, version = cohort["metadata"]["uid"], version_of(cohort)
+        return await self._around.call(write_status, self._cluster, "Cohort", key_of(cohort), uid, version, status)
 
     def _ledger(self, key: Key, hospital: str) -> LedgerState | None:
         return self._operations[key].ledger_of(hospital) if key in self._operations else None

@@ -17,10 +17,11 @@ PAUSE_SECONDS = 0.8
 
 
 class StatusWriter:
-    """The status of one object. ``write`` is a merge patch, answered by the object as it is then."""
+    """The status of one object. ``write`` is a merge patch of it, where it was last seen at that version (0: unknown),
+    answered by the object as it is then."""
 
     def __init__(
-        self, what: str, write: Callable[[Manifest], Awaitable[Manifest]], pause: float = PAUSE_SECONDS
+        self, what: str, write: Callable[[Manifest, int], Awaitable[Manifest]], pause: float = PAUSE_SECONDS
     ) -> None:
         self._what = what
         self._write = write
@@ -84,7 +85,7 @@ class StatusWriter:
     async def _write_one(self, wanted: Manifest) -> None:
         self._writing = True
         try:
-            answer = await self._write(wanted)
+            answer = await self._write(wanted, self._version)
             self._stored, self._version = answer.get("status") or {}, version_of(answer)
             self._written = wanted
         finally:

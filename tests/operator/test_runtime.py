@@ -107,6 +107,30 @@ async def test_a_status_that_somebody_else_wrote_is_written_again() -> None:
         await until(lambda: land.status("one").get("phase") == phase and land.status("one").get("round") != 9)
 
 
+async def test_a_federation_made_anew_under_its_name_never_has_the_status_of_the_one_before() -> None:
+    land = Landscape()
+    land.federation("one")
+    seen: list[tuple[str, int]] = []
+
+    def watcher(gone: bool, manifest: Manifest) -> None:
+        if manifest["kind"] == "Federation" and not gone:
+            seen.append((manifest["metadata"]["uid"], (manifest.get("status") or {}).get("run") or 0))
+
+    land.cluster.patch_status("Federation", "space-one", "one", {"phase": "Complete", "run": 7, "round": 3})
+    land.cluster.watchers.append(watcher)
+    async with land.acting():
+        await land.rest("one")
+        held = land.cluster.get("Federation", "space-one", "one")
+        assert held is not None
+        assert held["status"]["run"] == 7
+        land.cluster.lose("Federation", "space-one", "one")
+        described = {"namespace": "space-one", "name": "one", "uid": "another", "generation": 1}
+        land.cluster.put({name: held[name] for name in ("apiVersion", "kind", "spec")} | {"metadata": described})
+        await land.rest("one")
+        await until(lambda: land.status("one").get("message"))
+    assert {run for uid, run in seen if uid == "another"} == {0}
+
+
 async def test_what_no_watch_told_is_found_by_the_next_list() -> None:
     land = Landscape()
     land.federation("one")

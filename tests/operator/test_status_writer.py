@@ -30,7 +30,8 @@ class Object:
         self.status = status
         return self.seen()
 
-    async def write(self, status: Manifest) -> Manifest:
+    async def write(self, status: Manifest, version: int) -> Manifest:
+        assert version <= self.version
         if self.errors:
             raise self.errors.pop(0)
         self.writes.append(status)

@@ -106,7 +106,8 @@ async def test_a_cohort_takes_what_is_told_of_its_ledger_though_no_status_lists_
     watched.see(False, document | {"kind": "Federation", "status": {"hospitals": []}})
     asked = []
 
-    async def write(key: tuple[str, str], status: dict[str, Any]) -> dict[str, Any]:
+    async def write(seen: dict[str, Any], status: dict[str, Any]) -> dict[str, Any]:
+        assert seen["kind"] == "Cohort"
         written.append(status)
         return cohort(None) | {"status": status}
 
