@@ -19,6 +19,7 @@ from consilia.dataset import Table
 from consilia.errors import Unavailable
 from consilia.privacy.dp_fedsgd import Centre
 from consilia.privacy.entries import Opened, Released
+from consilia.privacy.ledger import Budget, Ledger
 from consilia.protocol import (
     Decline,
     Join,
@@ -117,6 +118,13 @@ async def test_a_whole_run_is_counted_release_by_release(tmp_path: Path) -> None
         assert update.ledger is not None
         assert (update.ledger.sequence, update.ledger.head) == (entry.sequence, entry.hash)
     states = [update.ledger for update in updates if update.ledger is not None]
+    ledger, told = Ledger(), iter(states)
+    for entry in entries(tmp_path):
+        ledger.append(entry)
+        if isinstance(entry, Released):
+            state = next(told)
+            assert state.spent == pytest.approx(ledger.spent(1e-5), rel=1e-9)
+            assert state.remaining == pytest.approx(ledger.remaining(Budget(4.0, 1e-5), 1e-5), rel=1e-9)
     assert [state.spent for state in states] == sorted(state.spent for state in states)
     assert 0 < states[0].run_spent < states[-2].run_spent < 1.0
     assert states[-1].run_spent == pytest.approx(1.0), "the evaluation has all that a holdout patient may lose"

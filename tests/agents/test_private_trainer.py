@@ -128,6 +128,31 @@ def test_one_patient_more_changes_a_sum_by_at_most_its_sensitivity(
     assert np.linalg.norm(change) <= BOUNDS[kind]
 
 
+def test_another_patient_moves_nobody_who_is_on_the_edge_to_another_cell() -> None:
+    """The logit of the last patient is rounding alone: whatever its last bit says, it says so in any company."""
+    columns = 30
+    feature_map = FeatureMap(
+        scaling="codebook",
+        names=tuple(f"c{number}" for number in range(columns)),
+        offset=(0.0,) * columns,
+        scale=(1.0,) * columns,
+        roots=(False,) * columns,
+    )
+    evaluate = planned(PLAN.evaluate)
+    draw = np.random.Generator(np.random.PCG64(5))
+    for count in range(2, 60):
+        x = draw.uniform(0, 1, (count, columns))
+        whole = Rows(tuple(map(str, range(count))), x, np.ones(count))
+        w = draw.normal(size=columns + 1)
+        edge = private_rows(feature_map, x[-1:])[0]
+        w[-1] = -(edge[:-1] @ w[:-1]) / edge[-1]
+        cells = [
+            trainer(holdout=data).evaluate(feature_map, w, evaluate)[:4]
+            for data in (whole, whole.take(np.arange(1, count)))
+        ]
+        assert np.abs(cells[0] - cells[1]).sum() == 1.0, f"{count} patients"
+
+
 @pytest.mark.parametrize("kind", sorted(BOUNDS))
 @pytest.mark.parametrize(
     "record",
