@@ -4,15 +4,18 @@ import re
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-sys.path.insert(0, str(Path(__file__).parent))  # for `upstream`, which is no test
+sys.path.insert(0, str(Path(__file__).parent))  # for what is no test
 
+from served_dashboard import Served, served
 from upstream import Upstream, write_settings
 
+from chromium import Page, chromium
 from consilia_dashboard.app import create_app
 from consilia_dashboard.settings import Settings
 
@@ -63,3 +66,30 @@ def post(client: FlaskClient, csrf: str) -> Callable[..., tuple[int, dict[str, s
         return answer.status_code, answer.get_json()
 
     return press
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Page]:
+    with chromium() as page:
+        yield page
+
+
+@pytest.fixture
+def dashboard(upstream: Upstream, tmp_path: Path) -> Iterator[Served]:
+    with served(upstream, tmp_path) as running:
+        yield running
+
+
+@pytest.fixture
+def page(browser: Page, dashboard: Served) -> Iterator[Page]:
+    """The overview, logged in; a page that complains or asks another host fails its test."""
+    browser.resize(1280)
+    browser.prefer(color_scheme="light")
+    browser.complaints()
+    browser.requests()
+    browser.open(dashboard.entrance)
+    yield browser
+    complaints, requests = browser.complaints(), browser.requests()
+    browser.open("about:blank")
+    assert complaints == []
+    assert {urlsplit(url).netloc for url in requests if not url.startswith("data:")} == {f"localhost:{dashboard.port}"}

@@ -1,7 +1,7 @@
 // A hospital's accuracy over its last rounds, as one small line.
 
 import { make, svg, text } from "./dom.js";
-import { percent, scored as told } from "./format.js";
+import { percent, scored as withError } from "./format.js";
 
 const WIDTH = 300;
 const HEIGHT = 44;
@@ -26,20 +26,27 @@ export class Sparkline {
     const low = Math.min(...values);
     const high = Math.max(...values);
     const bottom = Math.min(low, high - LEAST_RANGE);
+    const once = noised && scored.length < 2;
+    this.element.toggleAttribute("hidden", once);
     this.line.setAttribute("points", values.map((value, index) => point(value, index, values.length, bottom, high)).join(" "));
     const [from, range] = this.label.children;
-    this.element.toggleAttribute("hidden", noised && scored.length < 2);
-    if (noised && scored.length < 2) {
-      const last = records.findLast((record) => record.hospitals?.[this.name]);
-      text(from, last ? `Accuracy, round ${last.round}` : "Scores come once, after the last round");
-      text(range, last ? told("accuracy", last.hospitals[this.name]) : "");
-      return;
-    }
-    text(from, scored.length ? `Accuracy, rounds ${scored[0].round}–${scored.at(-1).round}` : "Accuracy by round: nothing yet");
-    text(range, scored.length ? low === high ? percent(high) : `${(low * 100).toFixed(1)}–${percent(high)}` : "");
+    const [which, what] = once ? this.alone(records) : ranged(scored, low, high);
+    text(from, which);
+    text(range, what);
     this.element.setAttribute("aria-label", `${from.textContent}: ${range.textContent}`);
   }
+
+  alone(records) {
+    const has = (scores) => typeof scores?.accuracy === "number" || scores?.hidden?.includes("accuracy");
+    const last = records.findLast((record) => has(record.hospitals?.[this.name]));
+    return last ? [`Accuracy, round ${last.round}`, withError("accuracy", last.hospitals[this.name])] : ["Scores come once, after the last round", ""];
+  }
 }
+
+const ranged = (scored, low, high) =>
+  scored.length
+    ? [`Accuracy, rounds ${scored[0].round}–${scored.at(-1).round}`, low === high ? percent(high) : `${(low * 100).toFixed(1)}–${percent(high)}`]
+    : ["Accuracy by round: nothing yet", ""];
 
 const point = (value, index, count, low, high) => {
   const x = count > 1 ? (index / (count - 1)) * WIDTH : WIDTH / 2;
