@@ -10,7 +10,6 @@ import logging
 from collections.abc import Callable, Mapping
 from functools import partial
 
-from consilia.edits import EDITABLE
 from consilia.errors import InvalidMessage, Refusal, Unavailable
 from consilia.journal import (
     AnyFact,
@@ -25,7 +24,6 @@ from consilia.journal import (
     Tracked,
     UpdateReceived,
     WitnessesGiven,
-    opening_of,
 )
 from consilia.protocol import Problem
 from consilia.protocol import Update as UpdateMessage
@@ -35,7 +33,6 @@ from consilia.rounds import (
     Combine,
     Deadline,
     Declined,
-    Desired,
     Event,
     Exchange,
     Joined,
@@ -57,7 +54,7 @@ from consilia.rounds import (
     step,
 )
 from consilia.spec import FederationSpec
-from consilia.status import Condition, FederationStatus, LedgerWitness
+from consilia.status import FederationStatus, LedgerWitness
 from consilia_coordinator import narration
 from consilia_coordinator.changes import Changes
 from consilia_coordinator.clock import Clock, iso
@@ -66,7 +63,9 @@ from consilia_coordinator.learning import Learning, Result
 from consilia_coordinator.narration import Telling
 from consilia_coordinator.resumption import resumed_run
 from consilia_coordinator.roster import Roster
-from consilia_coordinator.status_view import Facts, federation_status, with_transition_times
+from consilia_coordinator.status_view import Facts
+from consilia_coordinator.timed_status import TimedStatus
+from consilia_coordinator.wish import desired, held_of
 
 logger = logging.getLogger(__name__)
 
@@ -98,8 +97,7 @@ class Conductor:
         self._after_flush: list[Callable[[], None]] = []
         self._deadline: asyncio.TimerHandle | None = None
         self._ordered_at = 0.0
-        self._conditions: dict[str, Condition] = {}
-        self._status: tuple[int, FederationStatus] | None = None
+        self._status = TimedStatus(clock)
         self._combining: asyncio.Task[None] | None = None
         self._broken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
@@ -117,13 +115,9 @@ class Conductor:
         return current.spec if current else None
 
     def status(self) -> FederationStatus:
-        """The status now; computed once for each change."""
-        if self._status is None or self._status[0] != self.changes.version:
-            facts = Facts(self.history, self.run, self.roster, self.broker_problem)
-            status = federation_status(facts)
-            timed, self._conditions = with_transition_times(status.conditions, self._conditions, self._clock.now())
-            self._status = (self.changes.version, status.model_copy(update={"conditions": timed}))
-        return self._status[1]
+        """The status now."""
+        version = self.changes.version
+        return self._status.of(version, lambda: Facts(self.history, self.run, self.roster, self.broker_problem))
 
     def quorum_of(self, spec: FederationSpec) -> int:
         """The quorum of a spec here: ``MIN_AGENTS`` counts where it gives none."""
@@ -143,7 +137,7 @@ class Conductor:
         if self.run.exchange is not None:
             self._start_deadline(self.run.exchange)
         self._tell(narration.resumed(current.number, current.committed))
-        self._apply(self._desired(current.number, current.spec))
+        self._apply(desired(current.number, current.spec, self.quorum_of(current.spec)))
 
     def desire(self, run: int, spec: FederationSpec, witnesses: Mapping[str, LedgerWitness] | None = None) -> None:
         """The wish of the federation's owner. Idempotent; raises :class:`Refusal` for a run that is over.
@@ -161,7 +155,7 @@ class Conductor:
         self._take_witnesses(witnesses or {})
         self._record(SpecAccepted(at=self._now(), run=run, spec=spec))
         self._deferred = []
-        self._apply(self._desired(run, spec))
+        self._apply(desired(run, spec, self.quorum_of(spec)))
 
     def _take_witnesses(self, witnesses: Mapping[str, LedgerWitness]) -> None:
         """Write down what is news, so that it outlives this process."""
@@ -200,14 +194,9 @@ class Conductor:
     def receive(self, hospital: str, exchange: Exchange, update: UpdateMessage) -> None:
         """A valid answer of ``hospital`` to ``exchange``. Repeated and late ones change nothing."""
         flying = self.run.exchange
-        if (
-            flying is None
-            or not flying.same(exchange)
-            or hospital in flying.received
-            or self.run.state is not State.COLLECTING
-        ):
+        if flying is None or not flying.same(exchange) or self.run.state is not State.COLLECTING:
             return
-        if hospital not in flying.participants:
+        if hospital not in flying.participants - flying.received:
             return
         self._journal.add(
             UpdateReceived(
@@ -353,10 +342,7 @@ class Conductor:
 
     def _edit(self, run: RunHistory, wished: FederationSpec) -> None:
         """Take over what an edit may change in mid-run; tell what has to wait for the next run, once."""
-        held = run.spec
-        edited = held.model_copy(update={name: getattr(wished, name) for name in EDITABLE})
-        if run.first.privacy.private and edited.rounds > run.first.rounds:
-            edited = edited.model_copy(update={"rounds": held.rounds})
+        held, edited = run.spec, held_of(run, wished)
         if edited != held:
             self._record(SpecAccepted(at=self._now(), run=run.number, spec=edited))
             self._tell(*narration.edited(held, edited, self.run.committed))
@@ -364,17 +350,7 @@ class Conductor:
         if waiting != self._deferred:
             self._tell(*waiting)
             self._deferred = waiting
-        self._apply(self._desired(run.number, edited))
-
-    def _desired(self, run: int, spec: FederationSpec) -> Desired:
-        return Desired(
-            run=run,
-            target=spec.rounds,
-            quorum=self.quorum_of(spec),
-            hospitals=frozenset(spec.hospital_names),
-            suspended=spec.suspend,
-            opening=opening_of(spec),
-        )
+        self._apply(desired(run.number, edited, self.quorum_of(edited)))
 
     # Time.
 
@@ -416,10 +392,9 @@ class Conductor:
                 self.roster.lose(hospital, reason)
 
     def _require_spec(self) -> FederationSpec:
-        spec = self.spec
-        if spec is None:
+        if self.spec is None:
             raise InvalidMessage("no run has been asked for yet")
-        return spec
+        return self.spec
 
     def _now(self) -> str:
         return iso(self._clock.now())
