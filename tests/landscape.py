@@ -22,7 +22,9 @@ from consilia_operator.watches import WATCHED, labels_of
 from deadline import until
 from fake_cluster import FakeCluster
 
-EXAMPLE = list(yaml.safe_load_all((Path(__file__).parents[1] / "examples" / "breast-cancer-non-private.yaml").read_text()))
+EXAMPLE = list(
+    yaml.safe_load_all((Path(__file__).parents[1] / "examples" / "breast-cancer-non-private.yaml").read_text())
+)
 SETTINGS = Settings("consilia-system", "me", dict.fromkeys(COMPONENTS, "image:1"), None, None, 8080)
 KEY = SigningKey(*generate_keypair())
 
