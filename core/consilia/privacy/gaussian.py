@@ -66,6 +66,7 @@ def mu_of(epsilon: float, delta: float) -> float:
     return largest(low, high, lambda mu: log_delta(epsilon, mu) <= log(delta)) * (1 - 2 * LOOSE)
 
 
+@lru_cache(maxsize=256)
 def epsilon_of(mu: float, delta: float) -> float:
     """The least epsilon for which mu-GDP is (epsilon, delta)-DP, rounded up by at most 1e-11 of it; 0 where delta
     alone covers it, infinity where it is above 10,000.
