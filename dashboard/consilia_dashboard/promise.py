@@ -138,7 +138,7 @@ def deferral(seen: Seen) -> str:
     how = "press Start" if seen.current.get("phase") == "Complete" else "once this one is complete, press Start"
     return (
         f"A new run is needed for {counted(int(seen.spec['rounds']), 'round')}: the noise of this run was calibrated "
-        f"for its {kept}; {how}."
+        f"for fewer, so that its target stays {kept}; {how}."
     )
 
 

@@ -266,6 +266,6 @@ def test_a_run_that_spends_no_budget_is_in_no_trouble_for_it() -> None:
 def test_a_complete_private_run_stays_complete_when_more_rounds_are_asked_for() -> None:
     case = seen("Complete", spec={"privacy": {"epsilon": 1.0}, "rounds": 20}, run=1, round=10, rounds=10, private=True)
     assert stage(case) == "Complete"
-    assert face(case).notes == [
-        "A new run is needed for 20 rounds: the noise of this run was calibrated for its 10; press Start."
-    ]
+    (note,) = face(case).notes
+    assert note.startswith("A new run is needed for 20 rounds: the noise of this run was calibrated for fewer")
+    assert note.endswith("so that its target stays 10; press Start.")
