@@ -1,4 +1,7 @@
-"""A cluster by hand, from the top of the repository: PYTHONPATH=tests .venv/bin/python -m cluster.kit up|load|down."""
+"""A cluster by hand, from the top of the repository: PYTHONPATH=tests .venv/bin/python -m cluster.kit up|load|down.
+
+``ready`` is for the tests: what they need is built before the first of them, where this machine can have a cluster.
+"""
 
 import argparse
 import sys
@@ -6,15 +9,20 @@ import sys
 from cluster.kit import pins
 from cluster.kit.binaries import CannotBuild, build
 from cluster.kit.node import CannotStart, Node, unmet
+from cluster.kit.provision import provided_elsewhere
 
 
 def main() -> int:
     """Do what was asked; 2 with a sentence where that cannot be."""
     parser = argparse.ArgumentParser(prog="python -m cluster.kit", description=__doc__)
-    parser.add_argument("action", choices=["build", "up", "load", "down"])
+    parser.add_argument("action", choices=["ready", "build", "up", "load", "down"])
     parser.add_argument("images", nargs="*", help="for load: names that buildah has")
     options = parser.parse_args()
-    if reason := unmet():
+    reason = unmet()
+    if options.action == "ready" and (reason or provided_elsewhere()):
+        sys.stderr.write(f"The tests of a cluster of this machine's own are skipped: {reason}\n" if reason else "")
+        return 0
+    if reason:
         sys.stderr.write(f"This machine cannot run a cluster: {reason}\n")
         return 2
     try:
@@ -28,7 +36,7 @@ def main() -> int:
 def act(action: str, images: list[str]) -> None:
     """One of the actions; ``up`` leaves a cluster that is up as it is."""
     node = Node()
-    if action in ("build", "up"):
+    if action in ("ready", "build", "up"):
         build(pins.missing())
     if action == "up":
         if not node.is_up:

@@ -19,7 +19,7 @@ class NoCluster(Exception):
 @contextmanager
 def provide(folder: Path) -> Iterator[Cluster]:
     """Yield a cluster that is up. Raises :class:`NoCluster` on a machine that cannot have one."""
-    if os.environ.get("CONSILIA_E2E") == "1" and os.environ.get("KUBECONFIG"):
+    if _is_named():
         yield _named(Path(os.environ["KUBECONFIG"]))
     elif kind.is_possible():
         kubeconfig = folder / "kind.kubeconfig"
@@ -35,6 +35,15 @@ def provide(folder: Path) -> Iterator[Cluster]:
             yield _of(node)
         finally:
             node.down()
+
+
+def provided_elsewhere() -> bool:
+    """Whether the tests have a cluster without this machine making one of its own programs."""
+    return _is_named() or kind.is_possible()
+
+
+def _is_named() -> bool:
+    return os.environ.get("CONSILIA_E2E") == "1" and bool(os.environ.get("KUBECONFIG"))
 
 
 def _named(kubeconfig: Path) -> Cluster:
