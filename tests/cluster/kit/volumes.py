@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-COUNT = 400
+COUNT = 1000
 
 
 def volumes(folder: Path) -> dict[str, object]:
@@ -15,7 +15,7 @@ def volumes(folder: Path) -> dict[str, object]:
         path = folder / f"{number:03}"
         path.mkdir(parents=True)
         path.chmod(0o777)
-        items.append(_volume(f"volume-{number:03}", path))
+        items.append(_volume(f"volume-{number:04}", path))
     return {"apiVersion": "v1", "kind": "List", "items": items}
 
 
