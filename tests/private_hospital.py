@@ -18,14 +18,17 @@ from consilia.privacy.keystream import Keystream, WordSource
 from consilia.protocol import (
     AnyMessage,
     Decline,
+    Join,
     Order,
     PrivacyTerms,
     RunSettings,
     Task,
     Update,
+    VectorRef,
     Welcome,
     encode,
     pack,
+    unpack,
 )
 from consilia.protocol import decode as read_message
 from consilia.spec import Cohort, CohortSpec, FederationSpec
@@ -39,12 +42,17 @@ from consilia_agents.outbox import Outbox
 from consilia_agents.sources import DataSource
 from consilia_bus.fake import Envelope, FakeNetwork
 from deadline import until
+from disks import WatchedDisk
 
 UID, NAME = "uid-1", "default/breast-cancer"
 DIGEST = "ab" * 32
 COLUMNS = ("a", "b")
 ROUNDS = 3
 HEARTBEAT_SECONDS = 600.0
+EXCEEDED, BUSY, DAMAGED = "BudgetExceeded", "CohortBusy", "LedgerDamaged"
+"""Problems as a refusal names them in one word."""
+CALLS = 5 + 3 + 3 * (5 + 3)
+"""Calls of the disk in the scenario: the ledger begun, a run opened, and three answers with their entries."""
 
 
 def private_spec(**changes: Any) -> FederationSpec:
@@ -247,3 +255,48 @@ def releases(folder: Path) -> list[Released]:
 def witness_of(update: Update) -> LedgerWitness:
     assert update.ledger is not None
     return LedgerWitness(sequence=update.ledger.sequence, head=update.ledger.head)
+
+
+def vector_of(update: Update) -> VectorRef:
+    assert update.vector is not None
+    return update.vector
+
+
+def sent_update(envelope: Envelope) -> Update | None:
+    message = read_message(envelope.body)
+    return message if isinstance(message, Update) and message.vector is not None else None
+
+
+class Guard:
+    """Looks at every message that leaves: a vector must be in the ledger, whose last line was synced."""
+
+    def __init__(self, folder: Path, disk: WatchedDisk | None = None) -> None:
+        self._folder = folder
+        self._disk = disk
+        self.vectors: list[str] = []
+
+    def __call__(self, envelope: Envelope) -> None:
+        update = sent_update(envelope)
+        if update is None:
+            return
+        sha256 = vector_of(update).sha256
+        unpack(vector_of(update))
+        entry = next((entry for entry in releases(self._folder) if entry.message == sha256), None)
+        assert entry is not None, "a vector left that nobody counts"
+        assert entry.order == update.order
+        if self._disk is not None:
+            calls = [call for call, name in self._disk.calls if name == "ledger.jsonl"]
+            assert calls[-1] == "sync", "a vector left before its entry was on the disk"
+            outbox = [call for call, name in self._disk.calls if name in ("answers", f"{update.order}.json.part")]
+            assert outbox[-2:] == ["sync", "sync"], "a vector left before it was on the disk itself"
+        self.vectors.append(sha256)
+
+
+def scenario() -> list[Order]:
+    return [order("centre"), order("train", 1), order("evaluate", 1)]
+
+
+async def settled(coordinator: Coordinator) -> None:
+    """Welcomed, and past the second Join: from here on the order of messages is the test's."""
+    await coordinator.welcome()
+    await until(lambda: any(isinstance(each, Join) and each.ledger is not None for each in coordinator.heard))
