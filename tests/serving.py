@@ -1,11 +1,14 @@
 """A coordinator's HTTP API over real HTTPS in this process; answers of hospitals are handed to its conductor."""
 
+import io
+import json
 import ssl
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 import numpy as np
@@ -208,3 +211,22 @@ async def sentence_of(answer: aiohttp.ClientResponse) -> str:
     assert "\n" not in body["message"]
     assert "Traceback" not in body["message"]
     return str(body["message"])
+
+
+async def get(served: Served, path: str, role: str = "viewer", **options: Any) -> Any:
+    """What it answers, which is 200."""
+    async with served.session.get(served.url + path, headers=served.headers(role), **options) as answer:
+        assert answer.status == 200, await answer.text()
+        return await answer.json()
+
+
+async def put(served: Served, path: str, body: object, role: str = "operator") -> tuple[int, Any]:
+    """The code and the answer; ``body`` as JSON, unless it is bytes."""
+    data = io.BytesIO(body if isinstance(body, bytes) else json.dumps(body).encode())
+    async with served.session.put(served.url + path, data=data, headers=served.headers(role)) as answer:
+        return answer.status, await answer.json()
+
+
+def run_body(spec: FederationSpec, run: int = 1, **changes: Any) -> dict[str, Any]:
+    """A wish."""
+    return {"run": run, "spec": spec.to_json() | changes}
