@@ -51,7 +51,7 @@ ROUNDS = 3
 HEARTBEAT_SECONDS = 600.0
 EXCEEDED, BUSY, DAMAGED = "BudgetExceeded", "CohortBusy", "LedgerDamaged"
 """Problems as a refusal names them in one word."""
-CALLS = 5 + 3 + 3 * (5 + 3)
+CALLS = 5 + 3 + 3 * (3 + 3)
 """Calls of the disk in the scenario: the ledger begun, a run opened, and three answers with their entries."""
 
 
@@ -285,10 +285,10 @@ class Guard:
         assert entry is not None, "a vector left that nobody counts"
         assert entry.order == update.order
         if self._disk is not None:
-            calls = [call for call, name in self._disk.calls if name == "ledger.jsonl"]
-            assert calls[-1] == "sync", "a vector left before its entry was on the disk"
-            outbox = [call for call, name in self._disk.calls if name in ("answers", f"{update.order}.json.part")]
-            assert outbox[-2:] == ["sync", "sync"], "a vector left before it was on the disk itself"
+            kept = [f"{update.order}.json.part", "ledger.jsonl"]
+            calls = [(name, call) for call, name in self._disk.calls if name in kept]
+            assert calls[-1] == ("ledger.jsonl", "sync"), "a vector left before its entry was on the disk"
+            assert kept[0] in [name for name, _ in calls], "a vector left before it was in the outbox"
         self.vectors.append(sha256)
 
 

@@ -251,7 +251,7 @@ class Hospital:
 
         def keep(state: LedgerState | None) -> None:
             counted.append(update.model_copy(update={"ledger": state}))
-            self._outbox.put(order.key, encode(counted[0]), durable=True)
+            self._outbox.put(order.key, encode(counted[0]))
 
         if update.vector is None:
             keep(self._custodian.state)

@@ -1,7 +1,7 @@
 """Answers already given, to be given again byte for byte: one file an order, by the order's key.
 
-Written whole before it is sent. Without noise it is not synced: an answer that a power cut takes is computed again to
-the same bits. With noise it is, for it would not be the same again.
+Written whole before it is sent, and not synced: a killed process leaves it. What a power cut takes is computed again:
+without noise to the same bits; with noise it is a new release, for which a run has its reserve.
 """
 
 import contextlib
@@ -34,12 +34,9 @@ class Outbox:
             return None
         return answer
 
-    def put(self, key: str, answer: str, *, durable: bool = False) -> None:
-        """Keep an answer, and let the oldest go. ``durable``: it is on the disk before this returns.
-
-        Raises :class:`consilia.errors.Unwritable`.
-        """
-        self._disk.put(self._path(key), answer.encode(), durable=durable)
+    def put(self, key: str, answer: str) -> None:
+        """Keep an answer, and let the oldest go. Raises :class:`consilia.errors.Unwritable`."""
+        self._disk.put(self._path(key), answer.encode(), durable=False)
         self._keys = [kept for kept in self._keys if kept != key] + [key]
         while len(self._keys) > KEPT:
             with contextlib.suppress(FileNotFoundError):

@@ -64,7 +64,7 @@ def test_a_kill_between_any_two_steps_leaves_all_that_was_sent_counted(tmp_path:
         lines, ended = in_a_process(life)
         assert ended == (-signal.SIGKILL if at < CALLS else 0)
         told = [update for update in map(decode, lines) if isinstance(update, Update)]
-        assert len(told) == max(0, at - 8) // 8
+        assert len(told) == max(0, at - 8) // 6
         require_counted(folder, told, asyncio.run(resume(folder, told)))
 
 

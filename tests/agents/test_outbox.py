@@ -80,28 +80,16 @@ def test_an_answer_that_somebody_removed_is_as_if_it_had_not_been_given(outbox: 
     assert outbox.get("a") is None
 
 
-def test_an_answer_with_noise_is_on_the_disk_with_its_name_before_the_call_returns(tmp_path: Path) -> None:
-    disk = WatchedDisk()
-    Outbox(tmp_path / "answers", disk).put("a", answer(1), durable=True)
-    assert disk.calls == [
-        ("write", "a.json.part"),
-        ("write on", "a.json.part"),
-        ("sync", "a.json.part"),
-        ("rename", "a.json"),
-        ("sync", "answers"),
-    ]
-
-
-def test_an_answer_without_noise_waits_for_no_disk(tmp_path: Path) -> None:
+def test_an_answer_waits_for_no_disk(tmp_path: Path) -> None:
     disk = WatchedDisk()
     Outbox(tmp_path / "answers", disk).put("a", answer(1))
     assert [call for call, _ in disk.calls] == ["write", "write on", "rename"]
 
 
-@pytest.mark.parametrize("call", range(5))
+@pytest.mark.parametrize("call", range(3))
 def test_an_answer_that_the_disk_refuses_is_told_and_the_older_ones_stay(tmp_path: Path, call: int) -> None:
     Outbox(tmp_path / "answers").put("old", answer(0))
     outbox = Outbox(tmp_path / "answers", failing(call, errno.ENOSPC))
     with pytest.raises(Unwritable, match=r"a\.json cannot be used \(No space left on device\)"):
-        outbox.put("a", answer(1), durable=True)
+        outbox.put("a", answer(1))
     assert outbox.get("old") == answer(0)
