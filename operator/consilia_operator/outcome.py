@@ -12,7 +12,8 @@ from consilia_operator.problems import Problem
 class Reconciled:
     """What a reconcile found: the federation as it is wished, who may take part, what is wrong with its parts.
 
-    ``unfinished``: the API server refused an object, which is to be tried again.
+    ``unfinished``: the API server refused an object, which is to be tried again. ``mlflow_page``: where a browser
+    reaches the MLflow in which its runs are.
     """
 
     federation: Federation
@@ -21,6 +22,7 @@ class Reconciled:
     pod_problems: list[Problem]
     authority: bytes
     unfinished: bool = False
+    mlflow_page: str | None = None
 
 
 @dataclass(frozen=True)

@@ -134,7 +134,8 @@ class Reconciler:
         self._remove(uid, [kind for kind in OWN_KINDS if not (halted and kind in IN_ORDER)], kept)
         waits = [Problem(part, None, Reason.STARTING.value, why) for part, why in waiting(site, existing).items()]
         problems = [*image_problems(site), *claim_problems(site), *waits, *refused]
-        return Reconciled(federation, observed, admission, problems, authority_of(site, manifests), bool(refused))
+        authority = authority_of(site, manifests)
+        return Reconciled(federation, observed, admission, problems, authority, bool(refused), site.mlflow_page)
 
     def _apply(self, uid: str, site: Site, manifests: list[Manifest]) -> list[Problem]:
         """Apply what changed, and go on without what is refused; what cannot do without it waits."""

@@ -37,6 +37,8 @@ class Settings:
     allowed_images: tuple[str, ...] = ()
     """CONSILIA_ALLOWED_IMAGES: registries or repositories, with commas between, whose images a spec may name; default:
     the repositories of the installation's own."""
+    mlflow_page: str | None = None
+    """CONSILIA_MLFLOW_PAGE: where a browser reaches the MLflow of CONSILIA_MLFLOW_URI; without it there is no link."""
     certificate_issuer: IssuerReference | None = None
     """CONSILIA_CERTIFICATE_ISSUER: ``Issuer/name`` or ``ClusterIssuer/name`` of cert-manager, which then makes the
     certificates; default: each federation has an authority of its own."""
@@ -52,6 +54,7 @@ class Settings:
             storage_class=environment.get("CONSILIA_STORAGE_CLASS") or None,
             port=settings.port(environment, "CONSILIA_HTTP_PORT", 8080),
             allowed_images=_words(environment.get("CONSILIA_ALLOWED_IMAGES") or ""),
+            mlflow_page=environment.get("CONSILIA_MLFLOW_PAGE") or None,
             certificate_issuer=_issuer(environment.get("CONSILIA_CERTIFICATE_ISSUER") or None),
         )
 

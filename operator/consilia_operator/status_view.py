@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from consilia.bounds import within_bounds
-from consilia.status import Condition, Endpoints, FederationStatus, HospitalStatus, PartProblem
+from consilia.status import Condition, Endpoints, FederationStatus, HospitalStatus, PartProblem, TrackingRun
 from consilia_operator.conditions import condition, stamped
 from consilia_operator.federation_conditions import conditions_of
 from consilia_operator.naming import Manifest, coordinator_url
@@ -59,12 +59,23 @@ def status_of(
             for problem in standing.parts
         ],
         "endpoints": Endpoints(
-            coordinator=coordinator_url(standing.federation), authority=reconciled.authority.decode()
+            coordinator=coordinator_url(standing.federation),
+            mlflow=reconciled.mlflow_page,
+            authority=reconciled.authority.decode(),
         ),
+        "mlflow": _seen_at(reconciled.mlflow_page, standing.base.mlflow),
         "told": told,
     }
     status = standing.base.model_copy(update=changes)
     return _document(status, conditions_of(standing), reconciled.observed, former, now)
+
+
+def _seen_at(page: str | None, run: TrackingRun | None) -> TrackingRun | None:
+    """The MLflow run with its page where a browser finds it: tracking knows only the server's name in the cluster."""
+    if run is None or run.url is None:
+        return run
+    _, mark, place = run.url.partition("/#/")
+    return run.model_copy(update={"url": f"{page.rstrip('/')}/#/{place}" if page and mark else None})
 
 
 def _last(observed: Manifest, before: Manifest | None) -> Manifest:

@@ -72,6 +72,7 @@ def test_the_operator_is_told_every_image_and_where_runs_are_tracked() -> None:
         "CONSILIA_IMAGE_TRACKING": f"localhost/consilia-mlflow:{version}",
     }
     assert told["CONSILIA_MLFLOW_URI"] == "http://consilia-mlflow.consilia-system.svc:5000"
+    assert told["CONSILIA_MLFLOW_PAGE"] == "http://localhost:5000"
 
 
 def test_every_image_is_one_that_is_built() -> None:
@@ -84,7 +85,8 @@ def test_every_image_is_one_that_is_built() -> None:
 
 def test_an_mlflow_that_exists_takes_the_place_of_ones_own() -> None:
     made = template({"mlflow": {"uri": "https://mlflow.example:8443"}})
-    assert environment(made, "consilia-operator")["CONSILIA_MLFLOW_URI"] == "https://mlflow.example:8443"
+    told = environment(made, "consilia-operator")
+    assert told["CONSILIA_MLFLOW_URI"] == told["CONSILIA_MLFLOW_PAGE"] == "https://mlflow.example:8443"
     assert not [each for each in made if each["metadata"]["name"] == "consilia-mlflow"]
 
 

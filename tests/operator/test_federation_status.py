@@ -1,11 +1,12 @@
 """A federation's status on a cluster: what is shown, counted and kept, whoever the operator is."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from builders import federation
-from consilia.status import FederationStatus, HospitalStatus, Metrics
+from consilia.status import FederationStatus, HospitalStatus, Metrics, TrackingRun
 from consilia_operator.grants import Admission
 from consilia_operator.outcome import Reconciled, Refused
 from consilia_operator.problems import Problem
@@ -186,6 +187,21 @@ def test_the_status_says_where_the_coordinator_answers_and_whom_to_trust_as_it()
     endpoints = written(reconciled(), said())["endpoints"]
     assert endpoints["coordinator"] == "https://breast-cancer-coordinator.default.svc:8443"
     assert endpoints["authority"] == AUTHORITY.decode()
+
+
+@pytest.mark.parametrize(
+    ("page", "link"),
+    [
+        pytest.param("http://localhost:5000", "http://localhost:5000/#/experiments/1/runs/r", id="a port forwarded"),
+        pytest.param("https://mlflow.example/", "https://mlflow.example/#/experiments/1/runs/r", id="a name"),
+        pytest.param(None, None, id="nowhere"),
+    ],
+)
+def test_mlflow_is_named_where_a_browser_finds_it(page: str | None, link: str | None) -> None:
+    run = TrackingRun(run_id="r", url="http://consilia-mlflow.consilia-system.svc:5000/#/experiments/1/runs/r")
+    status = written(replace(reconciled(), mlflow_page=page), said(mlflow=run))
+    assert (status["endpoints"]["mlflow"], status["mlflow"]["url"]) == (page, link)
+    assert status["mlflow"]["runId"] == "r"
 
 
 @pytest.mark.parametrize(

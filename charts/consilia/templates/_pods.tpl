@@ -57,6 +57,17 @@ http://consilia-mlflow.{{ .Release.Namespace }}.svc:5000
 {{- end -}}
 {{- end -}}
 
+{{/* Where a browser reaches that; without an ingress, through the port that the notes say to forward. */}}
+{{- define "consilia.mlflowPage" -}}
+{{- if .Values.mlflow.uri -}}
+{{ .Values.mlflow.uri }}
+{{- else if and .Values.mlflow.enabled .Values.mlflow.ingress.enabled -}}
+http{{ if .Values.mlflow.ingress.tlsSecret }}s{{ end }}://{{ .Values.mlflow.ingress.host }}
+{{- else if .Values.mlflow.enabled -}}
+http://localhost:5000
+{{- end -}}
+{{- end -}}
+
 {{/* Whether the release has an MLflow server of its own. */}}
 {{- define "consilia.ownMlflow" -}}
 {{- if and .Values.mlflow.enabled (not .Values.mlflow.uri) }}yes{{ end -}}

@@ -62,6 +62,11 @@ class Site:
         """Where this federation's runs are recorded."""
         return self.federation.spec.tracking.mlflow_uri or self.settings.mlflow_uri
 
+    @property
+    def mlflow_page(self) -> str | None:
+        """Where a browser reaches that MLflow; a server of the federation's own is taken at its word."""
+        return self.federation.spec.tracking.mlflow_uri or self.settings.mlflow_page
+
     def pod(self, component: Component) -> Pod:
         """What is said of a component's pod: by the hospital of its agent, by the federation's owner of the others."""
         if component.hospital is not None:
