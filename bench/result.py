@@ -130,7 +130,7 @@ def compare(example: Example, seed: int, work: Work | None = None) -> Comparison
     train, test = example.pooled(seed)
     sides = example.divided(seed)
     trainers = {name: SklearnTrainer(both) for name, both in sides.items()}
-    used = work or Work.of(example.spec.model, example.spec.algorithm)
+    used = work or Work.of(example.spec.model, example.spec.fed_avg)
     feature_map, w = federate(trainers, example.spec, used)
     trained = {patient for both in sides.values() for patient in both.train.ids}
     kept = np.flatnonzero([patient in trained for patient in train.ids])
@@ -187,7 +187,7 @@ def _show(comparisons: list[Comparison]) -> None:
 def main() -> int:
     """Print the table; 0 if the result is as required."""
     example = Example.read()
-    own = Work.of(example.spec.model, example.spec.algorithm)
+    own = Work.of(example.spec.model, example.spec.fed_avg)
     parser = argparse.ArgumentParser(description="Federated against centralised, on the pooled test rows.")
     parser.add_argument("--seeds", type=int, default=SEEDS, help="how many seeds")
     parser.add_argument("--first-seed", type=int, default=0)

@@ -95,6 +95,7 @@ def order(task: Task, number: int = 0, settings: RunSettings = SETTINGS, **field
         "task": task,
         "settings": settings.digest,
         "participants": DIGEST,
+        "private": terms is not None,
         "parameters": None if task in ("centre", "moments") else pack(ZERO + number / 10),
     }
     return Order(**(whole | fields))

@@ -10,7 +10,7 @@ from typing import Protocol
 
 from consilia.errors import InvalidMessage
 from consilia.experiment import FedAvg
-from consilia.features import FeatureMap
+from consilia.features import STRETCH, FeatureMap
 from consilia.model import Work
 from consilia.privacy.keystream import Keystream
 from consilia.privacy.noise_plan import NoisePlan
@@ -116,6 +116,7 @@ class CohortEngine:
         parameters: FloatArray | None,
         scored: FloatArray | None,
     ) -> Answer:
+        _require_public_map(settings)
         trainer, plan = self._private_trainer(settings), self._plan(terms)
         if task == "centre" and plan.centre is not None:
             return Answer(None, trainer.centre(_feature_map(task, settings), plan.centre))
@@ -170,6 +171,19 @@ def _feature_map(task: Task, settings: RunSettings) -> FeatureMap:
         # Told by names: the sentence of a table that does not fit its map would count patients.
         raise InvalidMessage("the feature map is of other columns than the run's features")
     return feature_map
+
+
+def _require_public_map(settings: RunSettings) -> None:
+    """Rows of a private run are seen through the bounds that its features name, and a centre among such rows alone."""
+    if settings.feature_map is not None and settings.feature_map != FeatureMap.from_codebook(settings.features):
+        raise InvalidMessage("the feature map is not that of the run's own public bounds")
+    centre = settings.centre
+    if centre is None:
+        return
+    if len(centre.centre) != len(settings.features.names) or max(map(abs, centre.centre)) > STRETCH:
+        raise InvalidMessage(
+            f"the centre is none of this run's rows: a value a column, from {-STRETCH:g} to {STRETCH:g}"
+        )
 
 
 def _require_both(task: Task, settings: RunSettings, w: FloatArray | None) -> tuple[FeatureMap, FloatArray]:

@@ -203,8 +203,12 @@ class Hospital:
             if update.vector is not None and not update.vector.inline:
                 await self._blobs.upload(update.vector, _ticket(order))
         except TOLD as error:
+            spent = isinstance(error, BudgetExceeded) and self._admitted is self._settings
             self._admitted = None
             self._decline(str(error), order, _problem(error))
+            if spent:
+                # The run was admitted, and has no such release left: no look at the data gives it one.
+                self._recheck_at = math.inf
         except ConsiliaError as error:
             # Not refused: the next sign of life brings the order again.
             logger.warning("round %d: %s", order.round, error)

@@ -37,6 +37,8 @@ def state_of(
         run_spent=max(loss.epsilon(delta) for loss in (training, holdout)) if delta else 0.0,
         run_replacing=max(loss.replacing(delta) for loss in (training, holdout)) if delta else 0.0,
         exact=exact,
+        cohort=ledger.cohort or None,
+        run=run[1] if run else None,
     )
 
 

@@ -148,12 +148,11 @@ class Conductor:
         if current is not None and run < current.number:
             raise Refusal(f"run {run} is over: the current run is {current.number}; a new run needs a higher number")
         if current is not None and run == current.number:
-            self._take_witnesses(witnesses or {})
-            self._edit(current, spec)
+            self._edit(current, spec, witnesses or {})
             return
         self._learning.require_possible(spec, run)
-        self._take_witnesses(witnesses or {})
         self._record(SpecAccepted(at=self._now(), run=run, spec=spec))
+        self._take_witnesses(witnesses or {})
         self._deferred = []
         self._apply(desired(run, spec, self.quorum_of(spec)))
 
@@ -340,12 +339,13 @@ class Conductor:
         self._after_flush.append(self._learning.collect_garbage)
         self._handle(Aggregated())
 
-    def _edit(self, run: RunHistory, wished: FederationSpec) -> None:
+    def _edit(self, run: RunHistory, wished: FederationSpec, witnesses: Mapping[str, LedgerWitness]) -> None:
         """Take over what an edit may change in mid-run; tell what has to wait for the next run, once."""
         held, edited = run.spec, held_of(run, wished)
         if edited != held:
             self._record(SpecAccepted(at=self._now(), run=run.number, spec=edited))
             self._tell(*narration.edited(held, edited, self.run.committed))
+        self._take_witnesses(witnesses)
         waiting = narration.deferred(run.first, edited, wished)
         if waiting != self._deferred:
             self._tell(*waiting)

@@ -268,6 +268,7 @@ class Hospitals:
                 task=exchange.task,
                 settings=self._learning.settings().digest,
                 participants=digest_of_names(exchange.participants),
+                private=self._learning.settings().privacy is not None,
                 parameters=parameters,
                 scored=self._learning.scored(exchange.task),
                 ticket="needed" if large else None,

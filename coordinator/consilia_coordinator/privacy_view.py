@@ -36,14 +36,20 @@ def privacy_status(roster: Roster, history: History, run: RunHistory) -> Privacy
 def ledger_of(member: Member, history: History, run: RunHistory) -> LedgerState | None:
     """The hospital's ledger as it last told of it: in an answer, in one that came too late, or when it joined."""
     answered = history.ledgers.get(member.name)
-    known = [ledger for ledger in (answered, member.ledger) if ledger is not None]
+    brought = next((each.cohort.name for each in run.spec.hospitals if each.name == member.name), None)
+    known = [ledger for ledger in (answered, member.ledger) if ledger is not None and _is_of(ledger, brought)]
     if not known:
         return None
     # Of two that end with the same entry, that of the process which is there: its budget may be another by now.
     newest = max(known, key=lambda ledger: (ledger.sequence, ledger is member.ledger))
-    if member.name in run.ledgers:
+    if newest.run == run.number or (newest.run is None and member.name in run.ledgers):
         return newest
     return newest.model_copy(update={"run_spent": 0.0, "run_replacing": 0.0})
+
+
+def _is_of(ledger: LedgerState, brought: str | None) -> bool:
+    """Whether it is the ledger of the cohort that its hospital brings now, as far as it says whose it is."""
+    return brought is None or ledger.cohort is None or ledger.cohort.rpartition("/")[2] == brought
 
 
 def budget_condition(members: Sequence[Member], *, private: bool) -> Condition:

@@ -70,8 +70,10 @@ class Roster:
     def tell_ledger(self, name: str, ledger: LedgerState | None) -> None:
         """Hospital ``name`` told of its cohort's ledger; what is older than is known was overtaken."""
         member = self.member(name)
-        if ledger is not None and (member.ledger is None or ledger.sequence >= member.ledger.sequence):
-            member.ledger = ledger
+        known = member.ledger
+        if ledger is None or (known and known.cohort == ledger.cohort and known.sequence > ledger.sequence):
+            return
+        member.ledger = ledger
 
     def hear(self, name: str, monotonic: float, now: datetime) -> Member:
         """Any valid message of hospital ``name`` is a sign of life."""

@@ -14,6 +14,8 @@ from consilia.wording import NON_PRIVATE, privacy_of
 WEAK_FROM = 100.0
 """An epsilon above it has to be asked for twice."""
 
+LEAST_CLIP_NORM, LARGEST_CLIP_NORM = 1e-6, 1e6
+
 FeatureName = Annotated[str, Field(min_length=1, max_length=128)]
 
 
@@ -122,12 +124,17 @@ class Privacy(Document):
     """What one run asks for: all that a hospital sends in it is (epsilon, delta)-differentially private for one patient
     record added or removed."""
 
-    epsilon: float = Field(1.0, ge=0, description=f"Privacy loss of one run for one patient; 0 means {NON_PRIVATE}.")
+    epsilon: float = Field(
+        1.0, ge=0, le=10_000, description=f"Privacy loss of one run for one patient; 0 means {NON_PRIVATE}."
+    )
     delta: float = Field(
         1e-5, gt=0, lt=1, description="The chance that the promise does not hold; below 1 / features.nominalRows."
     )
     clip_norm: float = Field(
-        1.0, gt=0, le=1e6, description="Largest part that one record has in a sum of gradients, as a norm."
+        1.0,
+        ge=LEAST_CLIP_NORM,
+        le=LARGEST_CLIP_NORM,
+        description="Largest part that one record has in a sum of gradients, as a norm.",
     )
     mechanism: Literal["Gaussian", "Laplace"] = Field("Gaussian", description="The noise's distribution.")
     reserve: int = Field(

@@ -265,6 +265,7 @@ class History:
                     self.feed.append((self.sequence, fact.record))
 
     def _accept(self, fact: SpecAccepted) -> None:
+        self._forget_other_ledgers(fact.spec)
         run = self.runs.get(fact.run)
         if run is None:
             for older in self.runs.values():
@@ -273,6 +274,15 @@ class History:
             self.runs[fact.run] = RunHistory(fact.run, fact.spec, fact.spec, fact.at, committed=committed)
         else:
             run.spec = fact.spec
+
+    def _forget_other_ledgers(self, spec: FederationSpec) -> None:
+        """A hospital that brings another cohort than before has another ledger, of which nothing is known here."""
+        before = {each.name: each.cohort for each in self.current.spec.hospitals} if self.current else {}
+        for hospital in spec.hospitals:
+            if before.get(hospital.name, hospital.cohort) != hospital.cohort:
+                self.witnesses.pop(hospital.name, None)
+                for told in (self.ledgers, *(run.ledgers for run in self.runs.values())):
+                    told.pop(hospital.name, None)
 
     def _order(self, fact: OrderWritten) -> None:
         run = self.runs[fact.run]

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 
 from consilia.errors import InvalidMessage
-from consilia.experiment import Algorithm, Features, Model
+from consilia.experiment import LARGEST_CLIP_NORM, LEAST_CLIP_NORM, Algorithm, Features, Model
 from consilia.features import FeatureMap
 from consilia.manifest import explain
 from consilia.patterns import DIGEST
@@ -71,7 +71,7 @@ class PrivacyTerms(Document):
     run: int = Field(ge=1)
     epsilon: float = Field(gt=0)
     delta: float = Field(gt=0, lt=1)
-    clip_norm: float = Field(gt=0)
+    clip_norm: float = Field(ge=LEAST_CLIP_NORM, le=LARGEST_CLIP_NORM)
     mechanism: Literal["Gaussian", "Laplace"]
     rounds: int = Field(ge=1)
     reserve: int = Field(ge=0)
@@ -214,6 +214,7 @@ class Order(Message):
     task: Task
     settings: Digest
     participants: Digest = Field(description="Digest of the names of all hospitals of this attempt.")
+    private: bool = Field(False, description="Whether the answer is noised: then it is the same in every attempt.")
     parameters: VectorRef | None = None
     scored: VectorRef | None = Field(
         None, description="In a private run: the model so far, to be scored in place of the parameters."
@@ -222,8 +223,13 @@ class Order(Message):
 
     @property
     def key(self) -> str:
-        """SHA-256 of all that may change the answer: the outbox's key."""
-        parts = [self.federation, self.run, self.round, self.attempt, self.task, self.settings, self.participants]
+        """SHA-256 of all that may change the answer: the outbox's key.
+
+        An answer with noise costs patients something, and depends neither on the attempt nor on who else is asked: a
+        retry gets the same bytes, for nothing.
+        """
+        parts: list[object] = [self.federation, self.run, self.round, self.task, self.settings]
+        parts += ["private"] if self.private else [self.attempt, self.participants]
         parts.append(self.parameters.sha256 if self.parameters else None)
         parts.append(self.scored.sha256 if self.scored else None)
         return hashlib.sha256(_canonical(parts)).hexdigest()

@@ -86,6 +86,8 @@ class LedgerState(LedgerWitness):
         0.0, ge=0, description="The same, for one record replaced by another instead of added or removed."
     )
     exact: bool = Field(False, description="Whether scores on the holdout leave without noise.")
+    cohort: ShortText | None = Field(None, description="Whose ledger it is: hospital/name of the cohort.")
+    run: int | None = Field(None, description="The run of this federation that runSpent is about.")
 
 
 class HospitalStatus(HospitalMetrics):

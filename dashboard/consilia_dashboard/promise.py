@@ -72,7 +72,8 @@ def promise(seen: Seen) -> Promise:
     return Promise(
         private=True,
         label=f"private: epsilon {spent(cost)} of {asked(epsilon)}",
-        share=min(1.0, cost / epsilon),
+        # A run goes on as it began though its spec asks for no privacy by now, and its status has yet to say how.
+        share=min(1.0, cost / epsilon) if epsilon > 0 else 0.0,
         covers=covers,
         mixed=told.get("holdout") == "mixed",
         noised=told.get("holdout") in ("noised", "mixed"),

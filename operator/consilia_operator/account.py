@@ -30,7 +30,7 @@ class Account:
 def account_of(cohort: Manifest, told: LedgerState | None) -> Account:
     """The account after a coordinator ``told`` of the ledger (None: it tells nothing); ``cohort`` with its status."""
     known = _known(cohort)
-    believed = told is not None and not _is_behind(told, known.witness)
+    believed = told is not None and _is_of(told, cohort) and not _is_behind(told, known.witness)
     return _of_this_budget(_as_told(told) if told is not None and believed else known, cohort)
 
 
@@ -53,6 +53,11 @@ def _known(cohort: Manifest) -> Account:
     names = ("epsilonSpent", "epsilonRemaining", "budget", "ledger")
     status = CohortStatus.model_validate({name: held[name] for name in names if name in held})
     return Account(status.epsilon_spent, status.epsilon_remaining, status.budget, status.ledger)
+
+
+def _is_of(told: LedgerState, cohort: Manifest) -> bool:
+    """Whether it is this cohort's ledger: its hospital may have brought another one to the federation before."""
+    return told.cohort in (None, f"{cohort['spec']['hospital']}/{cohort['metadata']['name']}")
 
 
 def _is_behind(told: LedgerState, witness: LedgerWitness | None) -> bool:

@@ -62,12 +62,12 @@ class CohortStatuses:
         if cohort is None:
             self._pauses.pop(key, None)
             return
-        holder = self._holder(key, cohort)
-        ledger = self._ledger(key_of(holder), cohort["spec"]["hospital"]) if holder is not None else None
-        status = cohort_status(cohort, holder, self._now(), ledger)
-        if not differs(cohort, status):
-            return
         try:
+            holder = self._holder(key, cohort)
+            ledger = self._ledger(key_of(holder), cohort["spec"]["hospital"]) if holder is not None else None
+            status = cohort_status(cohort, holder, self._now(), ledger)
+            if not differs(cohort, status):
+                return
             self._watched.cohorts.see(await self._write(cohort, status))
             self._pauses.pop(key, None)
         except Absent:

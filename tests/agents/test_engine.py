@@ -195,8 +195,20 @@ def test_training_is_on_centred_rows_once_there_is_a_centre() -> None:
         pytest.param(
             "train",
             PRIVATE.model_copy(update={"feature_map": SETTINGS.feature_map}),
-            "of other columns than the run's features",
+            "not that of the run's own public bounds",
             id="another map",
+        ),
+        pytest.param(
+            "train",
+            PRIVATE.model_copy(update={"centre": Centre(centre=(-6.7e307,) * len(PRIVATE.features.names))}),
+            "from -2 to 2",
+            id="a centre where no row is",
+        ),
+        pytest.param(
+            "train",
+            PRIVATE.model_copy(update={"centre": Centre(centre=(0.5,) * (len(PRIVATE.features.names) + 1))}),
+            "a value a column",
+            id="a centre of other columns",
         ),
     ],
 )

@@ -7,7 +7,7 @@ import pytest
 
 from consilia.privacy.entries import Opened, Released
 from consilia.privacy.ledger import Budget, Ledger
-from consilia.protocol import Join, pack
+from consilia.protocol import Join, Task, pack
 from deadline import until
 from disks import WatchedDisk
 from private_hospital import (
@@ -88,7 +88,7 @@ async def test_the_noise_is_of_the_plan_and_differs_every_time(tmp_path: Path) -
     async with playing(tmp_path) as coordinator:
         await coordinator.welcome()
         first = await coordinator.update(order("train", 1))
-        second = await coordinator.update(order("train", 1, attempt=2))
+        second = await coordinator.update(order("train", 1, round=2))
     assert vector_of(first).sha256 != vector_of(second).sha256
     assert len(releases(tmp_path)) == 2
 
@@ -104,13 +104,23 @@ async def test_the_same_order_gets_the_same_bytes_for_nothing(tmp_path: Path) ->
     assert len(releases(tmp_path)) == 1
 
 
+@pytest.mark.parametrize("task", ["centre", "train", "evaluate"])
+async def test_a_retry_gets_the_same_bytes_for_nothing_whoever_else_is_asked(tmp_path: Path, task: Task) -> None:
+    async with playing(tmp_path) as coordinator:
+        await coordinator.welcome()
+        first = await coordinator.update(order(task))
+        again = await coordinator.update(order(task, attempt=2, participants="cd" * 32))
+    assert (again.order, again.vector) == (first.order, first.vector)
+    assert len(releases(tmp_path)) == 1
+
+
 async def test_the_release_after_the_last_of_the_plan_is_refused(tmp_path: Path) -> None:
     guard = Guard(tmp_path)
     async with playing(tmp_path, on_sent=guard) as coordinator:
         await coordinator.welcome()
-        for attempt in range(1, ROUNDS + RESERVE + 1):
-            await coordinator.update(order("train", 1, attempt=attempt))
-        refusal = await coordinator.refusal(order("train", 1, attempt=ROUNDS + RESERVE + 1), EXCEEDED)
+        for number in range(1, ROUNDS + RESERVE + 1):
+            await coordinator.update(order("train", number))
+        refusal = await coordinator.refusal(order("train", ROUNDS + RESERVE + 1), EXCEEDED)
     assert re.search(r"has made 5 train releases and its noise was calibrated for no more: start a new run", refusal)
     assert len(guard.vectors) == len(releases(tmp_path)) == ROUNDS + RESERVE
 
@@ -119,7 +129,7 @@ async def test_where_no_evaluation_is_left_the_answer_is_empty_and_the_run_can_e
     async with playing(tmp_path) as coordinator:
         await coordinator.welcome()
         await coordinator.update(order("evaluate", ROUNDS))
-        again = await coordinator.update(order("evaluate", ROUNDS, attempt=2))
+        again = await coordinator.update(order("evaluate", ROUNDS, round=ROUNDS + 1))
     assert (again.vector, again.metrics, again.rows) == (None, None, None)
     assert again.ledger is not None
     assert len(releases(tmp_path)) == 1

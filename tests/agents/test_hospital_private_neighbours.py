@@ -54,8 +54,8 @@ async def everything_of_a_run(
 
     with caplog.at_level(logging.DEBUG):
         await life(whole_run()[:3])
-        retries = [order("train", 2, attempt=attempt) for attempt in range(2, 5)]
-        await life([*whole_run(), *retries, order("evaluate", ROUNDS, attempt=2), order("moments")])
+        more = [order("train", 2, round=number) for number in range(4, 7)]
+        await life([*whole_run(), *more, order("evaluate", ROUNDS, round=ROUNDS + 1), order("moments")])
     return messages, [record.getMessage().replace(str(folder), "") for record in caplog.records]
 
 
@@ -83,7 +83,7 @@ async def test_neighbouring_tables_send_the_same_but_for_the_noised_vectors(
     assert one == other
     messages, logged = one
     assert sum(message["type"] == "update" for message in messages) == 3 + 5 + 3
-    assert sum(message["type"] == "decline" for message in messages) == 2, "the last retry, and moments"
+    assert sum(message["type"] == "decline" for message in messages) == 2, "the last round, and moments"
     assert not any(re.search(r"\d\.\d{3}", line) for line in logged)
 
 

@@ -15,7 +15,7 @@ from consilia_coordinator.status_view import Facts, federation_status, newest_sc
 DIGEST = "ab" * 32
 
 
-def ledger(sequence: int, run_spent: float = 0.0, **fields: float | bool) -> LedgerState:
+def ledger(sequence: int, run_spent: float = 0.0, **fields: float | bool | str) -> LedgerState:
     told = {"spent": 1.0, "remaining": 3.0, "budget": 4.0, "delta": 1e-5, "run_replacing": 2.1 * run_spent}
     return LedgerState.model_validate({"sequence": sequence, "head": DIGEST, "run_spent": run_spent} | told | fields)
 
@@ -92,6 +92,17 @@ def test_of_two_that_end_with_the_same_entry_the_process_that_is_there_knows_the
     shown = first(facts(ledger(8), joined=ledger(8, budget=9.0))).ledger
     assert shown is not None
     assert shown.budget == 9.0
+
+
+def test_what_a_late_answer_says_that_this_run_has_cost_is_counted_to_it() -> None:
+    status = federation_status(facts(None, joined=ledger(5, 0.7, run=1)))
+    assert status.privacy is not None
+    assert status.privacy.epsilon_spent == 0.7
+
+
+def test_the_ledger_of_another_cohort_than_the_hospital_brings_is_not_shown() -> None:
+    assert first(facts(None, joined=ledger(5, cohort="north/north-2023"))).ledger is None
+    assert first(facts(None, joined=ledger(5, cohort="north/north-2024"))).ledger is not None
 
 
 def test_what_the_run_before_cost_is_not_counted_to_a_new_run() -> None:

@@ -16,6 +16,7 @@ from builders import (
     committed,
     federation_spec,
     ordered,
+    private_document,
     private_spec,
     vector_ref,
     whole_round,
@@ -211,6 +212,15 @@ def test_the_newest_witness_of_a_ledger_stays_whoever_tells_it_and_in_whatever_o
     )
     assert {name: each.sequence for name, each in history.witnesses.items()} == {"north": 4, "south": 7}
     assert history.ledgers["south"].sequence == 6
+
+
+def test_a_hospital_that_brings_another_cohort_has_another_ledger_of_which_nothing_is_known() -> None:
+    told = LedgerState(sequence=9, head="9" * 64, spent=1, remaining=1, budget=4, delta=1e-5)
+    history = folded(accepted(), answered("north", ledger=told), answered("south", ledger=told))
+    document = private_document()
+    document["spec"]["hospitals"][0]["cohort"]["name"] = "north-2025"
+    history.add([accepted(run=2, spec=FederationSpec.model_validate(document["spec"]))])
+    assert set(history.witnesses) == set(history.ledgers) == set(history.runs[1].ledgers) == {"south"}
 
 
 def test_an_answer_of_a_round_scores_the_model_of_the_round_before() -> None:

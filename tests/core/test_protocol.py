@@ -255,6 +255,16 @@ def test_an_orders_key_changes_with_all_that_may_change_the_answer(change: dict[
     assert ORDER.model_copy(update=change).key != ORDER.key
 
 
+@pytest.mark.parametrize("change", [{"attempt": 2}, {"participants": digest_of_names(["north"])}])
+def test_a_retry_of_a_private_order_has_its_key_so_that_it_gets_the_same_bytes_for_nothing(
+    change: dict[str, Any],
+) -> None:
+    private = ORDER.model_copy(update={"private": True})
+    assert private.model_copy(update=change).key == private.key
+    assert private.model_copy(update={"round": 3}).key != private.key
+    assert private.key != ORDER.key
+
+
 def test_an_orders_key_stays_when_only_its_ticket_changes() -> None:
     assert ORDER.model_copy(update={"ticket": "another"}).key == ORDER.key
 

@@ -75,6 +75,12 @@ def test_what_was_seen_of_a_ledger_goes_forward_only(
     assert figures(cohort(before), holder(None), ledger=told) == after, "whichever way it is told"
 
 
+def test_the_ledger_of_a_cohort_that_the_hospital_brought_before_is_not_this_ones() -> None:
+    found = cohort()
+    assert figures(found, holder(ledger(30, cohort="north/north-2023"))) == dict.fromkeys(FIGURES)
+    assert figures(found, holder(ledger(30, cohort="north/north-2024")))["ledger"]["sequence"] == 30
+
+
 def test_it_is_kept_when_nobody_uses_the_cohort_and_written_only_when_it_is_news() -> None:
     found = cohort(known(3))
     assert figures(found, None) == known(3)

@@ -2,8 +2,12 @@
 
 import pytest
 
+from builders import cohort
+from consilia.protocol import PrivacyTerms
 from consilia.status import FederationStatus, PrivacyStatus
+from consilia_operator.budgets import objection
 from consilia_operator.outcome import Reconciled
+from consilia_operator.reasons import Reason
 from consilia_operator.status_view import status_of
 from consilia_operator.transitions import transitions
 from standings import (
@@ -125,6 +129,17 @@ def test_what_a_ledger_declines_is_no_fault_of_the_data() -> None:
     told = conditions(status)
     assert told["DataAccepted"] == ("True", "AllAccepted", "")
     assert told["Degraded"] == ("True", "BudgetExceeded", "rounds go on with quorum 1; south: 0.6 of 4 remains")
+
+
+def test_a_run_that_cannot_be_planned_fits_into_no_budget_and_troubles_nobody_else() -> None:
+    terms = PrivacyTerms.of(PRIVATE.spec, "u", "n/f", 1)
+    assert terms is not None
+    impossible = terms.model_copy(update={"clip_norm": 1e-300})
+    granting = cohort("north", budget={"epsilon": 4.0})
+    found = objection(granting, impossible)
+    assert found is not None
+    assert found.reason == Reason.BUDGET_EXCEEDED
+    assert objection(granting, terms) is None
 
 
 def test_too_little_that_is_expected_blocks_a_run_that_needs_every_hospital() -> None:

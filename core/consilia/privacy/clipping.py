@@ -9,7 +9,7 @@ last bit. So:
   the rounding of norm and factor is far below the margin, and cutting makes no part longer.
 * Whole multiples are added exactly. So ``S(D + r) - S(D)`` **is** the part of r, of norm at most the bound, and the
   sensitivity needs no allowance for rounding.
-* A record with NaN or infinity, with a label that is not between 0 and 1, or whose norm leaves float64's range, counts
+* A record with NaN or infinity, with a label that is not between 0 and 1, or whose norm is above 1e100, counts
   as zeros. It is not refused: a refusal would tell that it is there.
 """
 
@@ -21,8 +21,7 @@ import numpy.typing as npt
 from consilia.errors import InvalidPrivacy
 from consilia.model import sigmoid
 from consilia.privacy.noise import Integers
-from consilia.vectors import FloatArray
-from consilia.wording import counted
+from consilia.vectors import LARGEST, FloatArray
 
 MARGIN = 1e-9
 """Share of the bound that no part reaches: more than the rounding of a norm of up to a million values."""
@@ -71,27 +70,29 @@ def _empty_sum(z: FloatArray, bound: float, grid: float) -> Integers:
             "raise the noise, or give a clip norm above 0"
         )
     if z.shape[0] > MOST_ROWS:
-        raise InvalidPrivacy(f"the table has {counted(z.shape[0], 'row')}; sums of at most {MOST_ROWS} are exact")
+        raise InvalidPrivacy(f"the table has more rows than sums are exact for, {MOST_ROWS}: divide it into cohorts")
     return np.zeros(z.shape[1], dtype=np.int64)
 
 
 def _clipped_sum(z: FloatArray, factor: FloatArray, bound: float, grid: float, norm: Norm) -> Integers:
     """Sum ``factor[i] * z[i]``, clipped, over rows few enough for float64 to be exact."""
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-        if norm == "L2":
-            length = np.abs(factor) * np.sqrt(np.add.reduce(z * z, axis=1))
-        else:
-            length = np.abs(factor) * np.add.reduce(np.abs(z), axis=1)
+        size = np.sqrt(np.add.reduce(z * z, axis=1)) if norm == "L2" else np.add.reduce(np.abs(z), axis=1)
+        length = np.abs(factor) * size
         shortened = factor * np.minimum(1.0, bound * (1 - MARGIN) / length)
         parts = z * (shortened / grid)[:, None]
-    parts[~_counts(length)] = 0.0
+    parts[~_counts(size, length)] = 0.0
     multiples: FloatArray = np.add.reduce(np.trunc(parts, out=parts), axis=0)
     return multiples.astype(np.int64)
 
 
-def _counts(length: FloatArray) -> Flags:
-    """Which records count; one of length 0 adds nothing either way, and its 0 / 0 is left out."""
-    return np.isfinite(length) & (length > 0)
+def _counts(size: FloatArray, length: FloatArray) -> Flags:
+    """Which records count; one of length 0 adds nothing either way, and its 0 / 0 is left out.
+
+    One larger than any that is mapped by honest bounds is left out as well: the bound's share of it could be a number
+    of so few bits that rounding would pass the margin.
+    """
+    return np.isfinite(length) & (length > 0) & (size <= LARGEST)
 
 
 def _chunks(z: FloatArray) -> list[slice]:

@@ -21,7 +21,6 @@ from consilia.features import STRETCH, FeatureMap
 from consilia.privacy.clipping import Flags
 from consilia.privacy.noise_plan import NoisePlan
 from consilia.vectors import FloatArray
-from consilia.wording import counted
 
 CENTRED_SCALE = 1.5
 """How much longer rows are made once their centre is taken away."""
@@ -92,9 +91,7 @@ def private_rows(feature_map: FeatureMap, x: FloatArray) -> FloatArray:
     and a refusal that others see would tell of one patient. Raises :class:`InvalidData` for another number of columns.
     """
     if x.ndim != 2 or x.shape[1] != len(feature_map.names):
-        raise InvalidData(
-            f"the table has shape {x.shape}: the feature map needs {counted(len(feature_map.names), 'column')}"
-        )
+        raise InvalidData(f"the table has other columns than the {len(feature_map.names)} of the feature map")
     usable: Flags = np.logical_and.reduce(np.isfinite(x), axis=1)
     with np.errstate(over="ignore"):
         z = feature_map.apply(np.where(usable[:, None], x, 0.0))

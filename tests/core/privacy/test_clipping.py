@@ -58,6 +58,23 @@ def test_adding_any_record_changes_the_row_sum_by_at_most_the_bound(
     assert length(after - before, norm) <= bound
 
 
+@given(records, weights, st.floats(-115, 6), norms)
+def test_a_bound_as_small_as_a_hostile_coordinator_likes_is_kept(
+    record: Any, w: Any, magnitude: float, norm: Norm
+) -> None:
+    """A bound's share of an enormous row may have one bit left, and rounding up would double it."""
+    grid = 10.0**magnitude * 2.0**-26
+    bound = grid * 2.0**26
+    part = [int(value) for value in gradient_sum(*record, w, bound, grid, norm)]
+    assert (sum(map(abs, part)) if norm == "L1" else sum(v * v for v in part) ** 0.5) <= 2**26
+
+
+def test_a_row_that_no_honest_map_gives_counts_as_zeros() -> None:
+    row, w, bound = np.array([[1e308, 1.0]]), np.array([0.0, 0.05]), 1.293e-16
+    assert not gradient_sum(row, np.zeros(1), w, bound, bound * 2.0**-26, "L1").any()
+    assert gradient_sum(row / 1e300, np.zeros(1), w, bound, bound * 2.0**-26, "L1").any()
+
+
 @pytest.mark.parametrize("width", [1, 2, 7, 8, 9, 31, 129, 2001], ids="{} values".format)
 def test_a_table_gives_exactly_the_sum_of_what_its_records_give_alone(width: int) -> None:
     """Were it only nearly so, as with a product of matrices, one record could move the last bits of all others'."""

@@ -89,7 +89,7 @@ def test_rows_are_mapped_as_at_prediction_and_unusable_ones_are_marked_and_not_r
 
 
 def test_a_table_of_another_width_is_refused() -> None:
-    with pytest.raises(InvalidData, match="needs 2 columns"):
+    with pytest.raises(InvalidData, match="other columns than the 2 of the feature map"):
         private_rows(MAP, np.zeros((1, 3)))
 
 

@@ -103,6 +103,7 @@ MUTATIONS = [
     pytest.param(
         "dp_fedsgd.py", "direction[:-1] += l2 * w[:-1]", "direction += l2 * w", "dp_fedsgd", id="intercept penalised"
     ),
+    pytest.param("clipping.py", "(length > 0) & (size <= LARGEST)", "(length > 0)", "clipping", id="rows of any size"),
     pytest.param("dp_fedsgd.py", "iterates[len(iterates) // 2 :]", "list(iterates)", "dp_fedsgd", id="all iterates"),
     pytest.param("dp_fedsgd.py", "z[:, -1:] * np.asarray", "np.asarray", "dp_fedsgd", id="a centre that does not fold"),
     pytest.param("dp_fedsgd.py", "z[~usable] = np.nan", "pass", "dp_fedsgd", id="unusable rows as zeros"),
