@@ -39,7 +39,7 @@ MUTATIONS = [
     ),
     pytest.param("clipping.py", "bound * (1 - MARGIN) / length)", "np.inf)", "clipping", id="no clipping"),
     pytest.param("clipping.py", "(1 - MARGIN)", "(1 + MARGIN)", "clipping", id="clipping past the bound"),
-    pytest.param("clipping.py", "parts[~_counts(length)] = 0.0", "pass", "clipping", id="NaN spoils the sum"),
+    pytest.param("clipping.py", "parts[~_counts(size, length)] = 0.0", "pass", "clipping", id="NaN spoils the sum"),
     pytest.param(
         "clipping.py", "residual[~((y[rows] >= 0)", "residual[(~(y[rows] >= -np.inf)", "clipping", id="any label"
     ),
