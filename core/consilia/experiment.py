@@ -14,8 +14,6 @@ from consilia.wording import NON_PRIVATE, privacy_of
 WEAK_FROM = 100.0
 """An epsilon above it has to be asked for twice."""
 
-LEAST_CLIP_NORM, LARGEST_CLIP_NORM = 1e-6, 1e6
-
 FeatureName = Annotated[str, Field(min_length=1, max_length=128)]
 
 
@@ -131,10 +129,7 @@ class Privacy(Document):
         1e-5, gt=0, lt=1, description="The chance that the promise does not hold; below 1 / features.nominalRows."
     )
     clip_norm: float = Field(
-        1.0,
-        ge=LEAST_CLIP_NORM,
-        le=LARGEST_CLIP_NORM,
-        description="Largest part that one record has in a sum of gradients, as a norm.",
+        1.0, gt=0, le=1e6, description="Largest part that one record has in a sum of gradients, as a norm."
     )
     mechanism: Literal["Gaussian", "Laplace"] = Field("Gaussian", description="The noise's distribution.")
     reserve: int = Field(

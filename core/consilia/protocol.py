@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 
 from consilia.errors import InvalidMessage
-from consilia.experiment import LARGEST_CLIP_NORM, LEAST_CLIP_NORM, Algorithm, Features, Model
+from consilia.experiment import Algorithm, Features, Model
 from consilia.features import FeatureMap
 from consilia.manifest import explain
 from consilia.patterns import DIGEST
@@ -71,7 +71,7 @@ class PrivacyTerms(Document):
     run: int = Field(ge=1)
     epsilon: float = Field(gt=0)
     delta: float = Field(gt=0, lt=1)
-    clip_norm: float = Field(ge=LEAST_CLIP_NORM, le=LARGEST_CLIP_NORM)
+    clip_norm: float = Field(gt=0, le=1e6)
     mechanism: Literal["Gaussian", "Laplace"]
     rounds: int = Field(ge=1)
     reserve: int = Field(ge=0)
