@@ -17,7 +17,7 @@ from consilia_dashboard.store import ApiRefused, ApiStore, Key, NoSuchFederation
 pytestmark = pytest.mark.cluster
 
 ROOT = Path(__file__).resolve().parents[2]
-EXAMPLE = ROOT / "examples" / "breast-cancer.yaml"
+EXAMPLE = ROOT / "examples" / "breast-cancer-non-private.yaml"
 CHART = ROOT / "charts" / "consilia"
 ACCOUNT = "consilia-dashboard"
 SERVER_SIDE = "--server-side"
