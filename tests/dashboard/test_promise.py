@@ -55,6 +55,11 @@ def test_the_header_says_what_was_spent_of_what_the_run_asks() -> None:
     assert "1.68 for one record replaced by another" in explained
 
 
+def test_a_private_run_whose_spec_asks_for_no_privacy_by_now_has_no_share_before_its_status_says_more() -> None:
+    said = promise(seen(None, {"privacy": {"epsilon": 0}}))
+    assert (said.private, said.share) == (True, 0.0)
+
+
 def test_a_run_that_is_not_private_says_so_and_what_follows() -> None:
     said = promise(seen(None, private=False))
     assert (said.private, said.label, said.covers) == (False, "NON-PRIVATE", "")
