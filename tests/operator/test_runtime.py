@@ -243,5 +243,6 @@ async def test_a_pod_that_does_not_say_why_it_does_not_come_up_has_its_events_re
             }
         )
         await until(lambda: "harbor-password" in str(land.status("one")))
+        # The status and the Event are written beside one another.
+        await until(lambda: ("Warning", "SecretMissing") in {(kind, reason) for kind, reason, _ in land.cluster.events})
         assert land.cluster.reads.count(("list", "Event")) == 1
-        assert ("Warning", "SecretMissing") in {(kind, reason) for kind, reason, _ in land.cluster.events}
