@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import yaml
 
+from consilia.experiment import Features
 from consilia.journal import OrderWritten, RoundCommitted, SpecAccepted, UpdateReceived
 from consilia.object_paths import API_VERSION
 from consilia.protocol import Task, VectorRef, pack
@@ -38,6 +39,12 @@ def federation_document(hospitals: tuple[str, ...] = HOSPITALS, **spec: Any) -> 
         "metadata": {"name": "breast-cancer"},
         "spec": {name: value for name, value in fields.items() if value is not None},
     }
+
+
+def features_of(*names: str, label: str = "malignant") -> Features:
+    """Columns without bounds, for ``scaling: federated``."""
+    codebook = [{"name": name} for name in names]
+    return Features.model_validate({"label": label, "scaling": "federated", "codebook": codebook})
 
 
 def cohort_document(hospital: str = "north", shard: int = 0, of: int = 5, **spec: Any) -> dict[str, Any]:

@@ -1,10 +1,9 @@
-"""Trainers: what a hospital computes in a round, behind one protocol for every engine.
+"""The trainer of engine sklearn: what a hospital computes in a round, on rows in memory.
 
 Importing this module is what imports scikit-learn (seconds): a process does it once, before it joins.
 """
 
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 
@@ -18,30 +17,6 @@ from consilia.vectors import FloatArray, all_finite
 from consilia.wording import counted
 from consilia_agents.estimator import FederatedLogisticRegression
 from consilia_agents.holdout import Sides
-
-
-class Trainer(Protocol):
-    """A hospital's engine over its two sides. Every trainer passes the suite in ``tests/agents/test_trainers.py``."""
-
-    @property
-    def rows(self) -> int:
-        """Rows that training uses: the hospital's weight in the average."""
-        ...
-
-    def moments(self) -> FloatArray:
-        """Summed moments of the training rows: 1 + 2d values, see :func:`consilia.features.moments`."""
-        ...
-
-    def train(self, feature_map: FeatureMap, w0: FloatArray, work: Work) -> FloatArray:
-        """Train from the global parameters ``w0`` (d + 1): the local ones.
-
-        Raises :class:`InvalidMessage` for a wrong length, :class:`InvalidData` where training diverges.
-        """
-        ...
-
-    def evaluate(self, feature_map: FeatureMap, w: FloatArray) -> Metrics:
-        """Score ``w`` on the holdout rows; every score is None where there are none."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -62,15 +37,15 @@ class SklearnTrainer:
 
     @property
     def rows(self) -> int:
-        """See :class:`Trainer`."""
+        """See :class:`consilia_agents.backend.Trainer`."""
         return len(self._sides.train)
 
     def moments(self) -> FloatArray:
-        """See :class:`Trainer`."""
+        """See :class:`consilia_agents.backend.Trainer`."""
         return moments(self._sides.train.x)
 
     def train(self, feature_map: FeatureMap, w0: FloatArray, work: Work) -> FloatArray:
-        """See :class:`Trainer`."""
+        """See :class:`consilia_agents.backend.Trainer`."""
         require_length(feature_map, w0)
         z = self._designed(feature_map).train
         w = FederatedLogisticRegression.of(work).warm_fit(z, self._sides.train.y, w0)
@@ -81,7 +56,7 @@ class SklearnTrainer:
         return w
 
     def evaluate(self, feature_map: FeatureMap, w: FloatArray) -> Metrics:
-        """See :class:`Trainer`."""
+        """See :class:`consilia_agents.backend.Trainer`."""
         require_length(feature_map, w)
         return score(self._sides.holdout.y, predict_proba(self._designed(feature_map).holdout, w))
 

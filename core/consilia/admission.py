@@ -226,6 +226,7 @@ LIST_KEYS: dict[tuple[str, str], str] = {
     ("FederationSpec", "hospitals"): "name",
     ("Features", "codebook"): "name",
     ("CohortSpec", "grants"): "namespace",
+    ("TableMapping", "columns"): "name",
     ("FederationStatus", "hospitals"): "name",
     ("FederationStatus", "conditions"): "type",
     ("CohortStatus", "conditions"): "type",

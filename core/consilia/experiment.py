@@ -9,6 +9,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from consilia.document import Document
+from consilia.patterns import UNIT
 from consilia.wording import NON_PRIVATE, privacy_of
 
 WEAK_FROM = 100.0
@@ -59,6 +60,9 @@ class Feature(Document):
     name: FeatureName = Field(description="The column's name.")
     min: float | None = Field(None, description="Public lower bound, in the column's unit.")
     max: float | None = Field(None, description="Public upper bound, in the column's unit.")
+    unit: Annotated[str, Field(pattern=UNIT, max_length=64)] | None = Field(
+        None, description="The unit of the values; a hospital that keeps another has it converted."
+    )
     scale: Literal["linear", "sqrt"] = Field("linear", description="How values between the bounds map to [-1, 1].")
 
     @model_validator(mode="after")

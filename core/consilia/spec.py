@@ -14,10 +14,11 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import ConfigDict, Field, model_validator
 
 from consilia import patterns
+from consilia.data_source import Source, TableMapping
 from consilia.document import Document as Document  # noqa: PLC0414 - whoever has the documents has their base
 from consilia.experiment import WEAK_FROM, Algorithm, Evaluation, Features, FedAvg, Model, Privacy, require_unique
 from consilia.object_paths import API_VERSION
-from consilia.pod import Agent, Broker, Coordinator, Tracking
+from consilia.pod import Agent, Broker, Bytes, Coordinator, Tracking
 from consilia.wording import NON_PRIVATE, counted
 
 DEFAULT_NAMESPACE = "default"
@@ -202,26 +203,42 @@ class Federation(Document):
         return hospital.cohort.namespace or self.metadata.namespace, hospital.cohort.name
 
 
-class BuiltinSource(Document):
-    """One shard of a public dataset that comes with Consilia, as if it were a hospital's own."""
+class Spark(Document):
+    """How much of a cluster a Spark hospital takes; for engine: spark."""
 
-    dataset: Literal["breast-cancer"] = Field(description="Breast Cancer Wisconsin (569 rows, 30 features).")
-    shard: int = Field(ge=0, le=499, description="Which of the shards, from 0.")
-    of: int = Field(ge=1, le=500, description="How many shards there are.")
-    alpha: float = Field(0.5, gt=0, le=1e6, description="Dirichlet concentration over the label: small means skewed.")
-    seed: int = Field(42, ge=0, le=2**32 - 1, description="Seed of the test split and of the shards.")
+    executors: int = Field(
+        0, ge=0, le=500, description="Executors, each a pod of its own; 0: Spark computes within the hospital's pod."
+    )
+    max_executors: int | None = Field(
+        None, ge=1, le=500, description="Executors are added and removed with the work, up to this many."
+    )
+    executor_memory: Bytes = Field("1Gi", description="Memory of an executor, of which a tenth is Spark's own need.")
+    executor_cores: int = Field(1, ge=1, le=64, description="Processor cores of an executor.")
+    driver_memory: Bytes = Field("1Gi", description="Memory of the Java process beside the hospital's own.")
 
     @model_validator(mode="after")
-    def _shard_exists(self) -> Self:
-        if self.shard >= self.of:
-            raise ValueError(f"shard {self.shard} does not exist: of {self.of} shards the last is {self.of - 1}")
+    def _grows(self) -> Self:
+        if self.max_executors is not None and self.max_executors < max(self.executors, 1):
+            raise ValueError(
+                f"maxExecutors {self.max_executors} is below executors {self.executors}: raise it, or leave it out"
+            )
         return self
 
 
-class Source(Document):
-    """Where a cohort's rows come from."""
+class Egress(Document):
+    """A connection that the cohort's pods may open besides Consilia's own: to a database, or an object store."""
 
-    builtin: BuiltinSource = Field(description="One shard of a public dataset that comes with Consilia.")
+    cidr: Annotated[str, Field(pattern=patterns.CIDR, max_length=18)] | None = Field(
+        None, description="Addresses outside of the cluster, or by number."
+    )
+    namespace: Name | None = Field(None, description="Pods of a namespace of the cluster.")
+    ports: list[int] = Field(min_length=1, max_length=16, description="TCP ports, such as 5432.")
+
+    @model_validator(mode="after")
+    def _one_target(self) -> Self:
+        if (self.cidr is None) == (self.namespace is None):
+            raise ValueError("an egress goes to a cidr or to a namespace: give one of them")
+        return self
 
 
 class Holdout(Document):
@@ -265,8 +282,19 @@ class CohortSpec(Document):
     """A patient population at a hospital."""
 
     hospital: HospitalName = Field(description="The hospital that owns this cohort.")
-    engine: Literal["sklearn"] = Field("sklearn", description="What trains on the rows.")
+    engine: Literal["sklearn", "spark"] = Field(
+        "sklearn", description="What trains on the rows: scikit-learn in the pod's memory, or Spark."
+    )
+    spark: Spark | None = Field(None, description="How much of a cluster engine: spark takes.")
     source: Source = Field(description="Where the rows come from.")
+    mapping: TableMapping = Field(
+        default_factory=TableMapping, description="Which of the hospital's columns is which feature."
+    )
+    egress: list[Egress] = Field(
+        default_factory=list,
+        max_length=16,
+        description="Connections to the data that network policies let through. On one machine it says nothing.",
+    )
     holdout: Holdout = Field(
         default_factory=Holdout, description="Patients kept out of training, on whom every global model is scored."
     )
@@ -287,6 +315,14 @@ class CohortSpec(Document):
         description="The hospital's pod, wherever a federation uses this cohort. On one machine there are no pods, and "
         "it says nothing.",
     )
+
+    @model_validator(mode="after")
+    def _engine_can_read(self) -> Self:
+        if self.engine != "spark" and self.spark is not None:
+            raise ValueError(f"spark is given, and engine is {self.engine}: say engine: spark, or leave spark out")
+        if self.engine != "spark" and self.source.jdbc is not None:
+            raise ValueError(f"source.jdbc is read by Spark, and engine is {self.engine}: use sql, or engine: spark")
+        return self
 
     @model_validator(mode="after")
     def _one_grant_a_namespace(self) -> Self:

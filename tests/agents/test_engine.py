@@ -11,6 +11,7 @@ from consilia.privacy.dp_fedsgd import Centre
 from consilia.protocol import RunSettings, Task, to_bytes
 from consilia_agents.engine import CohortEngine
 from consilia_agents.holdout import Sides
+from consilia_agents.in_memory import InMemory
 from consilia_agents.trainers import SklearnTrainer
 from private_hospital import SETTINGS as PRIVATE
 from private_hospital import ZERO as ZERO_OF_TWO
@@ -124,7 +125,7 @@ def test_rows_are_read_once_for_the_same_columns() -> None:
         made.append(SklearnTrainer(sides))
         return made[-1]
 
-    engine = CohortEngine(cohort(), trainer_of)
+    engine = CohortEngine(cohort(), InMemory(cohort(), trainer_of))
     tasks: tuple[Task, ...] = ("train", "evaluate")
     for task in tasks:
         engine.answer(task, SETTINGS, ZERO)

@@ -3,10 +3,12 @@
 import numpy as np
 import pytest
 
+from builders import features_of
 from consilia import dataset
 from consilia.errors import InvalidData
 from consilia.spec import CohortSpec
-from consilia_agents.sources import BuiltinSource
+from consilia_agents.sources.builtin import BuiltinSource
+from consilia_agents.sources.chosen import source_of
 
 NORTH = BuiltinSource("north", "breast-cancer", shard=0, of=5, alpha=0.5, seed=42)
 SOURCES = [pytest.param(NORTH, "malignant", id="builtin")]
@@ -14,53 +16,48 @@ SOURCES = [pytest.param(NORTH, "malignant", id="builtin")]
 
 @pytest.mark.parametrize(("source", "label"), SOURCES)
 class TestEverySource:
-    def test_rows_have_the_named_columns_in_the_named_order(self, source, label):
-        one, two = [name for name in source.columns if name != label][:2]
-        rows, turned = source.load((one, two), label), source.load((two, one), label)
-        np.testing.assert_array_equal(rows.x, turned.x[:, ::-1])
-        assert rows.x.shape == (len(rows), 2)
-        assert rows.x.dtype == rows.y.dtype == np.float64
+    def test_records_have_the_named_columns_in_the_named_order(self, source, label):
+        one, two = [name for name in source.columns() if name != label][:2]
+        read, turned = (source.extract(features_of(*names, label=label)) for names in ((one, two), (two, one)))
+        np.testing.assert_array_equal(read.x, turned.x[:, ::-1])
+        assert read.x.shape == (len(read), 2)
+        assert read.x.dtype == read.y.dtype == np.float64
+        assert (turned.features, turned.label) == ((two, one), label)
 
-    def test_two_loads_give_the_same_rows_with_the_same_identities(self, source, label):
-        features = source.columns[:3]
-        first, second = source.load(features, label), source.load(features, label)
+    def test_two_looks_give_the_same_records_identities_and_fingerprint(self, source, label):
+        features = features_of(*source.columns()[:3], label=label)
+        first, second = source.extract(features), source.extract(features)
         assert first.ids == second.ids
         assert len(set(first.ids)) == len(first)
         np.testing.assert_array_equal(first.x, second.x)
+        assert first.fingerprint == second.fingerprint
 
-    def test_a_missing_column_is_refused_by_its_name(self, source, label):
+    @pytest.mark.parametrize("missing", ["feature", "label"])
+    def test_a_missing_column_is_refused_by_its_name(self, source, label, missing):
+        there = source.columns()[0]
+        features = (
+            features_of("mean mood", label=label) if missing == "feature" else features_of(there, label="mean mood")
+        )
         with pytest.raises(InvalidData, match='hospital north has no column "mean mood"'):
-            source.load((source.columns[0], "mean mood"), label)
+            source.extract(features)
 
-    def test_a_private_run_reads_the_same_rows(self, source, label):
-        features = source.columns[:3]
-        strict, lenient = source.load(features, label), source.read(features, label)
-        assert strict.ids == lenient.ids
-        np.testing.assert_array_equal(strict.x, lenient.x)
-        np.testing.assert_array_equal(strict.y, lenient.y)
+    def test_the_share_that_was_read_grows_to_the_whole(self, source, label):
+        shares: list[float] = []
+        source.extract(features_of(source.columns()[0], label=label), shares.append)
+        assert shares == sorted(shares)
+        assert shares[-1] == 1.0
 
-    def test_a_private_run_reads_whatever_the_values_are_and_refuses_a_missing_column_alone(self, source, label):
-        odd = source.read(source.columns[1:2], source.columns[0])
-        assert not np.isin(odd.y, (0.0, 1.0)).all()
-        with pytest.raises(InvalidData, match='hospital north has no column "mean mood"'):
-            source.read((source.columns[0], "mean mood"), label)
-
-    def test_a_missing_label_is_refused_by_its_name(self, source, label):
-        with pytest.raises(InvalidData, match='hospital north has no column "sick"'):
-            source.load(source.columns[:1], "sick")
-
-    def test_a_label_that_is_not_zero_or_one_is_refused(self, source, label):
-        with pytest.raises(InvalidData, match=r"hospital north: label .* is neither 0 nor 1"):
-            source.load(source.columns[1:2], source.columns[0])
+    def test_a_table_that_stays_keeps_its_stamp(self, source, label):
+        assert source.stamp() == source.stamp()
 
 
 def test_a_cohort_says_which_shard_it_is():
     builtin = {"dataset": "breast-cancer", "shard": 3, "of": 7, "alpha": 2.0, "seed": 9}
     cohort = CohortSpec.model_validate({"hospital": "east", "source": {"builtin": builtin}})
-    assert BuiltinSource.of_cohort(cohort) == BuiltinSource("east", "breast-cancer", 3, 7, 2.0, 9)
+    assert source_of(cohort) == BuiltinSource("east", "breast-cancer", 3, 7, 2.0, 9)
 
 
 def test_no_hospital_holds_a_public_test_row():
     public = set(dataset.split(dataset.load("breast-cancer"), 42).test.ids)
     sources = [BuiltinSource("any", "breast-cancer", i, 5, 0.5, 42) for i in range(5)]
-    assert not public & {patient for one in sources for patient in one.load(one.columns[:1], "malignant").ids}
+    assert not public & {patient for one in sources for patient in one.extract(features_of(one.columns()[0])).ids}

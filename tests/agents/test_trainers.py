@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from builders import features_of
 from consilia.dataset import Rows
 from consilia.errors import InvalidData, InvalidMessage
 from consilia.features import FeatureMap, moments
@@ -10,12 +11,12 @@ from consilia.metrics import score
 from consilia.model import Work, predict_proba, train_local
 from consilia.status import Metrics
 from consilia_agents.holdout import Sides, divide
-from consilia_agents.sources import BuiltinSource
+from consilia_agents.sources.builtin import BuiltinSource
 from consilia_agents.trainers import SklearnTrainer
 
 TRAINERS = [pytest.param(SklearnTrainer, id="sklearn")]
 SOURCE = BuiltinSource("north", "breast-cancer", shard=2, of=5, alpha=0.5, seed=42)
-SIDES = divide(SOURCE.load(SOURCE.columns[:-1], "malignant"), "north", "north-2024", 0.2)
+SIDES = divide(SOURCE.extract(features_of(*SOURCE.columns()[:-1])).rows, "north", "north-2024", 0.2)
 MAP = FeatureMap.from_moments(SOURCE.columns[:-1], moments(SIDES.train.x))
 WORK = Work(local_epochs=20, learning_rate=0.5, l2=0.001)
 W0 = np.random.default_rng(4).normal(size=31)
