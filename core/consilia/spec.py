@@ -16,7 +16,17 @@ from pydantic import ConfigDict, Field, model_validator
 from consilia import patterns
 from consilia.data_source import Source, TableMapping
 from consilia.document import Document as Document  # noqa: PLC0414 - whoever has the documents has their base
-from consilia.experiment import WEAK_FROM, Algorithm, Evaluation, Features, FedAvg, Model, Privacy, require_unique
+from consilia.experiment import (
+    WEAK_FROM,
+    Algorithm,
+    Evaluation,
+    Features,
+    FedAvg,
+    Model,
+    Privacy,
+    require_fitting,
+    require_unique,
+)
 from consilia.object_paths import API_VERSION
 from consilia.pod import Agent, Broker, Bytes, Coordinator, Tracking
 from consilia.wording import NON_PRIVATE, counted
@@ -125,6 +135,11 @@ class FederationSpec(Document):
             )
         if self.timeout < timedelta(milliseconds=100):
             raise ValueError(f"roundTimeout {self.round_timeout} is below 100ms: no hospital could answer in time")
+        return self
+
+    @model_validator(mode="after")
+    def _model_fits_its_label(self) -> Self:
+        require_fitting(self.model, self.features, self.evaluation)
         return self
 
     @model_validator(mode="after")
