@@ -17,7 +17,7 @@ from consilia_agents.trainers import SklearnTrainer
 TRAINERS = [pytest.param(SklearnTrainer, id="sklearn")]
 SOURCE = BuiltinSource("north", "breast-cancer", shard=2, of=5, alpha=0.5, seed=42)
 SIDES = divide(SOURCE.extract(features_of(*SOURCE.columns()[:-1])).rows, "north", "north-2024", 0.2)
-MAP = FeatureMap.from_moments(SOURCE.columns[:-1], moments(SIDES.train.x))
+MAP = FeatureMap.from_moments(SOURCE.columns()[:-1], moments(SIDES.train.x))
 WORK = Work(local_epochs=20, learning_rate=0.5, l2=0.001)
 W0 = np.random.default_rng(4).normal(size=31)
 

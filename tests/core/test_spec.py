@@ -188,7 +188,7 @@ def test_a_private_run_has_the_private_algorithm_by_default(algorithm: dict[str,
         pytest.param(
             "spec.source", {}, "a source is one of builtin, csv, parquet, sql, jdbc, fhir, omop, and none", id="none"
         ),
-        pytest.param("spec.engine", "spark", "spec.engine is \"spark\"; it must be 'sklearn'", id="engine"),
+        pytest.param("spec.engine", "flink", "spec.engine is \"flink\"; it must be 'sklearn' or 'spark'", id="engine"),
         pytest.param("spec.holdout", {"fraction": 1}, "spec.holdout.fraction is 1; it must be below 1", id="holdout"),
         pytest.param("spec.budget", {"epsilon": 0}, "spec.budget.epsilon is 0; it must be above 0", id="budget of 0"),
         pytest.param("spec.budget", {"epsilon": 4, "perRun": 0}, "perRun is 0; it must be above 0", id="perRun of 0"),

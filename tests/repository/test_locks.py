@@ -17,6 +17,7 @@ LOCKS = {
     "dashboard": "dashboard",
     "operator": "operator",
     "mlflow": "mlflow",
+    "spark": "spark",
 }
 WITH_BUILD = ["dev", "demo", "build"]
 
