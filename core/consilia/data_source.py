@@ -192,6 +192,14 @@ class Source(Document):
         return getattr(chosen, "claim", None)
 
     @property
+    def reads_files(self) -> bool:
+        """Whether it reads files of a file system: of a claim, or beside the manifest on one machine."""
+        if self.files is not None:
+            return not self.files.remote
+        database = self.sql or self.omop
+        return database is not None and database.url.startswith("sqlite:")
+
+    @property
     def files(self) -> CsvSource | ParquetSource | FhirSource | None:
         """The source of files that it is, if it is one."""
         return self.csv or self.parquet or self.fhir

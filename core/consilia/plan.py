@@ -10,12 +10,16 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from consilia.pod import Agent
-from consilia.spec import Cohort, Federation
+from consilia.settings import flag
+from consilia.spark_settings import local_settings, written
+from consilia.spec import Cohort, Federation, Spark
 from consilia.threads import ONE_THREAD
 
 Kind = Literal["broker", "coordinator", "hospital", "tracking", "mlflow", "dashboard"]
 
 BROKER, COORDINATOR, TRACKING, MLFLOW, DASHBOARD = "broker", "coordinator", "tracking", "mlflow", "dashboard"
+SPARK_FILE = "spark.conf"
+"""The configuration file of a hospital with Spark: a setting of Spark a line, its name, a space and its value."""
 LEDGER = "ledger"
 """The volume of a hospital's component that belongs to its cohort."""
 XMPP_PORT, HTTPS_PORT, MLFLOW_PORT, DASHBOARD_PORT = 5222, 8443, 5000, 8081
@@ -44,6 +48,18 @@ class VolumeFolder:
 
 
 @dataclass(frozen=True)
+class DataFolder:
+    """The folder that relative paths of the component's source start from."""
+
+
+@dataclass(frozen=True)
+class CredentialsFolder:
+    """The folder with the files of the component's ``credentials``."""
+
+    secret: str
+
+
+@dataclass(frozen=True)
 class HostOf:
     """The host name by which another component is reached."""
 
@@ -67,7 +83,7 @@ class UrlOf:
     scheme: Literal["http", "https"]
 
 
-Setting = str | SecretFile | ConfigFile | VolumeFolder | HostOf | PortOf | UrlOf
+Setting = str | SecretFile | ConfigFile | VolumeFolder | DataFolder | CredentialsFolder | HostOf | PortOf | UrlOf
 
 
 @dataclass(frozen=True)
@@ -75,7 +91,8 @@ class Component:
     """One thing that runs.
 
     ``secrets`` are the names of the secrets it may read; ``volumes`` maps a volume's name to why it is there;
-    ``hospital`` is the hospital that it is of, if it is one.
+    ``hospital`` is the hospital that it is of, if it is one. ``claim`` and ``credentials`` name what the hospital
+    itself has put there for it to read: a volume with data, and a secret.
     """
 
     name: str
@@ -87,6 +104,8 @@ class Component:
     ports: Mapping[str, int] = field(default_factory=dict)
     volumes: Mapping[str, str] = field(default_factory=dict)
     hospital: str | None = None
+    claim: str | None = None
+    credentials: str | None = None
 
 
 @dataclass(frozen=True)
@@ -202,13 +221,24 @@ def _coordinator(federation: Federation, defaults: Mapping[str, str]) -> Compone
 
 
 def _hospital(hospital: str, cohort: Cohort, defaults: Mapping[str, str]) -> Component:
+    source = cohort.spec.source
+    spark = cohort.spec.engine == "spark" or flag(defaults, "USE_SPARK")
+    settings: dict[str, Setting] = {}
+    files = {"cohort.json": _cohort_file(cohort)}
+    if source.reads_files:
+        settings["CONSILIA_DATA"] = DataFolder()
+    if source.credentials is not None:
+        settings["CONSILIA_CREDENTIALS"] = CredentialsFolder(source.credentials)
+    if spark:
+        settings["CONSILIA_SPARK_CONF"] = ConfigFile(SPARK_FILE)
+        files[SPARK_FILE] = written(local_settings(cohort.spec.spark or Spark()))
     return Component(
         name=hospital_component(hospital),
         kind="hospital",
         namespace=cohort.metadata.namespace,
         settings={
             **_bus_settings(hospital),
-            "USE_SPARK": "false",
+            "USE_SPARK": "true" if spark else "false",
             "CONSILIA_STATE": VolumeFolder("outbox"),
             "CONSILIA_LEDGER": VolumeFolder(LEDGER),
             # A hospital's own cap on what a run may ask for.
@@ -216,21 +246,24 @@ def _hospital(hospital: str, cohort: Cohort, defaults: Mapping[str, str]) -> Com
             "CONSILIA_COHORT_FILE": ConfigFile("cohort.json"),
             "CONSILIA_COORDINATOR": COORDINATOR,
             "CONSILIA_COORDINATOR_URL": UrlOf(COORDINATOR, "https", "https"),
+            **settings,
             **ONE_THREAD,
         },
-        files={"cohort.json": _cohort_file(cohort)},
+        files=files,
         secrets=(account_secret(hospital), "authority"),
         volumes={
             "outbox": "answers already given, to be given again",
             LEDGER: "the cohort's ledger, which outlives every federation",
         },
         hospital=hospital,
+        claim=source.claim,
+        credentials=source.credentials,
     )
 
 
 def _cohort_file(cohort: Cohort) -> str:
     """What the agent has to know of its cohort: not who else may use it, nor how its own pod is made."""
-    spec = cohort.spec.model_copy(update={"grants": None, "agent": Agent()})
+    spec = cohort.spec.model_copy(update={"grants": None, "agent": Agent(), "egress": []})
     return json.dumps(cohort.model_copy(update={"spec": spec, "status": None}).to_json(), indent=1)
 
 

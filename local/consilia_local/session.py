@@ -41,13 +41,18 @@ ESSENTIAL = (BROKER, COORDINATOR)
 
 @dataclass
 class Session:
-    """See the module. ``stays``: it goes on after the run is complete, until a signal. ``began``: monotonic seconds."""
+    """See the module.
+
+    ``data``: the manifest's folder. ``stays``: it goes on after the run is complete, until a signal. ``began``: seconds
+    of the monotonic clock.
+    """
 
     federation: Federation
     held: HeldFederation
     plan: Plan
     ports: Mapping[tuple[str, str], int]
     surroundings: Surroundings
+    data: Path
     broker: str
     folder: StateFolder
     display: Display
@@ -125,6 +130,8 @@ class Session:
             cohorts={
                 hospital.name: self.federation.cohort_key(hospital) for hospital in self.federation.spec.hospitals
             },
+            data=self.data,
+            credentials=(self.surroundings.credentials or self.data).absolute(),
         )
 
     def _write_files(self, site: Site, credentials: Credentials) -> None:
