@@ -6,7 +6,7 @@ shell and the engine above know none of this, and the mathematics are the same i
 
 from typing import Protocol
 
-from consilia.experiment import Features
+from consilia.experiment import Features, Model
 from consilia.features import FeatureMap
 from consilia.model import Work
 from consilia.privacy.dp_fedsgd import Centre
@@ -63,14 +63,14 @@ class NoisedTrainer(Protocol):
 class Backend(Protocol):
     """A cohort's rows behind one of the engines. Blocking; called from one thread at a time."""
 
-    def clear(self, features: Features) -> Trainer:
-        """The trainer of a NON-PRIVATE run. Rows are read again only when other columns are asked for.
+    def clear(self, features: Features, model: Model) -> Trainer:
+        """The trainer of a NON-PRIVATE run. Rows are read again only when other columns or another model are asked for.
 
         Raises :class:`consilia.errors.InvalidData` where they cannot be used, and what the source raises.
         """
         ...
 
-    def private(self, features: Features) -> NoisedTrainer:
+    def private(self, features: Features, model: Model) -> NoisedTrainer:
         """The trainer of a private run, for whatever the rows hold: refused is only what no patient knows of."""
         ...
 

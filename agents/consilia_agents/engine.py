@@ -72,9 +72,9 @@ class CohortEngine:
     def prepare(self, settings: RunSettings) -> None:
         """See :class:`Engine`. Rows are read again only when other columns are asked for."""
         if settings.privacy is None:
-            self._backend.clear(settings.features)
+            self._backend.clear(settings.features, settings.model)
         else:
-            self._backend.private(settings.features)
+            self._backend.private(settings.features, settings.model)
 
     def answer(
         self, task: Task, settings: RunSettings, parameters: FloatArray | None, scored: FloatArray | None = None
@@ -82,7 +82,7 @@ class CohortEngine:
         """See :class:`Engine`."""
         if settings.privacy is not None:
             return self._private_answer(task, settings, settings.privacy, parameters, scored)
-        trainer = self._backend.clear(settings.features)
+        trainer = self._backend.clear(settings.features, settings.model)
         if task == "moments":
             return Answer(trainer.rows, trainer.moments())
         if task == "centre":
@@ -103,7 +103,7 @@ class CohortEngine:
         scored: FloatArray | None,
     ) -> Answer:
         _require_public_map(settings)
-        trainer, plan = self._backend.private(settings.features), self._plan(terms)
+        trainer, plan = self._backend.private(settings.features, settings.model), self._plan(terms)
         if task == "centre" and plan.centre is not None:
             return Answer(None, trainer.centre(_feature_map(task, settings), plan.centre))
         if task not in ("train", "evaluate"):

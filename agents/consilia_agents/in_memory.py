@@ -2,7 +2,8 @@
 
 from collections.abc import Callable
 
-from consilia.experiment import Features
+from consilia.experiment import Features, Model
+from consilia.model import Family, family_of
 from consilia.privacy.keystream import Keystream
 from consilia.spec import Cohort, CohortSpec
 from consilia_agents.backend import Trainer
@@ -19,7 +20,7 @@ class InMemory:
     def __init__(
         self,
         cohort: Cohort,
-        trainer_of: Callable[[Sides], Trainer] = SklearnTrainer,
+        trainer_of: Callable[[Sides, Family], Trainer] = SklearnTrainer,
         words: Words = Keystream.fresh,
         source: Callable[[CohortSpec], DataSource] = source_of,
     ) -> None:
@@ -30,21 +31,23 @@ class InMemory:
         self._clear: tuple[object, Trainer] | None = None
         self._private: tuple[object, PrivateTrainer] | None = None
 
-    def clear(self, features: Features) -> Trainer:
+    def clear(self, features: Features, model: Model) -> Trainer:
         """See :class:`consilia_agents.backend.Backend`."""
-        asked = _columns(features)
+        family = family_of(model, features)
+        asked = _columns(features), family
         if self._clear is None or self._clear[0] != asked:
             table = self._source(self._cohort.spec).extract(features).table
             rows = table.select(features.names, features.label, f"hospital {self._cohort.spec.hospital}")
-            self._clear = (asked, self._trainer_of(divide(rows, *self._key)))
+            self._clear = (asked, self._trainer_of(divide(rows, *self._key), family))
         return self._clear[1]
 
-    def private(self, features: Features) -> PrivateTrainer:
+    def private(self, features: Features, model: Model) -> PrivateTrainer:
         """See :class:`consilia_agents.backend.Backend`."""
-        asked = _columns(features)
+        family = family_of(model, features)
+        asked = _columns(features), family
         if self._private is None or self._private[0] != asked:
             rows = self._source(self._cohort.spec).extract(features).rows
-            self._private = (asked, PrivateTrainer(sides_of(rows, *self._key), self._words))
+            self._private = (asked, PrivateTrainer(sides_of(rows, *self._key), self._words, family))
         return self._private[1]
 
     def close(self) -> None:

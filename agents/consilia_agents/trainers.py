@@ -11,7 +11,7 @@ from consilia.dataset import Rows
 from consilia.errors import InvalidData, InvalidMessage
 from consilia.features import FeatureMap, moments
 from consilia.metrics import score
-from consilia.model import Work, predict_proba
+from consilia.model import LOGISTIC, Family, Work, train_local
 from consilia.status import Metrics
 from consilia.vectors import FloatArray, all_finite
 from consilia.wording import counted
@@ -31,8 +31,10 @@ class _Design:
 class SklearnTrainer:
     """Trains with scikit-learn's estimator on rows in memory. Keeps the design rows of the last feature map."""
 
-    def __init__(self, sides: Sides) -> None:
+    def __init__(self, sides: Sides, family: Family = LOGISTIC) -> None:
         self._sides = sides
+        self._family = family
+        self._target = family.target(sides.train.y)
         self._design: _Design | None = None
 
     @property
@@ -46,10 +48,9 @@ class SklearnTrainer:
 
     def train(self, feature_map: FeatureMap, w0: FloatArray, work: Work) -> FloatArray:
         """See :class:`consilia_agents.backend.Trainer`."""
-        require_length(feature_map, w0)
-        z = self._designed(feature_map).train
-        w = FederatedLogisticRegression.of(work).warm_fit(z, self._sides.train.y, w0)
-        if not all_finite(w):
+        require_length(self._family, feature_map, w0)
+        w = self._trained(self._designed(feature_map).train, w0, work)
+        if not (all_finite(w) and self._family.plausible(w)):
             raise InvalidData(
                 f"training diverged at learningRate {work.learning_rate:g} and l2 {work.l2:g}: lower either of them"
             )
@@ -57,8 +58,16 @@ class SklearnTrainer:
 
     def evaluate(self, feature_map: FeatureMap, w: FloatArray) -> Metrics:
         """See :class:`consilia_agents.backend.Trainer`."""
-        require_length(feature_map, w)
-        return score(self._sides.holdout.y, predict_proba(self._designed(feature_map).holdout, w))
+        require_length(self._family, feature_map, w)
+        eta = self._family.predictor(self._designed(feature_map).holdout, w)
+        return score(self._sides.holdout.y, self._family.mean(eta), self._family)
+
+    def _trained(self, z: FloatArray, w0: FloatArray, work: Work) -> FloatArray:
+        if self._family == LOGISTIC:
+            return FederatedLogisticRegression.of(work).warm_fit(z, self._target, w0)
+        # A rate or a square may overflow on the way to what is refused.
+        with np.errstate(over="ignore", invalid="ignore"):
+            return train_local(z, self._target, w0, work.local_epochs, work.learning_rate, work.l2, self._family)
 
     def _designed(self, feature_map: FeatureMap) -> _Design:
         if self._design is None or self._design.feature_map != feature_map:
@@ -69,9 +78,8 @@ class SklearnTrainer:
         return self._sides.train, self._sides.holdout
 
 
-def require_length(feature_map: FeatureMap, w: FloatArray) -> None:
-    """Refuse parameters that are not (d + 1), with :class:`InvalidMessage`."""
-    if w.shape != (feature_map.size,):
-        raise InvalidMessage(
-            f"the parameters have {counted(np.size(w), 'value')}: the feature map needs {feature_map.size}"
-        )
+def require_length(family: Family, feature_map: FeatureMap, w: FloatArray) -> None:
+    """Refuse parameters that are not as many as the model has under this map, with :class:`InvalidMessage`."""
+    needed = family.size(feature_map.size)
+    if w.shape != (needed,):
+        raise InvalidMessage(f"the parameters have {counted(np.size(w), 'value')}: the feature map needs {needed}")

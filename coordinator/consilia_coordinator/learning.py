@@ -119,9 +119,9 @@ class Learning:
 
     def scores(self, task: Task, answer: Answer) -> HospitalMetrics | None:
         """The scores that an admitted answer tells, as they are or out of noise."""
-        terms = self.settings().privacy
-        if terms is not None and task == "evaluate" and answer.metrics is None:
-            return noised_scores(answer, terms)
+        settings = self.settings()
+        if settings.privacy is not None and task == "evaluate" and answer.metrics is None:
+            return noised_scores(answer, settings.privacy, settings)
         return None if answer.metrics is None else HospitalMetrics(**answer.metrics.model_dump())
 
     def admit_blob(self, hospital: str, task: Task, rows: int, vector: VectorRef) -> None:

@@ -25,6 +25,9 @@ LOWEST = -700.0
 HIGHEST = 100.0
 """Log of the highest rate that is told apart: beyond it a Poisson model has long diverged, and its sums are finite."""
 
+STEEPEST_LOG = 1e3
+"""Largest weight of a log rate: a row's entries are a few units long, and a rate of e^1000 is none."""
+
 Flags = npt.NDArray[np.bool_]
 
 
@@ -54,6 +57,10 @@ class Family(ABC):
         eta: FloatArray = z @ w if self.outputs == 1 else z @ w.reshape(self.outputs, -1).T
         return eta
 
+    def plausible(self, w: FloatArray) -> bool:  # noqa: ARG002
+        """Whether training to these finite parameters did not diverge, as far as they tell."""
+        return True
+
     @abstractmethod
     def label_ok(self, y: FloatArray) -> Flags:
         """Which labels (n,) are some of this model's; NaN never is."""
@@ -75,6 +82,7 @@ class Family(ABC):
         """What is expected of the label, in its own unit: a probability (one a class), or a number."""
 
 
+@dataclass(frozen=True)
 class Logistic(Family):
     """Two classes: the log loss of ``sigmoid(eta)``, in nats. A target between 0 and 1 counts as a share of both."""
 
@@ -232,7 +240,13 @@ class Poisson(Family):
 
     def mean(self, eta: FloatArray) -> FloatArray:
         """See :class:`Family`: the rate ``exp(eta)``."""
-        return np.exp(np.minimum(eta, HIGHEST))
+        rate: FloatArray = np.exp(np.minimum(eta, HIGHEST))
+        return rate
+
+    def plausible(self, w: FloatArray) -> bool:
+        """See :class:`Family`: too long a step gives a rate of nearly 0 or of more than all counts of the world, and
+        there the next one has nothing to hold on to."""
+        return bool(np.abs(w).max() <= STEEPEST_LOG)
 
 
 LOGISTIC = Logistic()

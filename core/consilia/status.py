@@ -35,14 +35,28 @@ Certificate = Annotated[str, _at_most(8192)]
 class Metrics(Document):
     """Scores of one model on one set of patients; absent where undefined (precision without positives, say).
 
-    ``accuracy``, ``precision``, ``recall`` and ``auc`` lie in [0, 1]; ``loss`` is the mean log loss, without penalty.
+    ``accuracy``, ``precision``, ``recall`` and ``auc`` lie in [0, 1] and are of models of classes; ``r2`` is of models
+    of numbers; ``loss`` is the mean loss of the model's kind, without penalty. See :mod:`consilia.metrics`.
     """
 
     accuracy: float | None = Field(None, description="Share of the patients told right, from 0 to 1.")
-    loss: float | None = Field(None, description="Mean log loss, without the model's penalty.")
-    precision: float | None = Field(None, description="Share of those told positive who are, from 0 to 1.")
-    recall: float | None = Field(None, description="Share of the positive who are told so, from 0 to 1.")
-    auc: float | None = Field(None, description="Area under the ROC curve, from 0 to 1.")
+    loss: float | None = Field(
+        None,
+        description="Mean loss, without the model's penalty: the log loss of classes, half the squared error of a "
+        "number on bounds of -1 and 1, half the deviance of a count.",
+    )
+    precision: float | None = Field(
+        None, description="Share of those told positive who are, from 0 to 1; of several classes, their mean."
+    )
+    recall: float | None = Field(
+        None, description="Share of the positive who are told so, from 0 to 1; of several classes, their mean."
+    )
+    auc: float | None = Field(None, description="Area under the ROC curve, from 0 to 1; of two classes.")
+    r2: float | None = Field(
+        None,
+        description="Of a number or a count: share of the deviance that the model explains; 1 is perfect, 0 what the "
+        "mean of these patients explains, and worse is below it.",
+    )
 
 
 class MetricErrors(Document):

@@ -7,9 +7,10 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from consilia.model import Family, family_of
 from consilia.privacy.accounting import Loss
 from consilia.privacy.noise_plan import NoisePlan, Planned
-from consilia.privacy.scores import NOISIEST_SHARE, accuracy_error
+from consilia.privacy.scores import expected_bar
 from consilia.protocol import PrivacyTerms
 from consilia.spec import FederationSpec
 from consilia.wording import NON_PRIVATE, counted
@@ -18,7 +19,7 @@ from consilia_local.tables import inert
 from consilia_local.wording import ABSENT, HIDDEN, asked, remaining, small, spent
 
 PATIENTS = (20, 50, 100, 500)
-"""Sizes of a holdout for which the noise's part in its accuracy is told."""
+"""Sizes of a holdout for which the noise's part in its first score is told."""
 TYPICAL = 0.95
 """The accuracy at which error bars are told beforehand."""
 COMPOSED = (
@@ -42,7 +43,7 @@ def plan_view(
     parts: list[RenderableType] = [_promise(plan), Text(), _releases(plan), Text(), _step(plan), Text()]
     if plan.evaluate is not None:
         told = f"Scores of holdout patients leave once, at the end, with noise: {', '.join(noised)}."
-        parts += [_paragraph(told), Text(), _error_bars(plan.evaluate), Text()]
+        parts += [_paragraph(told), Text(), _error_bars(plan.evaluate, family_of(spec.model, spec.features)), Text()]
     if exact:
         told = (
             f"Scores of holdout patients leave exact, outside of the promise: {', '.join(exact)}. There the promise "
@@ -124,11 +125,12 @@ def _step(plan: NoisePlan) -> RenderableType:
     )
 
 
-def _error_bars(evaluate: Planned) -> Table:
+def _error_bars(evaluate: Planned, family: Family) -> Table:
     table = _table("patients in the holdout", *(str(patients) for patients in PATIENTS))
-    errors = [accuracy_error(evaluate, patients, TYPICAL) for patients in PATIENTS]
-    table.add_row("  accuracy, 95 % of the time", *(f"± {100 * error:.0f} %" for error in errors))
-    table.add_row("  which is", *("told" if error <= NOISIEST_SHARE else HIDDEN for error in errors))
+    bars = [expected_bar(evaluate, patients, TYPICAL, family) for patients in PATIENTS]
+    shown = [f"± {100 * bar.error:.0f} %" if bar.score == "accuracy" else f"± {bar.error:.2f}" for bar in bars]
+    table.add_row(f"  {bars[0].score}, 95 % of the time", *shown)
+    table.add_row("  which is", *("told" if bar.told else HIDDEN for bar in bars))
     return table
 
 

@@ -7,6 +7,7 @@ from builders import COLUMNS, cohort, federation_spec
 from consilia.dataset import Table
 from consilia.errors import InvalidData, InvalidMessage
 from consilia.features import FeatureMap
+from consilia.model import Family
 from consilia.privacy.dp_fedsgd import Centre
 from consilia.protocol import RunSettings, Task, to_bytes
 from consilia_agents.engine import CohortEngine
@@ -121,8 +122,8 @@ def test_a_column_that_is_not_there_is_named_before_any_order(
 def test_rows_are_read_once_for_the_same_columns() -> None:
     made: list[SklearnTrainer] = []
 
-    def trainer_of(sides: Sides) -> SklearnTrainer:
-        made.append(SklearnTrainer(sides))
+    def trainer_of(sides: Sides, family: Family) -> SklearnTrainer:
+        made.append(SklearnTrainer(sides, family))
         return made[-1]
 
     engine = CohortEngine(cohort(), InMemory(cohort(), trainer_of))

@@ -91,7 +91,7 @@ def test_the_officer_reads_what_runs_leave_of_a_budget(officer: str) -> None:
 
 def test_the_officer_reads_how_far_off_scores_of_small_holdouts_are(officer: str) -> None:
     def told(patients: int) -> str:
-        bars = [100 * scores.accuracy_error(evaluation(epsilon), patients, ACCURACY) for epsilon in TOLD]
+        bars = [100 * scores.expected_bar(evaluation(epsilon), patients, ACCURACY).error for epsilon in TOLD]
         return row(str(patients), *(f"± {bar:.1f} points" for bar in bars))
 
     assert rows_under("patients in the holdout", officer) == [told(patients) for patients in PATIENTS]
@@ -126,7 +126,7 @@ def test_the_statistician_reads_mu_and_every_sigma(statistician: str) -> None:
 
 def test_the_statistician_reads_the_error_bars(statistician: str) -> None:
     def told(patients: int) -> str:
-        bars = [scores.accuracy_error(evaluation(epsilon), patients, ACCURACY) for epsilon in TOLD]
+        bars = [scores.expected_bar(evaluation(epsilon), patients, ACCURACY).error for epsilon in TOLD]
         return row(str(patients), *(f"{bar:.3f}" for bar in bars))
 
     assert rows_under("patients", statistician) == [told(patients) for patients in (20, 50, 100, 500)]

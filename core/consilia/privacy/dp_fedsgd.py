@@ -18,7 +18,7 @@ from pydantic import BaseModel, ConfigDict
 
 from consilia.errors import InvalidData
 from consilia.features import STRETCH, FeatureMap
-from consilia.privacy.clipping import Flags
+from consilia.model import LOGISTIC, Family, Flags
 from consilia.privacy.noise_plan import NoisePlan
 from consilia.vectors import FloatArray
 
@@ -51,14 +51,18 @@ class Centre(BaseModel):
         return centred
 
     def weights(self, w: FloatArray) -> FloatArray:
-        """Weights (d + 1) of plain design rows, which give the log-odds that ``w`` gives of the centred ones."""
+        """Weights of plain design rows, which give the linear predictors that ``w`` gives of the centred ones: (d + 1)
+        for each of the model's outputs, as ``w``."""
         plain = w * CENTRED_SCALE
-        plain[-1] = w[-1] - plain[:-1] @ np.asarray(self.centre)
+        width = len(self.centre) + 1
+        for output in range(0, w.size, width):
+            row = plain[output : output + width]
+            row[-1] = w[output + width - 1] - row[:-1] @ np.asarray(self.centre)
         return plain
 
 
 def average_of_last_half(iterates: Sequence[FloatArray]) -> FloatArray:
-    """The mean of the last half of the iterates (d + 1) so far, in the order of rounds; of one, it is that one.
+    """The mean of the last half of the iterates so far, in the order of rounds; of one, it is that one.
 
     Always added in that order, so that it has the same bits after a restart. Raises ValueError where there is none.
     """
@@ -72,14 +76,14 @@ def average_of_last_half(iterates: Sequence[FloatArray]) -> FloatArray:
     return total
 
 
-def step(w: FloatArray, total: FloatArray, plan: NoisePlan, l2: float) -> FloatArray:
-    """The next iterate (d + 1): ``w - eta (total / n0 + l2 w)``, the intercept without penalty; ``w`` stays as it is.
+def step(w: FloatArray, total: FloatArray, plan: NoisePlan, l2: float, family: Family = LOGISTIC) -> FloatArray:
+    """The next iterate: ``w - eta (total / n0 + l2 w)``, the intercepts without penalty; ``w`` stays as it is.
 
-    ``total`` (d + 1): the sum of the hospitals' noisy gradient sums. The number of rows behind it is not known to
+    ``total``, as long: the sum of the hospitals' noisy gradient sums. The number of rows behind it is not known to
     anybody, so it is divided by the nominal one.
     """
     direction = total / plan.ask.nominal_rows
-    direction[:-1] += l2 * w[:-1]
+    direction.reshape(family.outputs, -1)[:, :-1] += l2 * w.reshape(family.outputs, -1)[:, :-1]
     next_w: FloatArray = w - plan.learning_rate * direction
     return next_w
 

@@ -40,8 +40,20 @@ MUTATIONS = [
     pytest.param("clipping.py", "bound * (1 - MARGIN) / length)", "np.inf)", "clipping", id="no clipping"),
     pytest.param("clipping.py", "(1 - MARGIN)", "(1 + MARGIN)", "clipping", id="clipping past the bound"),
     pytest.param("clipping.py", "parts[~_counts(size, length)] = 0.0", "pass", "clipping", id="NaN spoils the sum"),
+    pytest.param("clipping.py", "family.target(y[rows])", "y[rows]", "clipping", id="any label"),
     pytest.param(
-        "clipping.py", "residual[~((y[rows] >= 0)", "residual[(~(y[rows] >= -np.inf)", "clipping", id="any label"
+        "clipping.py",
+        "_norms_of_factors(factor, norm)) * size",
+        "np.abs(factor).max(axis=1)) * size",
+        "clipping",
+        id="each class clipped by itself",
+    ),
+    pytest.param(
+        "clipping.py",
+        "largest * _norms(factor / largest[:, None], norm)",
+        "_norms(factor, norm)",
+        "clipping",
+        id="squares of small factors vanish",
     ),
     pytest.param(
         "clipping.py", "np.trunc(parts, out=parts)", "np.rint(parts, out=parts)", "clipping", id="rounding up"
@@ -101,7 +113,11 @@ MUTATIONS = [
     pytest.param("entries.py", "or entry.previous != place.previous", "", "ledger", id="a line put in for another"),
     # What the coordinator makes of it
     pytest.param(
-        "dp_fedsgd.py", "direction[:-1] += l2 * w[:-1]", "direction += l2 * w", "dp_fedsgd", id="intercept penalised"
+        "dp_fedsgd.py",
+        "[:, :-1] += l2 * w.reshape(family.outputs, -1)[:, :-1]",
+        " += l2 * w.reshape(family.outputs, -1)",
+        "dp_fedsgd",
+        id="intercept penalised",
     ),
     pytest.param("clipping.py", "(length > 0) & (size <= LARGEST)", "(length > 0)", "clipping", id="rows of any size"),
     pytest.param("dp_fedsgd.py", "iterates[len(iterates) // 2 :]", "list(iterates)", "dp_fedsgd", id="all iterates"),

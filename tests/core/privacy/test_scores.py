@@ -7,10 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from consilia.model import LOGISTIC
 from consilia.privacy.keystream import Keystream
 from consilia.privacy.noise import Mechanism
 from consilia.privacy.noise_plan import LARGEST_LOSS, LOSS_WEIGHT, Ask, NoisePlan, Planned
-from consilia.privacy.scores import LAPLACE_95, NOISIEST_LOSS, NOISIEST_SHARE, RATIOS, accuracy_error, scores_of
+from consilia.privacy.scores import LAPLACE_95, NOISIEST_SHARE, expected_bar, ratios_of, scores_of
 from consilia.status import HospitalMetrics, ScoreName
 from consilia.vectors import FloatArray
 
@@ -108,22 +109,22 @@ def test_whatever_the_noise_made_of_the_cells_what_is_told_is_a_score_and_the_re
     noised: list[float], epsilon: float
 ) -> None:
     scores = scores_of(np.array(noised), evaluate_of(epsilon))
-    for ratio in RATIOS:
+    for ratio in ratios_of(LOGISTIC):
         value = getattr(scores, ratio.name)
         assert (value is None) == (ratio.name in (scores.hidden or ()))
         if value is not None:
             error = getattr(scores.errors, ratio.name)
             assert 0 <= value <= (LARGEST_LOSS if ratio.name == "loss" else 1)
-            assert 0 < error <= (NOISIEST_LOSS if ratio.name == "loss" else NOISIEST_SHARE)
+            assert 0 < error <= (np.log(2) if ratio.name == "loss" else NOISIEST_SHARE)
 
 
 def test_the_error_of_an_accuracy_is_known_before_anything_is_released() -> None:
     scores = scores_of(cells(500), EVALUATE)
     assert scores.errors is not None
-    assert scores.errors.accuracy == pytest.approx(accuracy_error(EVALUATE, 500, 0.95))
+    assert scores.errors.accuracy == pytest.approx(expected_bar(EVALUATE, 500, 0.95).error)
     closed = 1.96 * EVALUATE.noise.scale * sqrt(2 * (0.05**2 + 0.95**2)) / 500
-    assert accuracy_error(EVALUATE, 500, 0.95) == pytest.approx(closed)
-    assert accuracy_error(EVALUATE, 1, 0.95) == 1.0
+    assert expected_bar(EVALUATE, 500, 0.95).error == pytest.approx(closed)
+    assert expected_bar(EVALUATE, 1, 0.95).error == 1.0
 
 
 def test_one_laplace_noise_is_within_its_quantile_95_times_of_100() -> None:
