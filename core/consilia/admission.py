@@ -8,7 +8,7 @@ is, so that sentences are formatted (Kubernetes 1.29 and later), not put togethe
 
 from dataclasses import dataclass
 
-from consilia.experiment import WEAK_FROM
+from consilia.experiment import NUMERIC, WEAK_FROM
 from consilia.patterns import LABEL_KEY, WORDS
 
 
@@ -30,6 +30,8 @@ MOST_COMPARED = 150
 
 _COHORTS = "self.hospitals.map(h, (has(h.cohort.__namespace__) ? h.cohort.__namespace__ + '/' : '') + h.cohort.name)"
 _NO_BOUNDS = "!has(f.min) || !has(f.max)"
+_NUMERIC = f"(has(self.model) && has(self.model.kind) && self.model.kind in {list(NUMERIC)})"
+_COUNTS = "(has(self.model) && has(self.model.kind) && self.model.kind == 'PoissonRegression')"
 _PRIVATE = "(has(self.privacy) && has(self.privacy.epsilon) && self.privacy.epsilon > 0.0)"
 
 _POD = (
@@ -142,6 +144,55 @@ RULES: dict[str, tuple[Rule, ...]] = {
             "privacy.delta is not below 1 / nominalRows: a whole record could be sent at that delta; lower it, usually "
             "to 1e-5 or less",
             ".privacy.delta",
+        ),
+        Rule(
+            f"!{_NUMERIC} || has(self.features.outcome)",
+            "'%s needs features.outcome, the public bounds of its label: give its min and max, in its unit'"
+            ".format([self.model.kind])",
+            "the model needs features.outcome, the public bounds of its label: give its min and max, in its unit",
+            ".features",
+        ),
+        Rule(
+            f"{_NUMERIC} || !has(self.features.outcome)",
+            "'features.outcome bounds a label that is a number, and %s learns classes: remove it, or use "
+            f"{' or '.join(NUMERIC)}'.format([has(self.model) && has(self.model.kind) ? self.model.kind : "
+            "'LogisticRegression'])",
+            "features.outcome bounds a label that is a number, and the model learns classes: remove it, or use "
+            f"{' or '.join(NUMERIC)}",
+            ".features.outcome",
+        ),
+        Rule(
+            f"!{_COUNTS} || !has(self.features.outcome) || self.features.outcome.min == 0.0",
+            "'features.outcome has min %s, and PoissonRegression counts from 0: set min to 0'"
+            ".format([self.features.outcome.min])",
+            "features.outcome has another min than 0, and PoissonRegression counts from 0: set min to 0",
+            ".features.outcome",
+        ),
+        Rule(
+            f"!{_COUNTS} || !has(self.evaluation)",
+            "'evaluation.builtin has no column of counts, and PoissonRegression learns counts: remove evaluation'",
+            "evaluation.builtin has no column of counts, and PoissonRegression learns counts: remove evaluation",
+            ".evaluation",
+        ),
+    ),
+    "Outcome": (
+        Rule(
+            "self.min < self.max",
+            "'outcome has max %s at or below min %s: swap them'.format([self.max, self.min])",
+            "outcome has max at or below min: swap them",
+        ),
+    ),
+    "Model": (
+        Rule(
+            "!has(self.kind) || self.kind != 'SoftmaxRegression' || has(self.classes)",
+            "'SoftmaxRegression needs classes, the number of classes: labels are 0, 1, ... below it'",
+            "SoftmaxRegression needs classes, the number of classes: labels are 0, 1, ... below it",
+        ),
+        Rule(
+            "!has(self.classes) || !has(self.kind) || self.kind == 'SoftmaxRegression'",
+            "'%s has no classes to count: remove model.classes, or use SoftmaxRegression'.format([self.kind])",
+            "the model has no classes to count: remove model.classes, or use SoftmaxRegression",
+            ".classes",
         ),
     ),
     "Feature": (

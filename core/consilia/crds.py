@@ -85,6 +85,7 @@ RESOURCES = (
             Column("Loss", ".status.metrics.loss", "number"),
             Column("Epsilon", ".status.privacyLabel"),
             _AGE,
+            Column("R2", ".status.metrics.r2", "number", wide=True),
             Column("Run", ".status.run", "integer", wide=True),
             Column("Asked", ".spec.privacy.epsilon", "number", wide=True),
             Column("Message", ".status.message", wide=True),

@@ -87,7 +87,7 @@ def test_every_text_list_and_mapping_is_bounded(resource: Resource) -> None:
         pytest.param(FEDERATION, ".spec.rounds", {"minimum": 1, "maximum": 100_000, "default": 10}, id="a number"),
         pytest.param(FEDERATION, ".spec.suspend", {"type": "boolean", "default": False}, id="a flag"),
         pytest.param(FEDERATION, ".spec.model", {"type": "object", "default": {}}, id="a mapping that may be left out"),
-        pytest.param(FEDERATION, ".spec.model.kind", {"enum": ["LogisticRegression"]}, id="the only value"),
+        pytest.param(FEDERATION, ".spec.evaluation.builtin.split", {"enum": ["test"]}, id="the only value"),
         pytest.param(FEDERATION, ".spec.features.scaling", {"enum": ["codebook", "federated"]}, id="one of several"),
         pytest.param(
             FEDERATION,
