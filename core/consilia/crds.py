@@ -218,7 +218,7 @@ class _Structure:
             raise ValueError(f"{model}.{name} has no description: write one in its Field")
         if self.defaults and not required and not optional:
             # A mapping's own fields bring their defaults; without {} there would be nothing to fill them into.
-            made["default"] = node.get("default", {})
+            made["default"] = node.get("default", [] if made["type"] == "array" else {})
         if (model, name) in LIST_KEYS:
             key = LIST_KEYS[model, name]
             made |= {"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": [key]}
