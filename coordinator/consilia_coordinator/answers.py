@@ -1,7 +1,8 @@
 """What the coordinator's API answers to those who read a federation, for both sides: it writes what they read."""
 
-from pydantic import ConfigDict
+from pydantic import ConfigDict, Field
 
+from consilia.experiment import Model, Outcome
 from consilia.features import FeatureMap
 from consilia.protocol import PrivacyTerms
 from consilia.spec import Document, FederationSpec
@@ -51,7 +52,8 @@ class RoundsAnswer(Answer):
 class ModelAnswer(Answer):
     """``GET /v1/model``: the newest global model of a run; ``final`` where the run is complete.
 
-    ``parameters`` are base64 of little-endian float64 (d + 1, intercept last), over the design rows of ``map``.
+    ``parameters`` are base64 of little-endian float64 (d + 1, intercept last, for each of the model's outputs), over
+    the design rows of ``map``. ``model`` says of what kind they are, ``outcome`` the bounds of a numeric label.
     ``privacy`` is what was promised to the patients behind it: ``NON-PRIVATE``, or ``epsilon 1``.
     """
 
@@ -61,5 +63,7 @@ class ModelAnswer(Answer):
     parameters: str
     names: list[str]
     label: str
+    model: Model = Field(default_factory=Model)
+    outcome: Outcome | None = None
     privacy: str = NON_PRIVATE
     map: FeatureMap

@@ -253,21 +253,19 @@ LOGISTIC = Logistic()
 
 
 def family_of(model: Model, features: Features) -> Family:
-    """The family that a federation asks for: its model's kind, and the public bounds of its label."""
+    """The family that a federation asks for. Raises :class:`InvalidManifest` for a numeric label without bounds."""
+    return family_for(model, features.outcome)
+
+
+def family_for(model: Model, outcome: Outcome | None) -> Family:
+    """The family of a model's kind, and of the public bounds of its label where that is a number."""
     if model.kind == "SoftmaxRegression" and model.classes is not None:
         return Softmax(model.classes)
-    if model.kind == "LinearRegression":
-        outcome = _bounds(model, features)
-        return Linear(outcome.min, outcome.max)
-    if model.kind == "PoissonRegression":
-        return Poisson(_bounds(model, features).max)
-    return LOGISTIC
-
-
-def _bounds(model: Model, features: Features) -> Outcome:
-    if features.outcome is None:
+    if not model.numeric:
+        return LOGISTIC
+    if outcome is None:
         raise InvalidManifest(f"{model.kind} needs features.outcome, the public bounds of its label")
-    return features.outcome
+    return Linear(outcome.min, outcome.max) if model.kind == "LinearRegression" else Poisson(outcome.max)
 
 
 @dataclass(frozen=True)

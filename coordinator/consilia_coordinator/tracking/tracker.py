@@ -9,6 +9,7 @@ from typing import Protocol
 
 from consilia.errors import Unavailable
 from consilia.features import FeatureMap
+from consilia.model import LOGISTIC, Family
 from consilia.status import RegisteredModel
 from consilia.vectors import FloatArray
 from consilia_coordinator.tracking.entries import Batch
@@ -40,7 +41,7 @@ class OpenRun:
 
 @dataclass(frozen=True)
 class FinalModel:
-    """A run's final model: parameters (d + 1, intercept last) over ``map``, after ``round`` rounds.
+    """A run's final model: parameters of ``family`` over the design rows of ``map``, after ``round`` rounds.
 
     ``privacy`` is what was promised to the patients that it was trained with: ``NON-PRIVATE``, or ``epsilon 1``.
     """
@@ -50,6 +51,7 @@ class FinalModel:
     map: FeatureMap
     label: str
     privacy: str
+    family: Family = LOGISTIC
 
 
 class Tracker(Protocol):
