@@ -5,7 +5,8 @@ for :mod:`consilia_agents.findings` to judge. What a source does refuse (a file 
 column that is missing), it refuses in a sentence that never quotes a patient's value: the sentence leaves the hospital.
 """
 
-from collections.abc import Callable, Mapping
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -28,8 +29,10 @@ class Extract:
     """A table as it was read: ``n`` records in the order in which the source has them.
 
     ``x`` (n, d) and ``y`` (n,) are float64 in the federation's units, NaN where nothing is there or can be read.
-    ``unreadable`` counts, by feature (or label), values that are there and are no number. ``fingerprint`` is a SHA-256
-    of all that was read: another one means another table.
+    ``unreadable`` counts, by feature (or label), values that are there and are no number; under the patient column's
+    name, records that nobody can be told by, which have no row. ``fingerprint`` is a SHA-256 of all that was read:
+    another one means another table. ``notes`` say where records are broken, by file and line and without a value; they
+    stay at the hospital.
     """
 
     ids: tuple[str, ...]
@@ -39,6 +42,7 @@ class Extract:
     y: FloatArray
     fingerprint: str
     unreadable: Mapping[str, int] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -73,3 +77,15 @@ class DataSource(Protocol):
     def stamp(self) -> str | None:
         """What changes when the table does and is cheap (sizes and times of files); None where only reading tells."""
         ...
+
+
+def fingerprint(ids: Sequence[str], names: Sequence[str], x: FloatArray, y: FloatArray) -> str:
+    """A SHA-256 over identities, columns and all values as bits, in their order."""
+    digest = hashlib.sha256()
+    for texts in (names, ids):
+        digest.update(f"{len(texts)};".encode())
+        for start in range(0, len(texts), 65536):
+            digest.update("".join(f"{len(text)}:{text}" for text in texts[start : start + 65536]).encode())
+    for values in (x, y):
+        digest.update(np.ascontiguousarray(values).reshape(-1).data)
+    return digest.hexdigest()

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Self
 
-from consilia.data_source import ColumnMapping
+from consilia.data_source import ColumnMapping, TableMapping
 from consilia.errors import InvalidData
 from consilia.experiment import Features
 from consilia.spec import CohortSpec
@@ -60,12 +60,18 @@ class Mapped:
     @classmethod
     def of(cls, cohort: CohortSpec, features: Features) -> Self:
         """The columns that a federation asks a cohort for. Raises :class:`consilia.errors.InvalidData`."""
-        coded = cohort.source.kind in {"fhir", "omop"}
+        return cls._of(cohort.hospital, cohort.mapping, features, coded=cohort.source.kind in {"fhir", "omop"})
+
+    @classmethod
+    def of_table(cls, hospital: str, mapping: TableMapping, features: Features) -> Self:
+        """The same of a table with named columns."""
+        return cls._of(hospital, mapping, features, coded=False)
+
+    @classmethod
+    def _of(cls, hospital: str, mapping: TableMapping, features: Features, *, coded: bool) -> Self:
         units = {feature.name: feature.unit for feature in features.codebook} | {features.label: None}
-        columns = tuple(
-            _column(cohort.hospital, cohort.mapping.of(name), unit, coded=coded) for name, unit in units.items()
-        )
-        return cls(cohort.hospital, cohort.mapping.patient, columns)
+        columns = tuple(_column(hospital, mapping.of(name), unit, coded=coded) for name, unit in units.items())
+        return cls(hospital, mapping.patient, columns)
 
     @property
     def features(self) -> tuple[Column, ...]:

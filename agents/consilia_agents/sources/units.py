@@ -14,8 +14,6 @@ from fractions import Fraction
 from functools import cache, lru_cache
 from typing import Any
 
-import pint
-
 from consilia.vectors import FloatArray
 
 LONGEST = 64
@@ -139,8 +137,8 @@ def conversion(kept: str, wanted: str, molar_mass: float | None = None) -> Conve
             for value in (Fraction(0), Fraction(1))
         )
         return Conversion(float(one - zero), float(zero))
-    except (pint.PintError, ArithmeticError, TypeError, ValueError):
-        # Offsets within products (mg/Cel), logarithms (dB): no affine map.
+    except (ArithmeticError, TypeError, ValueError):
+        # pint's, of offsets within products (mg/Cel) and of logarithms (dB): there is no affine map.
         raise Inconvertible(f'it does not convert to "{wanted}"') from None
 
 
@@ -159,7 +157,7 @@ def parse(text: str) -> Unit:
         raise Inconvertible(unknown)
     try:
         return _Reader(tokens).read()
-    except (pint.PintError, LookupError, ValueError, ArithmeticError):
+    except (AttributeError, LookupError, ValueError, ArithmeticError):  # the first is pint's, of a name
         raise Inconvertible(unknown) from None
 
 
@@ -228,6 +226,8 @@ def _name(written: str) -> str:
 
 @cache
 def _registry() -> Any:
+    import pint  # noqa: PLC0415 - a third of a second, for those who convert
+
     registry = pint.UnitRegistry(non_int_type=Fraction)
     for definition in _OWN:
         registry.define(definition)

@@ -1,0 +1,100 @@
+"""Parquet: columns with types, read batch by batch; only those that are asked for are read at all."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow as pa
+from pyarrow import parquet
+
+from consilia.data_source import ParquetSource
+from consilia.errors import InvalidData
+from consilia.experiment import Features
+from consilia.spec import CohortSpec
+from consilia_agents.sources.extract import Extract, Progress, untold
+from consilia_agents.sources.files import DataFile, Files, of_the_bytes, reading
+from consilia_agents.sources.mapped import Mapped
+from consilia_agents.sources.records import Records, Share
+from consilia_agents.sources.values import add_arrow
+
+SUFFIXES = (".parquet", ".pq")
+BATCH_ROWS = 65536
+_MAGIC = b"PAR1"
+
+
+@dataclass(frozen=True)
+class ParquetFiles:
+    """See :class:`consilia_agents.sources.extract.DataSource`."""
+
+    cohort: CohortSpec
+    source: ParquetSource
+    files: Files
+
+    def columns(self) -> tuple[str, ...]:
+        """See :class:`consilia_agents.sources.extract.DataSource`; of the first file."""
+        file = self.files.listed()[0]
+        with reading(self.files, file) as opened:
+            return tuple(self._opened(file, opened).schema_arrow.names)
+
+    def extract(self, features: Features, progress: Progress = untold) -> Extract:
+        """See :class:`consilia_agents.sources.extract.DataSource`."""
+        mapped = Mapped.of(self.cohort, features)
+        files = self.files.listed()
+        rows = 0
+        for file in files:
+            rows += self._require(mapped, file)
+        records, share, done = Records(mapped), Share(progress), 0
+        for file in files:
+            for batch in self._batches(mapped, file):
+                add_arrow(records, mapped, batch, f' in "{file.name}"')
+                done += len(batch)
+                share.tell(done, rows)
+        extract = records.extract()
+        share.finish()
+        return extract
+
+    def stamp(self) -> str | None:
+        """See :class:`consilia_agents.sources.extract.DataSource`."""
+        return self.files.stamp()
+
+    def _require(self, mapped: Mapped, file: DataFile) -> int:
+        """How many rows a file has, whose columns are there and of types that are numbers."""
+        with reading(self.files, file) as opened:
+            found = self._opened(file, opened)
+            mapped.require(found.schema_arrow.names, f' in "{file.name}"')
+            # A type is refused before the first row is looked at, and where there is none.
+            empty = found.schema_arrow.empty_table().select(list(mapped.needed)).combine_chunks()
+            for batch in empty.to_batches() or [_empty(empty.schema)]:
+                add_arrow(Records(mapped), mapped, batch, f' in "{file.name}"')
+            return int(found.metadata.num_rows)
+
+    def _opened(self, file: DataFile, opened: Any) -> Any:
+        try:
+            return parquet.ParquetFile(opened)
+        except (pa.ArrowException, OSError) as error:
+            if not of_the_bytes(error):
+                raise
+            opened.seek(0)
+            if bytes(opened.read(len(_MAGIC))) == _MAGIC:
+                raise self._cut_off(file) from None
+            raise self._refused(file, "is no Parquet: name one, or use source.csv for text") from None
+
+    def _batches(self, mapped: Mapped, file: DataFile) -> Iterator[Any]:
+        with reading(self.files, file) as opened:
+            found = self._opened(file, opened)
+            try:
+                yield from found.iter_batches(batch_size=BATCH_ROWS, columns=list(mapped.needed))
+            except (pa.ArrowException, OSError) as error:
+                if not of_the_bytes(error):
+                    raise
+                raise self._cut_off(file) from None
+
+    def _cut_off(self, file: DataFile) -> InvalidData:
+        return self._refused(file, "is cut off or damaged: it begins as Parquet and does not end as such; copy it anew")
+
+    def _refused(self, file: DataFile, what: str) -> InvalidData:
+        return InvalidData(f'hospital {self.cohort.hospital}: file "{file.name}" {what}')
+
+
+def _empty(schema: Any) -> Any:
+    return pa.RecordBatch.from_pylist([], schema=schema)

@@ -1,0 +1,105 @@
+"""Records gathered batch by batch into one table of about twice its size in memory at the most, and then its own."""
+
+from collections import Counter
+from collections.abc import Sequence
+
+import numpy as np
+
+from consilia.vectors import FloatArray
+from consilia.wording import counted
+from consilia_agents.sources.extract import Extract, Progress, fingerprint
+from consilia_agents.sources.mapped import Mapped
+
+MOST_NOTES = 20
+
+
+class Records:
+    """What was read so far."""
+
+    def __init__(self, mapped: Mapped) -> None:
+        self._mapped = mapped
+        self._ids: list[str] = []
+        self._chunks: list[FloatArray] = []
+        self._unreadable: Counter[str] = Counter()
+        self._notes: list[str] = []
+        self._more_notes = 0
+
+    def __len__(self) -> int:
+        return len(self._ids)
+
+    def add(self, ids: Sequence[str | None], columns: Sequence[FloatArray]) -> None:
+        """A batch: identities (n), None where there is none, and for each mapped column its converted values (n,).
+
+        A record without an identity gets no row.
+        """
+        chunk = np.empty((len(ids), len(columns)))
+        for at, column in enumerate(columns):
+            chunk[:, at] = column
+        chunk[np.isnan(chunk)] = np.nan  # one NaN of the many there are, for the fingerprint
+        known = np.array([each is not None for each in ids], dtype=bool)
+        if not known.all():
+            self.count(self._mapped.patient, int((~known).sum()))
+            chunk = chunk[known]
+        self._ids += [each for each in ids if each is not None]
+        self._chunks.append(chunk)
+
+    def count(self, name: str, unreadable: int = 1) -> None:
+        """So many values of a feature or the label (or records, by the patient column's name) are unreadable."""
+        if unreadable:
+            self._unreadable[name] += unreadable
+
+    def broken(self, note: str) -> None:
+        """A record that nobody can be told by; ``note`` says where it is."""
+        self.count(self._mapped.patient)
+        if len(self._notes) < MOST_NOTES:
+            self._notes.append(note)
+        else:
+            self._more_notes += 1
+
+    def extract(self, *, in_order_of_patients: bool = False) -> Extract:
+        """The table. Where the source has no order of its own, as a database, its records are sorted by identity."""
+        x = np.empty((len(self._ids), len(self._mapped.features)))
+        y = np.empty(len(self._ids))
+        ids, order = self._ids, np.arange(len(self._ids))
+        if in_order_of_patients:
+            sequence = sorted(range(len(ids)), key=ids.__getitem__)
+            ids = [ids[at] for at in sequence]
+            order[sequence] = np.arange(len(ids))
+        start = 0
+        for at, chunk in enumerate(self._chunks):
+            rows = order[start : start + len(chunk)]
+            x[rows], y[rows] = chunk[:, :-1], chunk[:, -1]
+            start += len(chunk)
+            self._chunks[at] = chunk[:0]
+        features = tuple(column.name for column in self._mapped.features)
+        label = self._mapped.label.name
+        more = [f"and {counted(self._more_notes, 'more record')} like these"] if self._more_notes else []
+        return Extract(
+            ids=tuple(ids),
+            features=features,
+            label=label,
+            x=x,
+            y=y,
+            fingerprint=fingerprint(ids, (*features, label), x, y),
+            unreadable=dict(self._unreadable),
+            notes=(*self._notes, *more),
+        )
+
+
+class Share:
+    """Tells a progress the share that was read: growing, below 1 until :meth:`finish`."""
+
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
+        self._told = 0.0
+
+    def tell(self, done: float, of: float) -> None:
+        """``done`` of about ``of`` are read."""
+        share = min(done / of, 0.999) if of > 0 else 0.0
+        if share > self._told:
+            self._told = share
+            self._progress(share)
+
+    def finish(self) -> None:
+        """All is read."""
+        self._progress(1.0)
