@@ -31,6 +31,10 @@ MOST_ROWS = 1 << 26
 CHUNK = 1 << 16
 """Values of a table in work at a time: a few copies of them stay in a core's cache."""
 
+LARGEST_RESIDUAL = 1e12
+"""A residual of a number beyond it is cut to it: the norm to which the gradient is clipped is below it by far, and a
+bound's share of a length without limit could be a number of so few bits that rounding would pass the margin."""
+
 Norm = Literal["L1", "L2"]
 
 
@@ -54,6 +58,8 @@ def gradient_sum(
     for rows in _chunks(z):
         with np.errstate(over="ignore", invalid="ignore"):
             residual = family.residual(_predictor(z[rows], w, family), family.target(y[rows]))
+        if family.classes is None:
+            np.clip(residual, -LARGEST_RESIDUAL, LARGEST_RESIDUAL, out=residual)
         total += _clipped_sum(z[rows], residual, bound, grid, norm)
     return total
 
