@@ -12,6 +12,7 @@ from consilia.errors import InvalidData, InvalidMessage
 from consilia.features import FeatureMap, moments
 from consilia.metrics import score
 from consilia.model import LOGISTIC, Family, Work, train_local
+from consilia.statistics_sums import Axes, statistic_sums
 from consilia.status import Metrics
 from consilia.vectors import FloatArray, all_finite
 from consilia.wording import counted
@@ -46,14 +47,15 @@ class SklearnTrainer:
         """See :class:`consilia_agents.backend.Trainer`."""
         return moments(self._sides.train.x)
 
+    def statistics(self, axes: Axes) -> FloatArray:
+        """See :class:`consilia_agents.backend.Trainer`."""
+        return statistic_sums(self._sides.train.x, axes)
+
     def train(self, feature_map: FeatureMap, w0: FloatArray, work: Work) -> FloatArray:
         """See :class:`consilia_agents.backend.Trainer`."""
         require_length(self._family, feature_map, w0)
         w = self._trained(self._designed(feature_map).train, w0, work)
-        if not (all_finite(w) and self._family.plausible(w)):
-            raise InvalidData(
-                f"training diverged at learningRate {work.learning_rate:g} and l2 {work.l2:g}: lower either of them"
-            )
+        require_converged(self._family, w, work)
         return w
 
     def evaluate(self, feature_map: FeatureMap, w: FloatArray) -> Metrics:
@@ -83,3 +85,11 @@ def require_length(family: Family, feature_map: FeatureMap, w: FloatArray) -> No
     needed = family.size(feature_map.size)
     if w.shape != (needed,):
         raise InvalidMessage(f"the parameters have {counted(np.size(w), 'value')}: the feature map needs {needed}")
+
+
+def require_converged(family: Family, w: FloatArray, work: Work) -> None:
+    """Refuse parameters that are not finite, or beyond all reason, with :class:`InvalidData`."""
+    if not (all_finite(w) and family.plausible(w)):
+        raise InvalidData(
+            f"training diverged at learningRate {work.learning_rate:g} and l2 {work.l2:g}: lower either of them"
+        )

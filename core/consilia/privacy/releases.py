@@ -1,7 +1,8 @@
 """What a hospital sends in a private run: three sums over patients, each with its noise. Nothing leaves without it.
 
 Each function takes the plan of its kind of release (:mod:`consilia.privacy.noise_plan`), clips to that plan's
-sensitivity, adds that plan's noise and returns the sum; the sum without noise is never returned. All raise
+sensitivity, adds that plan's noise and returns the sum; the sum without noise is never returned. Where records are in
+several places, each place's sum is clipped and exact, and the noise is added to the sum of those. All raise
 :class:`InvalidPrivacy`, before anything is computed, where they are given the plan of another kind.
 """
 
@@ -42,15 +43,37 @@ def noised_scores(
     definition 3.8). A patient whose label is none of the model's, or whose prediction cannot be, adds nothing.
     """
     _require("evaluate", evaluate)
+    return noised_sum_of_scores(score_sum(y, prediction, evaluate, family), evaluate, words, family)
+
+
+def score_sum(y: FloatArray, prediction: FloatArray, evaluate: Planned, family: Family = LOGISTIC) -> Integers:
+    """What :func:`noised_scores` adds its noise to, in whole multiples of its grid: sums over patients, exact."""
     counts = usable(y, prediction, family)
     y, prediction = y[counts], prediction[counts]
-    unit, grid = LOSS_WEIGHT / Evaluation.of(family).largest_loss, evaluate.noise.grid
+    grid = evaluate.noise.grid
     cells = [round(int(np.count_nonzero(cell)) / grid) for cell in cells_of(y, prediction, family)]
     # Cut to the grid patient by patient, so that the sum is exact.
-    loss = np.trunc(clipped_losses(y, prediction, family) * (unit / grid)).astype(np.int64).sum()
-    noised = _noised(np.array([*cells, loss], dtype=np.int64), evaluate, words)
-    noised[-1] /= unit
+    loss = np.trunc(clipped_losses(y, prediction, family) * (_loss_unit(family) / grid)).astype(np.int64).sum()
+    return np.array([*cells, loss], dtype=np.int64)
+
+
+def noised_sum_of_scores(
+    total: Integers, evaluate: Planned, words: WordSource, family: Family = LOGISTIC
+) -> FloatArray:
+    """A :func:`score_sum` over all patients, with noise, as :func:`noised_scores` gives it."""
+    noised = noised_sum("evaluate", total, evaluate, words)
+    noised[-1] /= _loss_unit(family)
     return noised
+
+
+def noised_sum(kind: Kind, total: Integers, planned: Planned, words: WordSource) -> FloatArray:
+    """A sum of records, each clipped (:mod:`consilia.privacy.clipping`), in whole multiples of the grid, with noise."""
+    _require(kind, planned)
+    return _noised(total, planned, words)
+
+
+def _loss_unit(family: Family) -> float:
+    return LOSS_WEIGHT / Evaluation.of(family).largest_loss
 
 
 def _noised(total: Integers, planned: Planned, words: WordSource) -> FloatArray:
