@@ -11,6 +11,7 @@ from consilia.errors import InvalidSetting
 from consilia.manifest import explain
 from consilia.settings import Environment
 from consilia.spec import Cohort
+from consilia_agents.sources.places import Places
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,9 @@ class Settings:
     """CONSILIA_LEDGER: the folder of the cohort's ledger; without one, the hospital takes part in no private run."""
     cap: float
     """DP_EPSILON: the most that one run may ask for; 0 where it is not set."""
+    places: Places
+    """CONSILIA_DATA: the folder that the source's relative paths start from; CONSILIA_CREDENTIALS: that of its
+    Secret's files."""
 
     @classmethod
     def of(cls, environment: Environment) -> "Settings":
@@ -41,6 +45,10 @@ class Settings:
             state=settings.file(environment, "CONSILIA_STATE"),
             ledger=settings.optional_file(environment, "CONSILIA_LEDGER"),
             cap=settings.epsilon_cap(environment),
+            places=Places(
+                settings.optional_file(environment, "CONSILIA_DATA"),
+                settings.optional_file(environment, "CONSILIA_CREDENTIALS"),
+            ),
         )
 
 

@@ -9,6 +9,7 @@ import pytest
 from builders import changed, cohort, cohort_document
 from consilia.errors import InvalidSetting
 from consilia_agents.settings import Settings
+from consilia_agents.sources.places import Places
 
 
 def environment(tmp_path: Path, document: Any = None) -> dict[str, str]:
@@ -28,6 +29,12 @@ def test_a_hospital_reads_its_cohort_and_where_its_coordinator_is(tmp_path: Path
     assert settings.coordinator == "coordinator"
     assert settings.coordinator_url == "https://coordinator:8443"
     assert settings.state == Path("/state")
+    assert settings.places == Places()
+
+
+def test_a_hospital_knows_where_its_data_and_credentials_are(tmp_path: Path) -> None:
+    folders = {"CONSILIA_DATA": "/data", "CONSILIA_CREDENTIALS": "/credentials"}
+    assert Settings.of(environment(tmp_path) | folders).places == Places(Path("/data"), Path("/credentials"))
 
 
 @pytest.mark.parametrize("name", ["CONSILIA_COHORT_FILE", "CONSILIA_COORDINATOR_URL", "CONSILIA_STATE"])

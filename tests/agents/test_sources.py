@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 import sqlalchemy as sa
 
+import written_clinical
 import written_sources
+import written_tables
 from builders import features_of
 from consilia import dataset
 from consilia.errors import InvalidData
@@ -16,8 +18,10 @@ from consilia.experiment import Features
 from consilia.spec import CohortSpec
 from consilia_agents.sources.builtin import BuiltinSource
 from consilia_agents.sources.chosen import source_of
+from consilia_agents.sources.places import Places
 from stores import PASSWORD, USER, postgresql, s3
-from written_sources import BUCKET, FEATURES, LABEL, LOCAL, PATIENTS, Written
+from written_sources import LOCAL
+from written_tables import BUCKET, FEATURES, LABEL, PATIENTS, Written
 
 REAL = ("postgresql", "omop in postgresql", "csv in s3", "parquet in s3", "fhir in s3")
 CASES = [
@@ -52,33 +56,33 @@ class WrittenOf:
     def _served(self, form: str, folder: Path) -> Written:
         match form:
             case "postgresql":
-                source, places = written_sources.in_postgresql(
-                    folder, self.port, USER, PASSWORD, query=written_sources.QUERY
+                source, places = written_tables.in_postgresql(
+                    folder, self.port, USER, PASSWORD, query=written_tables.QUERY
                 )
                 source = {"sql": source, "credentials": "clinic-db"}
-                return Written(source, written_sources.TABLE_COLUMNS, places, ids=tuple(sorted(PATIENTS.ids)))
+                return Written(source, written_tables.TABLE_COLUMNS, places, ids=tuple(sorted(PATIENTS.ids)))
             case "omop in postgresql":
-                source, places = written_sources.in_postgresql(folder, self.port, USER, PASSWORD, schema="cdm")
+                source, places = written_tables.in_postgresql(folder, self.port, USER, PASSWORD, schema="cdm")
                 source = {"omop": source, "credentials": "clinic-db"}
-                return Written(source, written_sources.OMOP_COLUMNS, places, ids=written_sources.OMOP_IDS)
+                return Written(source, written_clinical.OMOP_COLUMNS, places, ids=written_clinical.OMOP_IDS)
             case "csv in s3":
-                text = written_sources.csv_text().encode()
-                store, places = written_sources.in_bucket(folder, self.endpoint, labs_csv=text)
+                text = written_tables.csv_text().encode()
+                store, places = written_tables.in_bucket(folder, self.endpoint, labs_csv=text)
                 source = {"csv": {"path": f"s3://{BUCKET}/labs.csv"} | store}
-                columns = written_sources.TABLE_COLUMNS
+                columns = written_tables.TABLE_COLUMNS
             case "parquet in s3":
-                rows = written_sources.table_rows()
+                rows = written_tables.table_rows()
                 parts = {"labs__a_parquet": rows[:30], "labs__b_parquet": rows[30:]}
-                content = {name: written_sources.parquet_bytes(part) for name, part in parts.items()}
-                store, places = written_sources.in_bucket(folder, self.endpoint, **content)
+                content = {name: written_tables.parquet_bytes(part) for name, part in parts.items()}
+                store, places = written_tables.in_bucket(folder, self.endpoint, **content)
                 source = {"parquet": {"path": f"s3://{BUCKET}/labs"} | store}
-                columns = written_sources.TABLE_COLUMNS
+                columns = written_tables.TABLE_COLUMNS
             case _:
-                resources = [each for kind in written_sources.fhir_resources() for each in kind]
-                text = written_sources.ndjson(resources).encode()
-                store, places = written_sources.in_bucket(folder, self.endpoint, export__all_ndjson=text)
+                resources = [each for kind in written_clinical.fhir_resources() for each in kind]
+                text = written_clinical.ndjson(resources).encode()
+                store, places = written_tables.in_bucket(folder, self.endpoint, export__all_ndjson=text)
                 source = {"fhir": {"path": f"s3://{BUCKET}/export"} | store}
-                columns = written_sources.FHIR_COLUMNS
+                columns = written_clinical.FHIR_COLUMNS
         return Written(source | {"credentials": "clinic-s3"}, columns, places)
 
     @property
@@ -86,10 +90,10 @@ class WrittenOf:
         if self._port is None:
             address, self._port = self._servers.enter_context(postgresql())
             engine = sa.create_engine(address.replace("postgresql://", "postgresql+psycopg://"))
-            written_sources.write_labs(engine)
+            written_tables.write_labs(engine)
             with engine.begin() as connection:
                 connection.execute(sa.schema.CreateSchema("cdm"))
-            written_sources.write_omop(engine, "cdm")
+            written_clinical.write_omop(engine, "cdm")
             engine.dispose()
         return self._port
 
@@ -158,11 +162,11 @@ class TestEverySource:
 
 def test_another_order_value_label_or_patient_is_another_fingerprint(tmp_path: Path) -> None:
     def told(rows: list[list[object]]) -> str:
-        (tmp_path / "labs.csv").write_text(written_sources.csv_text(rows), "utf-8")
-        source = Written({"csv": {"path": "labs.csv"}}, written_sources.TABLE_COLUMNS, written_sources.Places(tmp_path))
+        (tmp_path / "labs.csv").write_text(written_tables.csv_text(rows), "utf-8")
+        source = Written({"csv": {"path": "labs.csv"}}, written_tables.TABLE_COLUMNS, Places(tmp_path))
         return source.read().extract(FEATURES).fingerprint
 
-    rows = written_sources.table_rows()
+    rows = written_tables.table_rows()
     first, second, *rest = rows
     changed = [
         [second, first, *rest],
@@ -180,7 +184,7 @@ def test_a_builtin_table_may_be_mapped_as_any_other():
         {"label": LABEL, "scaling": "federated", "codebook": [{"name": "size", "unit": "cm"}]}
     )
     columns = [{"name": "size", "column": "mean radius", "unit": "mm"}]
-    read = Written({"builtin": written_sources.SHARD}, columns).read().extract(features)
+    read = Written({"builtin": written_tables.SHARD}, columns).read().extract(features)
     np.testing.assert_allclose(read.x[:, 0], PATIENTS.values[:, 0] / 10, rtol=1e-15)
 
 
