@@ -35,7 +35,8 @@ SQL_NAME = r"^[a-zA-Z_][a-zA-Z0-9_]{0,62}$"
 ENCODING = r"^[a-zA-Z0-9][a-zA-Z0-9_-]{0,31}$"
 CODE = r"^[a-zA-Z0-9][a-zA-Z0-9._:|/-]{0,63}$"
 UNIT = r"^[^ ].{0,63}$"
-CIDR = r"^[0-9]{1,3}([.][0-9]{1,3}){3}/[0-9]{1,2}$"
+_OCTET = "(25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
+CIDR = rf"^{_OCTET}([.]{_OCTET}){{3}}/(3[0-2]|[12]?[0-9])$"
 
 _LABEL = "an RFC 1123 label: small letters, digits and hyphens between them"
 

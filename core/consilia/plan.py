@@ -6,23 +6,27 @@ whose value only the renderer knows (a path, a host, a port) is a reference. Net
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
-from consilia.pod import Agent
+from consilia.pod import Agent, Spark
 from consilia.settings import flag
+from consilia.spark_settings import PORTS as SPARK_PORTS
 from consilia.spark_settings import local_settings, written
-from consilia.spec import Cohort, Federation, Spark
+from consilia.spec import Cohort, Federation
 from consilia.threads import ONE_THREAD
 
-Kind = Literal["broker", "coordinator", "hospital", "tracking", "mlflow", "dashboard"]
+Kind = Literal["broker", "coordinator", "hospital", "executors", "tracking", "mlflow", "dashboard", "kubernetes"]
 
 BROKER, COORDINATOR, TRACKING, MLFLOW, DASHBOARD = "broker", "coordinator", "tracking", "mlflow", "dashboard"
+KUBERNETES = "kubernetes"
+"""The API server, where executors are pods that a hospital asks it for."""
 SPARK_FILE = "spark.conf"
 """The configuration file of a hospital with Spark: a setting of Spark a line, its name, a space and its value."""
 LEDGER = "ledger"
 """The volume of a hospital's component that belongs to its cohort."""
 XMPP_PORT, HTTPS_PORT, MLFLOW_PORT, DASHBOARD_PORT = 5222, 8443, 5000, 8081
+KUBERNETES_PORT = 443
 
 
 @dataclass(frozen=True)
@@ -134,6 +138,11 @@ def hospital_component(hospital: str) -> str:
     return f"hospital-{hospital}"
 
 
+def executors_component(hospital: str) -> str:
+    """The name of the component that the executors of a hospital's Spark are."""
+    return f"executors-{hospital}"
+
+
 def account_secret(account: str) -> str:
     """The secret with one broker account's password, under the key ``password``."""
     return f"account-{account}"
@@ -145,14 +154,22 @@ def plan(
     *,
     mlflow: bool = True,
     dashboard: bool = True,
+    executors: bool = False,
     defaults: Mapping[str, str] | None = None,
 ) -> Plan:
     """Plan ``federation`` with the cohort of each of its hospitals.
 
-    ``defaults`` are settings by environment name (``MIN_AGENTS`` ...) for what the spec leaves open.
+    ``executors``: whether a Spark that asks for executors has any, which takes a cluster; else it computes within the
+    hospital's own process. ``defaults`` are settings by environment name (``MIN_AGENTS`` ...) for what the spec leaves
+    open.
     """
     components = [_broker(federation), _coordinator(federation, defaults or {})]
-    components += [_hospital(name, cohorts[name], defaults or {}) for name in federation.spec.hospital_names]
+    for name in federation.spec.hospital_names:
+        apart = executors and cohorts[name].spec.executors_apart
+        hospital = _hospital(name, cohorts[name], defaults or {})
+        components += [replace(hospital, ports=SPARK_PORTS), _executors(hospital)] if apart else [hospital]
+    if any(component.kind == "executors" for component in components):
+        components.append(_kubernetes())
     if mlflow:
         components += [_mlflow(federation), _tracking(federation)]
     if dashboard:
@@ -169,7 +186,20 @@ def _links(components: list[Component]) -> list[Link]:
             links.append(Link(component.name, COORDINATOR, "https"))
         if component.kind == "tracking":
             links.append(Link(component.name, MLFLOW, "http"))
+        if component.kind == "executors" and component.hospital is not None:
+            links += _spark_links(hospital_component(component.hospital), component.name)
     return links
+
+
+def _spark_links(driver: str, executors: str) -> list[Link]:
+    """A hospital asks for its executors, which join it; blocks of data go between all of them."""
+    return [
+        Link(driver, KUBERNETES, "https"),
+        Link(executors, driver, "driver"),
+        Link(executors, driver, "blocks"),
+        Link(driver, executors, "blocks"),
+        Link(executors, executors, "blocks"),
+    ]
 
 
 def _bus_settings(account: str) -> dict[str, Setting]:
@@ -259,6 +289,22 @@ def _hospital(hospital: str, cohort: Cohort, defaults: Mapping[str, str]) -> Com
         claim=source.claim,
         credentials=source.credentials,
     )
+
+
+def _executors(hospital: Component) -> Component:
+    """They read the same data and know nothing of the federation: neither its secrets nor its broker."""
+    return Component(
+        name=executors_component(hospital.hospital or ""),
+        kind="executors",
+        namespace=hospital.namespace,
+        ports={"blocks": SPARK_PORTS["blocks"]},
+        hospital=hospital.hospital,
+        claim=hospital.claim,
+    )
+
+
+def _kubernetes() -> Component:
+    return Component(name=KUBERNETES, kind="kubernetes", namespace="default", ports={"https": KUBERNETES_PORT})
 
 
 def _cohort_file(cohort: Cohort) -> str:

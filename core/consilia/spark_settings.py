@@ -1,11 +1,22 @@
 """Spark's settings of a hospital, by Spark's names: how much it takes, and where its parts find one another. Pure."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
 
-from consilia.pod import quantity
-from consilia.spec import Spark
+from consilia.pod import Spark, quantity
 
 MEBI = 2**20
+PORTS: Mapping[str, int] = {"driver": 7078, "blocks": 7079}
+"""Of a hospital with executors, which join it at the first; data go between all of them at the second."""
+FEWEST_OVERHEAD, OVERHEAD = Decimal(384 * MEBI), Decimal("0.1")
+"""What a Java process takes beside its heap, as Spark reckons it: bytes, or this share of its heap."""
+
+
+def with_overhead(heap: str) -> int:
+    """Bytes of a Java process with this heap."""
+    size = quantity(heap)
+    return int(size + max(FEWEST_OVERHEAD, size * OVERHEAD))
 
 
 def mebibytes(size: str) -> str:
@@ -16,6 +27,66 @@ def mebibytes(size: str) -> str:
 def local_settings(spark: Spark) -> dict[str, str]:
     """Spark within the hospital's own process group: all of its cores, no executor."""
     return {"spark.master": "local[*]", "spark.driver.memory": mebibytes(spark.driver_memory)}
+
+
+@dataclass(frozen=True)
+class Driver:
+    """A hospital's pod, which asks Kubernetes for executors. ``template``: the path of the file they are made from."""
+
+    namespace: str
+    pod: str
+    host: str
+    image: str
+    template: str
+    container: str
+
+
+def cluster_settings(spark: Spark, driver: Driver) -> dict[str, str]:
+    """Spark with executors as pods, its driver in the hospital's (client mode).
+
+    Executors and driver tell one another apart from strangers by a secret that is made anew each time, and encrypt what
+    they send. Of the API server only pods are asked for: no Service, no ConfigMap, no claim. See "Running Spark on
+    Kubernetes" and "Configuration" of the Spark 4 documentation for each name.
+    """
+    fixed = {
+        "spark.master": "k8s://https://kubernetes.default.svc",
+        "spark.submit.deployMode": "client",
+        "spark.authenticate": "true",
+        "spark.network.crypto.enabled": "true",
+        "spark.kubernetes.executor.disableConfigMap": "true",
+        "spark.kubernetes.driver.service.deleteOnTermination": "false",
+        "spark.kubernetes.driver.ownPersistentVolumeClaim": "false",
+        "spark.kubernetes.driver.reusePersistentVolumeClaim": "false",
+    }
+    placed = {
+        "spark.driver.host": driver.host,
+        "spark.driver.bindAddress": "0.0.0.0",  # noqa: S104 - a pod listens for other pods
+        "spark.driver.port": str(PORTS["driver"]),
+        "spark.blockManager.port": str(PORTS["blocks"]),
+        "spark.kubernetes.namespace": driver.namespace,
+        "spark.kubernetes.driver.pod.name": driver.pod,
+        "spark.kubernetes.container.image": driver.image,
+        "spark.kubernetes.executor.podTemplateFile": driver.template,
+        "spark.kubernetes.executor.podTemplateContainerName": driver.container,
+    }
+    return fixed | placed | _amounts(spark)
+
+
+def _amounts(spark: Spark) -> dict[str, str]:
+    amounts = {
+        "spark.driver.memory": mebibytes(spark.driver_memory),
+        "spark.executor.memory": mebibytes(spark.executor_memory),
+        "spark.executor.cores": str(spark.executor_cores),
+        "spark.executor.instances": str(spark.executors),
+    }
+    if spark.max_executors is None:
+        return amounts
+    return amounts | {
+        "spark.dynamicAllocation.enabled": "true",
+        "spark.dynamicAllocation.shuffleTracking.enabled": "true",
+        "spark.dynamicAllocation.minExecutors": str(spark.executors),
+        "spark.dynamicAllocation.maxExecutors": str(spark.max_executors),
+    }
 
 
 def written(settings: Mapping[str, str]) -> str:

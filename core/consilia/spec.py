@@ -28,7 +28,7 @@ from consilia.experiment import (
     require_unique,
 )
 from consilia.object_paths import API_VERSION
-from consilia.pod import Agent, Broker, Bytes, Coordinator, Tracking
+from consilia.pod import Agent, Broker, Coordinator, Egress, Spark, Tracking
 from consilia.wording import NON_PRIVATE, counted
 
 DEFAULT_NAMESPACE = "default"
@@ -218,44 +218,6 @@ class Federation(Document):
         return hospital.cohort.namespace or self.metadata.namespace, hospital.cohort.name
 
 
-class Spark(Document):
-    """How much of a cluster a Spark hospital takes; for engine: spark."""
-
-    executors: int = Field(
-        0, ge=0, le=500, description="Executors, each a pod of its own; 0: Spark computes within the hospital's pod."
-    )
-    max_executors: int | None = Field(
-        None, ge=1, le=500, description="Executors are added and removed with the work, up to this many."
-    )
-    executor_memory: Bytes = Field("1Gi", description="Memory of an executor, of which a tenth is Spark's own need.")
-    executor_cores: int = Field(1, ge=1, le=64, description="Processor cores of an executor.")
-    driver_memory: Bytes = Field("1Gi", description="Memory of the Java process beside the hospital's own.")
-
-    @model_validator(mode="after")
-    def _grows(self) -> Self:
-        if self.max_executors is not None and self.max_executors < max(self.executors, 1):
-            raise ValueError(
-                f"maxExecutors {self.max_executors} is below executors {self.executors}: raise it, or leave it out"
-            )
-        return self
-
-
-class Egress(Document):
-    """A connection that the cohort's pods may open besides Consilia's own: to a database, or an object store."""
-
-    cidr: Annotated[str, Field(pattern=patterns.CIDR, max_length=18)] | None = Field(
-        None, description="Addresses outside of the cluster, or by number."
-    )
-    namespace: Name | None = Field(None, description="Pods of a namespace of the cluster.")
-    ports: list[int] = Field(min_length=1, max_length=16, description="TCP ports, such as 5432.")
-
-    @model_validator(mode="after")
-    def _one_target(self) -> Self:
-        if (self.cidr is None) == (self.namespace is None):
-            raise ValueError("an egress goes to a cidr or to a namespace: give one of them")
-        return self
-
-
 class Holdout(Document):
     """Patients kept out of training, on whom the hospital scores every global model."""
 
@@ -330,6 +292,11 @@ class CohortSpec(Document):
         description="The hospital's pod, wherever a federation uses this cohort. On one machine there are no pods, and "
         "it says nothing.",
     )
+
+    @property
+    def executors_apart(self) -> bool:
+        """Whether the cohort's Spark asks for executors beside the hospital's own pod."""
+        return self.spark is not None and self.spark.executors > 0
 
     @model_validator(mode="after")
     def _engine_can_read(self) -> Self:

@@ -42,6 +42,8 @@ class Reason(StrEnum):
     """The run would cost the cohort's patients more than its budget allows, for this run or at all."""
     PRIVACY_REQUIRED = "PrivacyRequired"
     """The run is NON-PRIVATE, and the hospital allows its Cohort in private runs alone."""
+    CLAIM_UNNAMED = "ClaimUnnamed"
+    """The Cohort's data are files, and no PersistentVolumeClaim is said to hold them."""
     COHORT_BUSY = "CohortBusy"
     """Another federation uses the Cohort: one at a time."""
 
@@ -73,6 +75,9 @@ class Reason(StrEnum):
     """The container ended and was started again."""
     POD_REFUSED = "PodRefused"
     """The API server refuses the pod: a quota, a pod security level, a policy."""
+
+    EXECUTOR_MISSING = "ExecutorMissing"
+    """An executor of the hospital's Spark does not run: it computes with those that do, or waits for the first."""
 
     # A cohort's conditions.
     IN_USE = "InUse"
@@ -113,6 +118,7 @@ OF_A_COHORT = frozenset(
         Reason.COHORT_NOT_GRANTED,
         Reason.BUDGET_EXCEEDED,
         Reason.PRIVACY_REQUIRED,
+        Reason.CLAIM_UNNAMED,
         Reason.COHORT_BUSY,
     }
 )

@@ -32,8 +32,8 @@ RESTING: tuple[Phase, ...] = ("Idle", "Complete")
 PRESENT = ("Ready", "Training", "Sent")
 PASSING = (Reason.STARTING.value, Reason.POD_RESTARTED.value)
 """What is over by itself: nothing is blocked by it."""
-KEPT = (IMAGE_KEPT, STORAGE_KEPT)
-"""What hinders nothing: a wish that is not followed, and what there is goes on."""
+KEPT = (IMAGE_KEPT, STORAGE_KEPT, Reason.EXECUTOR_MISSING.value)
+"""What hinders nothing: a wish that is not followed, or not all of it, and what there is goes on."""
 SKEW = timedelta(seconds=5)
 """How far the clocks of two nodes may be apart."""
 
@@ -127,7 +127,8 @@ class Standing:
 
     def _of_pod(self, seen: HospitalStatus) -> Problem | None:
         """What its pod tells. A container that runs again is well once the coordinator has heard of it since."""
-        problem = next((problem for problem in self.of_pods if problem.hospital == seen.name), None)
+        told = [problem for problem in self.of_pods if problem.hospital == seen.name]
+        problem = min(told, key=lambda each: each.reason in KEPT, default=None)
         if problem is None or problem.at is None:
             return problem
         back = seen.phase in PRESENT and self.silence is None

@@ -176,7 +176,7 @@ def test_a_hospital_gets_its_own_cohort_as_a_file_that_reads_back() -> None:
 
 def test_a_grant_another_image_or_a_way_out_changes_nothing_of_what_a_hospital_reads() -> None:
     cohorts = {"north": cohort("north"), "south": cohort("south", 1)}
-    said = {"grants": [{"namespace": "default"}], "agent": {"image": "other:1"}}
+    said: dict[str, Any] = {"grants": [{"namespace": "default"}], "agent": {"image": "other:1"}}
     edited = cohorts | {"south": cohort("south", 1, **said, egress=[{"cidr": "10.0.0.7/32", "ports": [5432]}])}
     assert plan(federation(), edited) == plan(federation(), cohorts)
 
@@ -271,3 +271,31 @@ def test_a_hospital_with_spark_has_sparks_settings_as_a_file(
     assert found.settings.get("CONSILIA_SPARK_CONF") == (None if conf is None else ConfigFile("spark.conf"))
     expected = None if conf is None else f"spark.driver.memory {conf}\nspark.master local[*]\n"
     assert found.files.get("spark.conf") == expected
+
+
+SPARK: dict[str, Any] = {"engine": "spark", "spark": {"executors": 2}}
+
+
+def test_executors_are_in_the_plan_where_there_is_a_cluster_and_the_cohort_asks_for_them() -> None:
+    cohorts = {"north": cohort("north", **SPARK), "south": cohort("south", 1, engine="spark")}
+    made = plan(federation(), cohorts, executors=True)
+    added = {component.name for component in made.components} - {c.name for c in planned().components}
+    assert added == {"executors-north", "kubernetes"}
+    assert set(made.links) - set(planned().links) == {
+        Link("hospital-north", "kubernetes", "https"),
+        Link("executors-north", "hospital-north", "driver"),
+        Link("executors-north", "hospital-north", "blocks"),
+        Link("hospital-north", "executors-north", "blocks"),
+        Link("executors-north", "executors-north", "blocks"),
+    }
+    for link in made.links:
+        assert link.port in made.component(link.target).ports
+    assert plan(federation(), cohorts).links == planned().links, "on one machine Spark computes within the process"
+
+
+def test_executors_read_the_hospitals_data_and_none_of_its_secrets() -> None:
+    source = {"csv": {"path": "a.csv", "claim": "exports"}, "credentials": "warehouse"}
+    cohorts = {"north": cohort("north", source=source, **SPARK), "south": cohort("south", 1)}
+    executors = plan(federation(), cohorts, executors=True).component("executors-north")
+    assert (executors.claim, executors.credentials, executors.secrets) == ("exports", None, ())
+    assert (executors.settings, executors.files, executors.volumes) == ({}, {}, {})

@@ -174,7 +174,7 @@ USES = ("True", "InUse", "federation default/first uses it")
             cohort(engine="abacus"),
             None,
             UNTRIED,
-            ("False", "InvalidSpec", "spec.engine is \"abacus\"; it must be 'sklearn'"),
+            ("False", "InvalidSpec", "spec.engine is \"abacus\"; it must be 'sklearn' or 'spark'"),
             id="invalid",
         ),
     ],
