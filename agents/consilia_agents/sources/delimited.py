@@ -22,11 +22,12 @@ from consilia.wording import counted
 from consilia_agents.sources.extract import Extract, Progress, untold
 from consilia_agents.sources.files import DataFile, Files, of_the_bytes, reading
 from consilia_agents.sources.mapped import Mapped
+from consilia_agents.sources.parts import Part
 from consilia_agents.sources.records import Records, Share
 from consilia_agents.sources.values import add_arrow
 
 SUFFIXES = (".csv", ".csv.gz", ".tsv", ".tsv.gz", ".txt")
-BLOCK_BYTES = 4 << 20
+BLOCK_BYTES = 1 << 20
 """The longest row, and what is held of a file at once."""
 HEADER_BYTES = 1 << 20
 _OTHERS = {",": '","', ";": '";"', "\t": '"\\t"', "|": '"|"'}
@@ -64,6 +65,17 @@ class DelimitedText:
     def stamp(self) -> str | None:
         """See :class:`consilia_agents.sources.extract.DataSource`."""
         return self.files.stamp()
+
+    def parts(self, mapped: Mapped) -> tuple[Part, ...]:
+        """See :class:`consilia_agents.sources.parts.Parted`: whole files, as a row may go on over lines."""
+        files = self.files.listed()
+        for file in files:
+            self._require(mapped, file)
+        return tuple(Part(file) for file in files)
+
+    def read(self, mapped: Mapped, part: Part, records: Records) -> Iterator[int]:
+        """See :class:`consilia_agents.sources.parts.Parted`; yields bytes."""
+        return self._batches(mapped, part.file, records)
 
     def _require(self, mapped: Mapped, file: DataFile) -> None:
         header = self._header(file)
@@ -113,8 +125,9 @@ class DelimitedText:
         """Read a file into ``records``; yields how many of its bytes are read."""
         where = f' in "{file.name}"'
         with reading(self.files, file) as opened:
+            text = _Text(_plain(file, opened))
             try:
-                for batch in self._reader(mapped, file, opened, records):
+                for batch in self._reader(mapped, file, text, records):
                     add_arrow(records, mapped, batch, where)
                     yield opened.tell()
             except UnicodeDecodeError:
@@ -123,10 +136,13 @@ class DelimitedText:
                 if not of_the_bytes(error):
                     raise
                 raise self._broken(file, error) from None
+        if text.quotes % 2 and '"'.encode(self.source.encoding) == b'"':
+            # What follows an open quote is one value to its end, so rows would be lost without a word.
+            raise self._refused(file, 'has a quote (") that is not closed: close it, or double it within a value')
 
-    def _reader(self, mapped: Mapped, file: DataFile, opened: Any, records: Records) -> Any:
+    def _reader(self, mapped: Mapped, file: DataFile, text: "_Text", records: Records) -> Any:
         return arrow_csv.open_csv(
-            _plain(file, opened),
+            text,
             # One thread, so that rows have numbers.
             arrow_csv.ReadOptions(use_threads=False, block_size=BLOCK_BYTES, encoding=self.source.encoding),
             arrow_csv.ParseOptions(
@@ -163,6 +179,22 @@ class DelimitedText:
                 file, f"has a row of more than {BLOCK_BYTES >> 20} MiB: a quote is not closed, or it is no CSV"
             )
         return self._refused(file, "is no CSV that can be read: see whether it is text, and its quotes are closed")
+
+
+class _Text(io.RawIOBase):
+    """A file as it is read, with how many quotes there were: in RFC 4180 an even number."""
+
+    def __init__(self, plain: Any) -> None:
+        self._plain = plain
+        self.quotes = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def read(self, size: int = -1) -> bytes:
+        content = bytes(self._plain.read(size if size >= 0 else None))
+        self.quotes += content.count(b'"')
+        return content
 
 
 def _plain(file: DataFile, opened: Any) -> Any:

@@ -14,6 +14,7 @@ from consilia.spec import CohortSpec
 from consilia_agents.sources.extract import Extract, Progress, untold
 from consilia_agents.sources.files import DataFile, Files, of_the_bytes, reading
 from consilia_agents.sources.mapped import Mapped
+from consilia_agents.sources.parts import PART_BYTES, Part
 from consilia_agents.sources.records import Records, Share
 from consilia_agents.sources.values import add_arrow
 
@@ -57,6 +58,36 @@ class ParquetFiles:
         """See :class:`consilia_agents.sources.extract.DataSource`."""
         return self.files.stamp()
 
+    def parts(self, mapped: Mapped) -> tuple[Part, ...]:
+        """See :class:`consilia_agents.sources.parts.Parted`: row groups, as many as make a part."""
+        found = []
+        for file in self.files.listed():
+            self._require(mapped, file)
+            groups: list[int] = []
+            size = 0
+            for group, rows in enumerate(self._rows_of_groups(file)):
+                groups.append(group)
+                size += rows * 8 * len(mapped.columns)
+                if size >= PART_BYTES:
+                    found.append(Part(file, tuple(groups)))
+                    groups, size = [], 0
+            if groups:
+                found.append(Part(file, tuple(groups)))
+        return tuple(found)
+
+    def read(self, mapped: Mapped, part: Part, records: Records) -> Iterator[int]:
+        """See :class:`consilia_agents.sources.parts.Parted`; yields rows."""
+        done = 0
+        for batch in self._batches(mapped, part.file, part.groups):
+            add_arrow(records, mapped, batch, f' in "{part.file.name}"')
+            done += len(batch)
+            yield done
+
+    def _rows_of_groups(self, file: DataFile) -> list[int]:
+        with reading(self.files, file) as opened:
+            metadata = self._opened(file, opened).metadata
+            return [metadata.row_group(group).num_rows for group in range(metadata.num_row_groups)]
+
     def _require(self, mapped: Mapped, file: DataFile) -> int:
         """How many rows a file has, whose columns are there and of types that are numbers."""
         with reading(self.files, file) as opened:
@@ -79,11 +110,11 @@ class ParquetFiles:
                 raise self._cut_off(file) from None
             raise self._refused(file, "is no Parquet: name one, or use source.csv for text") from None
 
-    def _batches(self, mapped: Mapped, file: DataFile) -> Iterator[Any]:
+    def _batches(self, mapped: Mapped, file: DataFile, groups: tuple[int, ...] | None = None) -> Iterator[Any]:
         with reading(self.files, file) as opened:
             found = self._opened(file, opened)
             try:
-                yield from found.iter_batches(batch_size=BATCH_ROWS, columns=list(mapped.needed))
+                yield from found.iter_batches(batch_size=BATCH_ROWS, row_groups=groups, columns=list(mapped.needed))
             except (pa.ArrowException, OSError) as error:
                 if not of_the_bytes(error):
                     raise

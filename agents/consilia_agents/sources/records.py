@@ -56,6 +56,13 @@ class Records:
         else:
             self._more_notes += 1
 
+    def drained(self) -> tuple[list[str], FloatArray, dict[str, int]]:
+        """Identities (n), values (n, d + 1) and unreadable counts of what was added since the last time."""
+        ids, chunks, unreadable = self._ids, self._chunks, dict(self._unreadable)
+        self._ids, self._chunks = [], []
+        self._unreadable.clear()
+        return ids, np.concatenate(chunks) if chunks else np.empty((0, len(self._mapped.columns))), unreadable
+
     def extract(self, *, in_order_of_patients: bool = False) -> Extract:
         """The table. Where the source has no order of its own, as a database, its records are sorted by identity."""
         x = np.empty((len(self._ids), len(self._mapped.features)))
