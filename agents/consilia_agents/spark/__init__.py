@@ -1,1 +1,9 @@
-"""The backend of engine spark: rows of any number, beyond this process's memory, computed where they are."""
+"""The backend of engine spark: rows of any number, beyond this process's memory, computed where they are.
+
+Importing it is what imports pyspark (a second), and the extra ``consilia[spark]`` is what installs that.
+"""
+
+import warnings
+
+# It warns of a pandas that is newer than it knows, whether anybody uses that or not.
+warnings.filterwarnings("ignore", "PySpark does not yet fully support pandas", FutureWarning)

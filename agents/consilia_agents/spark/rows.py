@@ -109,7 +109,7 @@ class Looking:
 
 
 def usable(block: Block, public: FloatArray) -> Block:
-    """The records of a block that count; ``public`` (d + 1) are values in place of what is missing, NaN where none is."""
+    """The records of a block that count; ``public`` (d + 1) is in place of what is missing, NaN where nothing is."""
     values = block.values
     if not np.isnan(public).all():
         values = np.where(np.isfinite(values) | np.isnan(public), values, public)
