@@ -1,4 +1,4 @@
-"""Files, and CSV, that are not as they should be: each is one sentence that names the file and quotes nothing of its rows."""
+"""Files, and CSV, that are not as they should be: each is one sentence that names the file and quotes no row."""
 
 import gzip
 import os
