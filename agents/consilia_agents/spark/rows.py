@@ -168,11 +168,11 @@ class Rows:
 
     def __init__(self, session: Session, read: RDD[bytes]) -> None:
         self.session = session
-        self._read = of_bytes(read).persist(ON_DISK)
+        self.read = of_bytes(read).persist(ON_DISK)
 
     def look(self, looking: Looking) -> Look:
         """One pass over all records, and one over their patients."""
-        found = Look.over(self.session.run(lambda: self._read.mapPartitions(looking).collect()))
+        found = Look.over(self.session.run(lambda: self.read.mapPartitions(looking).collect()))
         gathered = self._bucketed(keys_by_bucket)
         patients = sum(self.session.run(lambda: gathered.mapPartitions(distinct).collect()))
         return replace(found, findings=replace(found.findings, patients=patients))
@@ -183,15 +183,15 @@ class Rows:
 
     def usable(self, public: FloatArray) -> Any:
         """The records that count (:func:`usable`), as an RDD of blocks."""
-        return of_bytes(self._read.mapPartitions(partial(usable_blocks, public)))
+        return of_bytes(self.read.mapPartitions(partial(usable_blocks, public)))
 
     def release(self) -> None:
         """Let go of them."""
-        self.session.run(self._read.unpersist)
+        self.session.run(self.read.unpersist)
 
     def _bucketed(self, by: Any) -> Any:
-        buckets = max(1, self._read.getNumPartitions())
-        return self._read.mapPartitions(partial(by, buckets)).partitionBy(buckets, int)
+        buckets = max(1, self.read.getNumPartitions())
+        return self.read.mapPartitions(partial(by, buckets)).partitionBy(buckets, int)
 
 
 def _added(counts: Iterable[Any]) -> dict[str, int]:

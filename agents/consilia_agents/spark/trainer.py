@@ -70,18 +70,18 @@ class SparkTrainer:
     """See :class:`consilia_agents.backend.Trainer`."""
 
     def __init__(self, sides: Sides, family: Family = LOGISTIC) -> None:
-        self._sides = sides
+        self.sides = sides
         self._family = family
         self._designs = Designs(sides)
 
     @property
     def rows(self) -> int:
         """See :class:`consilia_agents.backend.Trainer`."""
-        return self._sides.training
+        return self.sides.training
 
     def moments(self) -> FloatArray:
         """See :class:`consilia_agents.backend.Trainer`."""
-        return added(self._sides.session, self._sides.blocks, Moments(), np.zeros(1 + 2 * self._sides.columns))
+        return added(self.sides.session, self.sides.blocks, Moments(), np.zeros(1 + 2 * self.sides.columns))
 
     def train(self, feature_map: FeatureMap, w0: FloatArray, work: Work) -> FloatArray:
         """See :class:`consilia_agents.backend.Trainer`: ``localEpochs`` passes, as
@@ -93,17 +93,23 @@ class SparkTrainer:
         penalised = np.tile(np.append(np.ones(feature_map.size - 1), 0.0), family.outputs)
         with np.errstate(over="ignore", invalid="ignore"):
             for _ in range(work.local_epochs):
-                gradient = self._designs.added(design, Gradient(design, w), np.zeros(w.size)) / self._sides.training
+                gradient = self._designs.added(design, Gradient(design, w), np.zeros(w.size)) / self.sides.training
                 gradient += work.l2 * penalised * w
                 w -= work.learning_rate * gradient
+                if not np.isfinite(w).all():
+                    break
         require_converged(family, w, work)
         return w
 
     def evaluate(self, feature_map: FeatureMap, w: FloatArray) -> Metrics:
         """See :class:`consilia_agents.backend.Trainer`."""
         require_length(self._family, feature_map, w)
-        design = Design(feature_map, self._family, held=True)
-        return Scored(self._sides.session, self._designs.rows(design), Predictions(design, w)).metrics(self._sides.held)
+        design = self.holdout_design(feature_map)
+        return Scored(self.sides.session, self._designs.rows(design), Predictions(design, w)).metrics(self.sides.held)
+
+    def holdout_design(self, feature_map: FeatureMap) -> Design:
+        """Of the rows that are scored."""
+        return Design(feature_map, self._family, held=True)
 
     def release(self) -> None:
         """Let go of what is kept in Spark."""
