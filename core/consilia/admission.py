@@ -6,24 +6,10 @@ million steps, which two nested loops over 500 hospitals would exceed, and it ca
 is, so that sentences are formatted (Kubernetes 1.29 and later), not put together.
 """
 
-from dataclasses import dataclass
-
 from consilia.experiment import NUMERIC, WEAK_FROM
 from consilia.patterns import LABEL_KEY, WORDS
-
-
-@dataclass(frozen=True)
-class Rule:
-    """``rule`` must hold; where it does not, ``says`` is the sentence: a CEL expression of text, over the same object.
-
-    ``otherwise`` is what is said where that expression cannot be computed. ``field`` is the path of the field to name.
-    """
-
-    rule: str
-    says: str
-    otherwise: str
-    field: str | None = None
-
+from consilia.rule import Rule
+from consilia.source_rules import RULES as SOURCE_RULES
 
 MOST_COMPARED = 150
 """Hospitals of a federation whose cohorts are still compared at admission."""
@@ -256,6 +242,7 @@ RULES: dict[str, tuple[Rule, ...]] = {
         ),
     ),
     **dict.fromkeys(("Broker", "Coordinator", "Tracking", "Agent"), _POD),
+    **SOURCE_RULES,
 }
 """The rules of each kind of document, by the name of its model."""
 

@@ -23,6 +23,10 @@ SchemaName = Annotated[str, Field(pattern=patterns.SQL_NAME, max_length=63)]
 _SCHEME = re.compile(r"^[a-z0-9+]+://")
 
 
+def _goes_up(path: str) -> bool:
+    return ".." in path.split("/")
+
+
 class BuiltinSource(Document):
     """One shard of a public dataset that comes with Consilia, as if it were a hospital's own."""
 
@@ -73,6 +77,8 @@ class _Files(Document):
             raise ValueError(f'path "{self.path}" is of an object store, and claim names a volume: leave one out')
         if self.object_store is not None and not self.remote:
             raise ValueError(f'objectStore is given, and path "{self.path}" does not begin with s3://: leave one out')
+        if _goes_up(self.path):
+            raise ValueError(f'path "{self.path}" goes up by "..": name it from the folder on that holds the data')
         return self
 
 
@@ -91,17 +97,30 @@ class ParquetSource(_Files):
     """Tables in Apache Parquet, one row a patient."""
 
 
-class SqlSource(Document):
-    """What a query of a database gives, one row a patient."""
+class _Database(Document):
+    """What sources that SQLAlchemy reads have in common."""
 
     url: Annotated[str, Field(pattern=patterns.DATABASE_URL, max_length=512)] = Field(
         description="The database as SQLAlchemy names it, postgresql://host:5432/name or sqlite:///file, without a "
         "user and a password."
     )
-    query: Query = Field(description="One SELECT. It is run in a transaction that can read alone.")
     claim: ObjectName | None = Field(
         None, description="For SQLite: the PersistentVolumeClaim with the file, in the cohort's namespace."
     )
+
+    @model_validator(mode="after")
+    def _one_database(self) -> Self:
+        if self.claim is not None and not self.url.startswith("sqlite:"):
+            raise ValueError(f'claim names a volume, and url "{self.url}" is no file of SQLite: leave claim out')
+        if _goes_up(self.url):
+            raise ValueError(f'url "{self.url}" goes up by "..": name the file from the folder on that holds the data')
+        return self
+
+
+class SqlSource(_Database):
+    """What a query of a database gives, one row a patient."""
+
+    query: Query = Field(description="One SELECT. It is run in a transaction that can read alone.")
 
 
 class JdbcSource(Document):
@@ -137,18 +156,12 @@ class FhirSource(_Files):
     patient."""
 
 
-class OmopSource(Document):
+class OmopSource(_Database):
     """Tables of the OMOP Common Data Model 5.4 in a database: person, measurement, condition_occurrence; one row a
     person."""
 
-    url: Annotated[str, Field(pattern=patterns.DATABASE_URL, max_length=512)] = Field(
-        description="The database as SQLAlchemy names it, without a user and a password."
-    )
     db_schema: SchemaName | None = Field(
         None, alias="schema", description="The schema that holds the tables. Default: the database's own."
-    )
-    claim: ObjectName | None = Field(
-        None, description="For SQLite: the PersistentVolumeClaim with the file, in the cohort's namespace."
     )
 
 

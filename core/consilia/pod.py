@@ -177,7 +177,7 @@ class Spark(Document):
     )
     executor_memory: Bytes = Field(
         "1Gi",
-        description="Memory of an executor's Java heap, at least 512Mi; its pod asks for a tenth more, at least 384Mi.",
+        description="Memory of an executor's Java heap, at least 512Mi; its pod asks for two fifths more, or 384Mi.",
     )
     executor_cores: int = Field(1, ge=1, le=64, description="Processor cores of an executor.")
     driver_memory: Bytes = Field(

@@ -91,6 +91,40 @@ def test_the_example_is_accepted_and_is_the_same_document_as_here(server: ApiSer
         pytest.param(Federation, private_document(algorithm={"dpFedSGD": {}}), id="its algorithm named"),
         pytest.param(Cohort, cohort_document(), id="cohort"),
         pytest.param(Cohort, cohort_document(budget={"epsilon": 4}), id="cohort with a budget"),
+        pytest.param(
+            Cohort,
+            cohort_document(
+                source={"csv": {"path": "exports/2024", "claim": "exports"}},
+                mapping={"columns": [{"name": "mean radius", "column": "r", "unit": "cm"}]},
+                engine="spark",
+                spark={"executors": 1, "maxExecutors": 4},
+                egress=[{"cidr": "10.0.0.7/32", "ports": [5432]}, {"namespace": "storage", "ports": [9000]}],
+            ),
+            id="files, Spark and ways out",
+        ),
+        pytest.param(
+            Cohort,
+            cohort_document(
+                source={
+                    "jdbc": {
+                        "url": "jdbc:postgresql://db.example:5432/clinic",
+                        "query": "SELECT * FROM biopsies",
+                        "partitionColumn": "id",
+                        "lowerBound": 0,
+                        "upperBound": 1_000_000,
+                        "partitions": 8,
+                    },
+                    "credentials": "warehouse",
+                },
+                engine="spark",
+            ),
+            id="a database read in parts",
+        ),
+        pytest.param(
+            Cohort,
+            cohort_document(source={"omop": {"url": "sqlite:///cdm.db", "schema": "cdm", "claim": "exports"}}),
+            id="a database in a file",
+        ),
     ],
 )
 def test_the_server_fills_in_what_our_models_fill_in(

@@ -1,0 +1,132 @@
+"""What an API server refuses of a cohort's source, its Spark and its ways out: :mod:`consilia.data_source` and
+:mod:`consilia.pod` again, in CEL. See :mod:`consilia.admission`, of whose rules these are a part.
+"""
+
+from consilia.data_source import KINDS
+from consilia.rule import Rule
+
+_REMOTE = "self.path.startsWith('s3://')"
+_GIVEN = " + ".join(f"(has(self.{kind}) ? 1 : 0)" for kind in KINDS)
+_PARTS = ("self.partitionColumn", "self.lowerBound", "self.upperBound")
+_TOLD = " + ".join(f"(has({part}) ? 1 : 0)" for part in _PARTS)
+_UPWARDS = r"'(^|/)[.][.](/|$)'"
+
+_FILES = (
+    Rule(
+        f"!{_REMOTE} || !has(self.claim)",
+        "'path \"%s\" is of an object store, and claim names a volume: leave one out'.format([self.path])",
+        "the path is of an object store, and claim names a volume: leave one out",
+        ".claim",
+    ),
+    Rule(
+        f"{_REMOTE} || !has(self.objectStore)",
+        "'objectStore is given, and path \"%s\" does not begin with s3://: leave one out'.format([self.path])",
+        "objectStore is given, and the path does not begin with s3://: leave one out",
+        ".objectStore",
+    ),
+    Rule(
+        f"!self.path.matches({_UPWARDS})",
+        '\'path "%s" goes up by "..": name it from the folder on that holds the data\'.format([self.path])',
+        "the path goes up by ..: name it from the folder on that holds the data",
+        ".path",
+    ),
+)
+
+_DATABASE = (
+    Rule(
+        "!has(self.claim) || self.url.startsWith('sqlite:')",
+        "'claim names a volume, and url \"%s\" is no file of SQLite: leave claim out'.format([self.url])",
+        "claim names a volume, and the url is no file of SQLite: leave claim out",
+        ".claim",
+    ),
+    Rule(
+        f"!self.url.matches({_UPWARDS})",
+        '\'url "%s" goes up by "..": name the file from the folder on that holds the data\'.format([self.url])',
+        "the url goes up by ..: name the file from the folder on that holds the data",
+        ".url",
+    ),
+)
+
+
+def _heap(name: str) -> Rule:
+    size = f"self.{name}"
+    return Rule(
+        f"!has({size}) || !isQuantity({size}) || quantity({size}).compareTo(quantity('512Mi')) >= 0",
+        f"'{name} %s is below the 512Mi that Spark needs: raise it'.format([{size}])",
+        f"{name} is below the 512Mi that Spark needs: raise it",
+        f".{name}",
+    )
+
+
+RULES: dict[str, tuple[Rule, ...]] = {
+    "CohortSpec": (
+        Rule(
+            "self.engine == 'spark' || !has(self.spark)",
+            "'spark is given, and engine is %s: say engine: spark, or leave spark out'.format([self.engine])",
+            "spark is given, and engine is another: say engine: spark, or leave spark out",
+            ".spark",
+        ),
+        Rule(
+            "self.engine == 'spark' || !has(self.source.jdbc)",
+            "'source.jdbc is read by Spark, and engine is %s: use sql, or engine: spark'.format([self.engine])",
+            "source.jdbc is read by Spark, and engine is another: use sql, or engine: spark",
+            ".source",
+        ),
+    ),
+    "Source": (
+        Rule(
+            f"{_GIVEN} == 1",
+            # Which they are, a list that is put together would tell; how long that is an API server cannot estimate.
+            f"'a source is one of {', '.join(KINDS)}, and %d are given: name one'.format([{_GIVEN}])",
+            f"a source is one of {', '.join(KINDS)}: name one",
+        ),
+    ),
+    **dict.fromkeys(("CsvSource", "ParquetSource", "FhirSource"), _FILES),
+    **dict.fromkeys(("SqlSource", "OmopSource"), _DATABASE),
+    "JdbcSource": (
+        Rule(
+            f"{_TOLD} in [0, 3]",
+            "'partitionColumn, lowerBound and upperBound go together: give all three or none'",
+            "partitionColumn, lowerBound and upperBound go together: give all three or none",
+        ),
+        Rule(
+            f"self.partitions == 1 || {_TOLD} > 0",
+            "'%d partitions need partitionColumn, lowerBound and upperBound'.format([self.partitions])",
+            "several partitions need partitionColumn, lowerBound and upperBound",
+            ".partitions",
+        ),
+        Rule(
+            "!has(self.lowerBound) || !has(self.upperBound) || self.lowerBound < self.upperBound",
+            "'upperBound %d is at or below lowerBound %d: swap or mend them'"
+            ".format([self.upperBound, self.lowerBound])",
+            "upperBound is at or below lowerBound: swap or mend them",
+            ".upperBound",
+        ),
+    ),
+    "Spark": (
+        Rule(
+            "!has(self.maxExecutors) || self.executors > 0",
+            "'maxExecutors is %d, and executors 0 computes within the hospital\\'s pod: raise executors, or leave "
+            "maxExecutors out'.format([self.maxExecutors])",
+            "executors 0 computes within the hospital's pod: raise executors, or leave maxExecutors out",
+            ".maxExecutors",
+        ),
+        Rule(
+            "!has(self.maxExecutors) || self.executors == 0 || self.maxExecutors >= self.executors",
+            "'maxExecutors %d is below executors %d: raise it, or leave it out'"
+            ".format([self.maxExecutors, self.executors])",
+            "maxExecutors is below executors: raise it, or leave it out",
+            ".maxExecutors",
+        ),
+        _heap("executorMemory"),
+        _heap("driverMemory"),
+    ),
+    "Egress": (
+        Rule(
+            "has(self.cidr) != has(self.__namespace__)",
+            "'an egress goes to a cidr or to a namespace: give one of them'",
+            "an egress goes to a cidr or to a namespace: give one of them",
+        ),
+    ),
+}
+"""The rules of each kind of document, by the name of its model."""
