@@ -23,6 +23,8 @@ ARGUMENTS = {
     "--podName": "SPARK_EXECUTOR_POD_NAME",
 }
 MEMORY = "SPARK_EXECUTOR_MEMORY"
+LOG4J = Path(__file__).with_name("spark") / "log4j2.properties"
+"""An executor's log would quote rows, as the hospital's own Spark's would."""
 _OPTION = re.compile(r"SPARK_JAVA_OPT_([0-9]+)")
 
 
@@ -35,7 +37,17 @@ def command_of(environment: Mapping[str, str], jars: Path) -> list[str]:
     memory = environment[MEMORY]
     arguments = [word for flag, name in ARGUMENTS.items() for word in (flag, environment[name])]
     options = [option for _, option in numbered]
-    return ["java", *options, f"-Xms{memory}", f"-Xmx{memory}", "-cp", f"{jars}/*", BACKEND, *arguments]
+    return [
+        "java",
+        f"-Dlog4j2.configurationFile={LOG4J.as_uri()}",
+        *options,
+        f"-Xms{memory}",
+        f"-Xmx{memory}",
+        "-cp",
+        f"{jars}/*",
+        BACKEND,
+        *arguments,
+    ]
 
 
 def main() -> None:

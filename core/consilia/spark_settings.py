@@ -9,12 +9,12 @@ from consilia.pod import Spark, quantity
 MEBI = 2**20
 PORTS: Mapping[str, int] = {"driver": 7078, "blocks": 7079}
 """Of a hospital with executors, which join it at the first; data go between all of them at the second."""
-FEWEST_OVERHEAD, OVERHEAD = Decimal(384 * MEBI), Decimal("0.1")
-"""What a Java process takes beside its heap, as Spark reckons it: bytes, or this share of its heap."""
+FEWEST_OVERHEAD, OVERHEAD = Decimal(384 * MEBI), Decimal("0.4")
+"""What Spark takes beside a heap, Python's workers among it, as Spark reckons: bytes, or this share of the heap."""
 
 
 def with_overhead(heap: str) -> int:
-    """Bytes of a Java process with this heap."""
+    """Bytes of Spark with this heap."""
     size = quantity(heap)
     return int(size + max(FEWEST_OVERHEAD, size * OVERHEAD))
 
@@ -54,6 +54,8 @@ def cluster_settings(spark: Spark, driver: Driver) -> dict[str, str]:
         "spark.authenticate": "true",
         "spark.network.crypto.enabled": "true",
         "spark.kubernetes.executor.disableConfigMap": "true",
+        # Executors are told the driver's name; where it listens is every address, which is nobody's.
+        "spark.kubernetes.executor.useDriverPodIP": "false",
         "spark.kubernetes.driver.service.deleteOnTermination": "false",
         "spark.kubernetes.driver.ownPersistentVolumeClaim": "false",
         "spark.kubernetes.driver.reusePersistentVolumeClaim": "false",
@@ -76,6 +78,7 @@ def _amounts(spark: Spark) -> dict[str, str]:
     amounts = {
         "spark.driver.memory": mebibytes(spark.driver_memory),
         "spark.executor.memory": mebibytes(spark.executor_memory),
+        "spark.executor.memoryOverheadFactor": str(OVERHEAD),
         "spark.executor.cores": str(spark.executor_cores),
         "spark.executor.instances": str(spark.executors),
     }

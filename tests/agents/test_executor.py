@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from consilia.errors import InvalidSetting
-from consilia_agents.executor import ARGUMENTS, BACKEND, MEMORY, command_of
+from consilia_agents.executor import ARGUMENTS, BACKEND, LOG4J, MEMORY, command_of
 
 GIVEN = {
     "SPARK_DRIVER_URL": "spark://CoarseGrainedScheduler@north.clinic.svc:7078",
@@ -24,14 +24,20 @@ JARS = Path("/opt/jars")
 
 def test_java_is_told_what_the_environment_holds() -> None:
     command = command_of(GIVEN | {"PATH": "/usr/bin"}, JARS)
-    assert command[:6] == ["java", "-Xms1024m", "-Xmx1024m", "-cp", "/opt/jars/*", BACKEND]
-    told = dict(zip(command[6::2], command[7::2], strict=True))
+    assert command[2:7] == ["-Xms1024m", "-Xmx1024m", "-cp", "/opt/jars/*", BACKEND]
+    told = dict(zip(command[7::2], command[8::2], strict=True))
     assert told == {flag: GIVEN[name] for flag, name in ARGUMENTS.items()}
 
 
 def test_javas_own_options_come_first_and_in_their_order() -> None:
     options = {f"SPARK_JAVA_OPT_{number}": f"-Doption={number}" for number in range(11)}
-    assert command_of(dict(reversed(options.items())) | GIVEN, JARS)[1:12] == list(options.values())
+    assert command_of(dict(reversed(options.items())) | GIVEN, JARS)[2:13] == list(options.values())
+
+
+def test_it_logs_what_the_hospitals_own_spark_does() -> None:
+    java, option, *_ = command_of(GIVEN, JARS)
+    assert (java, option) == ("java", f"-Dlog4j2.configurationFile={LOG4J.as_uri()}")
+    assert LOG4J.is_file()
 
 
 @pytest.mark.parametrize("name", [MEMORY, *ARGUMENTS.values()])

@@ -171,8 +171,9 @@ def test_data_and_credentials_are_where_the_process_is_told_and_only_to_read() -
     ("spec", "beside"),
     [
         pytest.param({}, 0, id="scikit-learn"),
-        pytest.param(ALONE, 1024 + 384, id="a heap of 1Gi"),
-        pytest.param({"engine": "spark", "spark": {"driverMemory": "8Gi"}}, 8192 + 819.2, id="one of 8Gi"),
+        pytest.param(ALONE, 1024 * 1.4, id="a heap of 1Gi"),
+        pytest.param({"engine": "spark", "spark": {"driverMemory": "512Mi"}}, 512 + 384, id="the least"),
+        pytest.param({"engine": "spark", "spark": {"driverMemory": "8Gi"}}, 8192 * 1.4, id="one of 8Gi"),
     ],
 )
 def test_a_hospitals_memory_leaves_room_for_java(spec: dict[str, Any], beside: float) -> None:
