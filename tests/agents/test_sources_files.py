@@ -48,9 +48,7 @@ def test_a_process_without_a_data_folder_says_what_to_set() -> None:
     assert "give the source a claim, or set CONSILIA_DATA" in refusal(written)
 
 
-@pytest.mark.parametrize(
-    "path", ["../outside/labs.csv", "inside/../../outside/labs.csv", "linked.csv", "linked/labs.csv"]
-)
+@pytest.mark.parametrize("path", ["linked.csv", "linked/labs.csv"])
 def test_a_path_that_leaves_the_data_folder_is_refused(tmp_path: Path, path: str) -> None:
     outside, inside = tmp_path / "outside", tmp_path / "data"
     outside.mkdir()
@@ -79,6 +77,11 @@ def test_a_link_that_stays_is_followed_as_a_mounted_volume_has_them(tmp_path: Pa
     assert len(Written({"csv": {"path": "labs.csv"}}, TABLE_COLUMNS, Places(tmp_path)).read().extract(FEATURES)) == len(
         PATIENTS
     )
+
+
+def test_dots_do_not_leave_it_even_where_a_document_let_them_through(tmp_path: Path) -> None:
+    with pytest.raises(InvalidData, match=r'path "a/\.\./\.\./labs\.csv" leaves the data folder'):
+        Places(tmp_path).inside("north", "a/../../labs.csv")
 
 
 @pytest.mark.skipif(os.getuid() == 0, reason="root may read every file")
