@@ -34,12 +34,20 @@ class Settings:
     """CONSILIA_DATA: the folder that the source's relative paths start from; CONSILIA_CREDENTIALS: that of its
     Secret's files."""
 
+    spark: bool = False
+    """USE_SPARK, or the cohort's own engine: whether Spark computes."""
+    spark_conf: Path | None = None
+    """CONSILIA_SPARK_CONF: a file with Spark's settings, one a line."""
+
     @classmethod
     def of(cls, environment: Environment) -> "Settings":
         """Read the environment. Raises :class:`consilia.errors.InvalidSetting`."""
         settings.require_supported(environment)
+        cohort = _read_cohort(settings.file(environment, "CONSILIA_COHORT_FILE"))
         return cls(
-            cohort=_read_cohort(settings.file(environment, "CONSILIA_COHORT_FILE")),
+            cohort=cohort,
+            spark=cohort.spec.engine == "spark" or settings.flag(environment, "USE_SPARK"),
+            spark_conf=settings.optional_file(environment, "CONSILIA_SPARK_CONF"),
             coordinator=settings.text(environment, "CONSILIA_COORDINATOR", "coordinator"),
             coordinator_url=settings.url(environment, "CONSILIA_COORDINATOR_URL"),
             state=settings.file(environment, "CONSILIA_STATE"),

@@ -26,7 +26,7 @@ environment, for what the file leaves open:
   MIN_AGENTS     fewest hospitals of a round, where spec.quorum is absent (default: all)
   DP_EPSILON     the most that a run may ask of a hospital here, and no NON-PRIVATE run; 0 (default): no cap
   DP_CLIP_NORM   the clip norm, where spec.privacy.clipNorm is absent (default: 1)
-  USE_SPARK      false; true is refused by this version
+  USE_SPARK      true: all hospitals compute with Spark, which needs Java 17 (default: those of engine: spark)
   XMPP_SERVER    the broker's name, which must be one of this machine's loopback (default: localhost)
 """
 DONE, FAILED, REFUSED, INTERRUPTED = 0, 1, 2, 130

@@ -90,7 +90,6 @@ def test_a_mistake_in_the_file_is_one_sentence_with_its_line(
         pytest.param("DP_EPSILON", "nan", "DP_EPSILON is nan; it must be 0 or more", id="nan"),
         pytest.param("DP_CLIP_NORM", "0", "DP_CLIP_NORM is 0; it must be above 0", id="clip norm"),
         pytest.param("DP_CLIP_NORM", "big", 'DP_CLIP_NORM is "big"; it must be a number', id="clip word"),
-        pytest.param("USE_SPARK", "true", "USE_SPARK is true, and Spark is not built into this version", id="spark"),
         pytest.param("USE_SPARK", "maybe", 'USE_SPARK is "maybe"; it must be true or false', id="spark word"),
         pytest.param("XMPP_SERVER", "192.0.2.7", 'XMPP_SERVER is "192.0.2.7", which is not a name of', id="far"),
     ],

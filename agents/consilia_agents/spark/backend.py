@@ -5,11 +5,12 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from consilia.experiment import Features, Model
-from consilia.model import Family, family_of
+from consilia.model import family_of
 from consilia.privacy.keystream import Keystream
 from consilia.spec import Cohort, CohortSpec
-from consilia_agents.findings import imputed, verdict
+from consilia_agents.findings import imputed
 from consilia_agents.holdout import Holdout, nobody_to_train_on
+from consilia_agents.looks import Looks, Question, Seen
 from consilia_agents.private_trainer import Words
 from consilia_agents.sources.chosen import source_of
 from consilia_agents.sources.extract import DataSource
@@ -24,17 +25,17 @@ from consilia_agents.spark.trainer import Sides, SparkTrainer
 
 @dataclass(frozen=True)
 class Loaded:
-    """A cohort's rows in Spark, and what they are of: another table, other columns or another Spark are loaded anew."""
+    """A cohort's rows in Spark; ``started`` says in which."""
 
-    asked: object
-    stamp: str | None
-    started: int
+    source: DataSource
     rows: Rows
     look: Look
+    started: int
 
 
 class SparkBackend:
-    """See :class:`consilia_agents.backend.Backend`."""
+    """See :class:`consilia_agents.backend.Backend`. Keeps the rows that were asked for last, for as long as the table
+    stays as it is and Spark lives."""
 
     def __init__(
         self,
@@ -42,55 +43,61 @@ class SparkBackend:
         session: Session,
         words: Words = Keystream.fresh,
         source: Callable[[CohortSpec], DataSource] = source_of,
+        looks: Looks | None = None,
     ) -> None:
         self._cohort = cohort
         self._session = session
         self._words = words
-        self._source = source
+        self._source_of = source
+        self._looks = looks or Looks(cohort)
         self._loaded: Loaded | None = None
-        self._clear: tuple[Loaded, SparkTrainer] | None = None
-        self._private: tuple[Loaded, SparkPrivateTrainer] | None = None
+        self._clear: SparkTrainer | None = None
+        self._private: SparkPrivateTrainer | None = None
 
     def clear(self, features: Features, model: Model) -> SparkTrainer:
         """See :class:`consilia_agents.backend.Backend`."""
-        family = family_of(model, features)
-        loaded = self._load(features, family)
-        if self._clear is None or self._clear[0] is not loaded:
-            spec = self._cohort.spec
-            found = loaded.look.findings
-            verdict(found, features, spec.mapping, spec.hospital, family).require_accepted()
+        question = Question(features, family_of(model, features), private=False)
+        if self._clear is None or not self._stands(question):
+            loaded = self._look(question)
             if not loaded.look.training:
-                raise nobody_to_train_on(spec.hospital, self._cohort.metadata.name)
-            self._clear = (loaded, SparkTrainer(self._sides(loaded, features), family))
-        return self._clear[1]
+                raise nobody_to_train_on(self._cohort.spec.hospital, self._cohort.metadata.name)
+            self._clear = SparkTrainer(self._sides(loaded, features), question.family)
+        return self._clear
 
     def private(self, features: Features, model: Model) -> SparkPrivateTrainer:
         """See :class:`consilia_agents.backend.Backend`."""
-        family = family_of(model, features)
-        loaded = self._load(features, family)
-        if self._private is None or self._private[0] is not loaded:
-            self._private = (loaded, SparkPrivateTrainer(self._sides(loaded, features), self._words, family))
-        return self._private[1]
+        question = Question(features, family_of(model, features), private=True)
+        if self._private is None or not self._stands(question):
+            loaded = self._look(question)
+            self._private = SparkPrivateTrainer(self._sides(loaded, features), self._words, question.family)
+        return self._private
 
     def close(self) -> None:
         """See :class:`consilia_agents.backend.Backend`: Spark ends."""
         self._forget()
         self._session.close()
 
-    def _load(self, features: Features, family: Family) -> Loaded:
-        spec, source = self._cohort.spec, self._source(self._cohort.spec)
-        asked, stamp = (columns_asked(features), family), source.stamp()
-        self._session.context()
+    def _stands(self, question: Question) -> bool:
         loaded = self._loaded
-        if loaded is not None and (loaded.asked, loaded.stamp, loaded.started) == (asked, stamp, self._session.started):
-            return loaded
+        return loaded is not None and self._current(loaded) and self._looks.stand(question, loaded.source.stamp())
+
+    def _look(self, question: Question) -> Loaded:
+        """Read the table into Spark: the records that count, once it was accepted."""
         self._forget()
-        rows = self._read(source, features)
-        looking = Looking(features, spec.mapping, family)
-        look = rows.look(looking)
-        if look.findings.patients < look.findings.rows:
-            rows, look = self._firsts(rows, look, looking)
-        self._loaded = Loaded(asked, stamp, self._session.started, rows, look)
+        self._looks.begin()
+        try:
+            # Made anew, as its password may have been changed.
+            source = self._source_of(self._cohort.spec)
+            stamp = source.stamp()
+            rows = self._read(source, question.features)
+            looking = Looking(question.features, self._cohort.spec.mapping, question.family)
+            look = rows.look(looking, self._looks.progress)
+            if look.findings.patients < look.findings.rows:
+                rows, look = self._firsts(rows, look, looking)
+            self._looks.accept(Seen(question, look.findings, look.digest.hex(), stamp))
+        finally:
+            self._looks.end()
+        self._loaded = Loaded(source, rows, look, self._session.started)
         return self._loaded
 
     def _read(self, source: DataSource, features: Features) -> Rows:
@@ -101,7 +108,7 @@ class SparkBackend:
             parts = list(enumerate(source.parts(mapped)))
             read = self._parallel(parts, len(parts)).mapPartitions(PartReader(source, mapped, holdout))
             return Rows(self._session, read)
-        blocks = blocks_of_extract(source.extract(features), mapped, holdout)
+        blocks = blocks_of_extract(source.extract(features, self._looks.progress), mapped, holdout)
         return Rows(self._session, self._parallel(blocks, partitions_of(blocks)))
 
     def _firsts(self, rows: Rows, look: Look, looking: Looking) -> tuple[Rows, Look]:
@@ -122,17 +129,13 @@ class SparkBackend:
         return self._session.run(lambda: context.parallelize(items, max(1, partitions)))
 
     def _forget(self) -> None:
-        for kept in (self._clear, self._private):
-            if kept is not None and self._current(kept[0]):
-                kept[1].release()
-        loaded, self._loaded, self._clear, self._private = self._loaded, None, None, None
+        loaded, trainers = self._loaded, (self._clear, self._private)
+        self._loaded = self._clear = self._private = None
         if loaded is not None and self._current(loaded):
+            for trainer in trainers:
+                if trainer is not None:
+                    trainer.release()
             loaded.rows.release()
 
     def _current(self, loaded: Loaded) -> bool:
         return loaded.started == self._session.started and self._session.running
-
-
-def columns_asked(features: Features) -> object:
-    """What makes other rows, or the same in other units."""
-    return tuple((feature.name, feature.unit) for feature in features.codebook), features.label

@@ -19,6 +19,7 @@ from consilia.privacy.dp_fedsgd import Centre, private_rows
 from consilia.privacy.noise import Integers
 from consilia.privacy.noise_plan import Planned
 from consilia.privacy.releases import score_sum
+from consilia.statistics_sums import Axes, statistic_sums
 from consilia.vectors import FloatArray
 from consilia_agents.spark.blocks import Block
 
@@ -80,6 +81,19 @@ class Moments:
         for data in blocks:
             block = Block.unpack(data)
             yield moments(block.values[~block.held, :-1])
+
+
+@dataclass(frozen=True)
+class Statistics:
+    """Sums over the training rows as they were read, for statistics."""
+
+    axes: Axes
+
+    def __call__(self, blocks: Blocks) -> Iterator[FloatArray]:
+        """One partition's."""
+        for data in blocks:
+            block = Block.unpack(data)
+            yield statistic_sums(block.values[~block.held, :-1], self.axes)
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ from consilia.experiment import Features
 from consilia.model import Family, Flags
 from consilia.vectors import FloatArray
 from consilia_agents.findings import MOST_LABELS, Findings, imputed
-from consilia_agents.sources.extract import Extract
+from consilia_agents.sources.extract import Extract, Progress, untold
 from consilia_agents.spark.blocks import Block, firsts
 from consilia_agents.spark.passes import Blocks
 from consilia_agents.spark.session import Session
@@ -105,7 +105,9 @@ class Looking:
         findings = Findings.of(extract, self.features, self.mapping, self.family)
         kept = usable(block, imputed(self.features, self.mapping))
         held = int(kept.held.sum())
-        return Look(findings, len(kept) - held, held, sha256(data).digest())
+        digest = sha256(np.ascontiguousarray(block.keys).data)
+        digest.update(np.ascontiguousarray(block.values).reshape(-1).data)
+        return Look(findings, len(kept) - held, held, digest.digest())
 
 
 def usable(block: Block, public: FloatArray) -> Block:
@@ -170,9 +172,9 @@ class Rows:
         self.session = session
         self.read = of_bytes(read).persist(ON_DISK)
 
-    def look(self, looking: Looking) -> Look:
-        """One pass over all records, and one over their patients."""
-        found = Look.over(self.session.run(lambda: self.read.mapPartitions(looking).collect()))
+    def look(self, looking: Looking, progress: Progress = untold) -> Look:
+        """One pass over all records, which is told to ``progress``, and one over their patients."""
+        found = Look.over(self.session.run(lambda: self.read.mapPartitions(looking).collect(), progress))
         gathered = self._bucketed(keys_by_bucket)
         patients = sum(self.session.run(lambda: gathered.mapPartitions(distinct).collect()))
         return replace(found, findings=replace(found.findings, patients=patients))

@@ -6,15 +6,15 @@ what it spilled to disk lies in a folder of the hospital's state, and is removed
 No stack trace and no value of a patient leaves here: of what Spark says, only its kind is told.
 """
 
-import logging
 import os
-import re
 import shutil
 import sys
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from subprocess import DEVNULL, TimeoutExpired
+from threading import Event, Thread
 from typing import Any
 
 from py4j.protocol import Py4JError, Py4JNetworkError
@@ -23,11 +23,9 @@ from pyspark.errors import PySparkException
 from pyspark.java_gateway import launch_gateway
 from pyspark.sql import SparkSession
 
-from consilia import errors
-from consilia.errors import ConsiliaError, Unavailable, Unwritable
+from consilia.errors import ConsiliaError, InvalidData, InvalidSetting, Unavailable, Unwritable
 from consilia.threads import ONE_THREAD
-
-logger = logging.getLogger(__name__)
+from consilia_agents.spark.failures import told
 
 NO_JAVA = (
     "engine spark needs Java 17 or later, and there is no java on PATH: install one, on Debian with "
@@ -49,12 +47,13 @@ DEFAULTS = {
 }
 LOOPBACK = {"spark.driver.host": "127.0.0.1", "spark.driver.bindAddress": "127.0.0.1"}
 
+WATCH_SECONDS = 0.5
+"""How often the progress of a first pass is looked at."""
+EXECUTOR_SECONDS = 180.0
+"""How long the first executor may take to come: an image may have to be pulled."""
+EXECUTOR_POLL_SECONDS = 0.5
 END_SECONDS = 10.0
 """How long Java may take to end by itself."""
-
-_SAID = re.compile(r"consilia\.errors\.(\w+): (.+)")
-_KIND = re.compile(r"^(?:Caused by: )?(?:[a-z]\w*\.)*([A-Z]\w+(?:Error|Exception))\b", re.MULTILINE)
-"""Names of classes of errors, without what they say."""
 
 
 class Session:
@@ -65,6 +64,7 @@ class Session:
         self._folder = folder
         self._settings = dict(settings or {})
         self._context: Any = None
+        self._ended = 0
         self.started = 0
         """How often Spark was started: what was cached under an earlier number is gone."""
 
@@ -92,12 +92,19 @@ class Session:
         """Java's process id, for who watches it."""
         return int(SparkContext._gateway.proc.pid)  # noqa: SLF001
 
-    def run(self, action: Callable[[], Any]) -> Any:
-        """Do something with Spark; what goes wrong becomes one sentence, with its cause chained."""
+    def run(self, action: Callable[[], Any], progress: Callable[[float], None] | None = None) -> Any:
+        """Do something with Spark; what goes wrong becomes one sentence, with its cause chained.
+
+        ``progress`` is told the share of the tasks that are done, from another thread.
+        """
         try:
-            return action()
+            self._require_executors()
+            with _watched(self._context, progress) if progress else nullcontext():
+                found = action()
         except (Py4JError, PySparkException, ConnectionError, EOFError) as error:
             raise self._told(error) from error
+        self._ended = 0
+        return found
 
     def close(self) -> None:
         """End Spark and Java, and remove what they kept."""
@@ -107,9 +114,22 @@ class Session:
                 _end(context)
             shutil.rmtree(self._folder, ignore_errors=True)
 
+    def _require_executors(self) -> None:
+        """Wait until there is an executor, where they are processes of their own."""
+        if self._context is None or self._context.master.startswith("local"):
+            return
+        ends = time.monotonic() + EXECUTOR_SECONDS
+        # The driver is one of those that are counted.
+        while self._context._jsc.sc().getExecutorMemoryStatus().size() < 2:  # noqa: SLF001
+            if time.monotonic() > ends:
+                raise InvalidData(
+                    f"none of Spark's executors has come within {EXECUTOR_SECONDS:.0f} s: see whether the cohort's "
+                    "namespace has room for them, or ask for smaller ones in the cohort's spark"
+                )
+            time.sleep(EXECUTOR_POLL_SECONDS)
+
     def _start(self) -> Any:
-        if java() is None:
-            raise Unavailable(NO_JAVA)
+        require_java()
         shutil.rmtree(self._folder, ignore_errors=True)
         try:
             self._folder.mkdir(parents=True)
@@ -145,43 +165,59 @@ class Session:
         }
 
     def _told(self, error: Exception) -> ConsiliaError:
-        """What an error of Spark's means. Its text may quote rows, so it is only looked at."""
-        said = _text(error)
-        if not self.running or isinstance(error, Py4JNetworkError | ConnectionError | EOFError):
-            self.close()
-            return Unavailable("Spark's Java process has ended: the next order starts another; see its memory limit")
-        own = _SAID.search(said)
-        if own is not None:
-            kind: type[ConsiliaError] = getattr(errors, own[1])
-            return kind(own[2])
-        if "No space left on device" in said or "Disk quota exceeded" in said:
-            return Unwritable(
-                f"there is no room left for what Spark spills to disk, in {self._folder}: give the hospital's state a "
-                "larger volume"
-            )
-        if "OutOfMemoryError" in said:
-            return Unavailable("Spark has too little memory for this table: raise spark.driverMemory of the cohort")
-        if "ExecutorLostFailure" in said or "Could not find CoarseGrainedScheduler" in said:
-            return Unavailable("an executor of Spark was lost, and its work with it: see the memory of executors")
-        kinds = sorted(set(_KIND.findall(said)))
-        return Unavailable(f"Spark failed ({', '.join(kinds) or type(error).__name__}): the hospital can try again")
+        if self.running and not isinstance(error, Py4JNetworkError | ConnectionError | EOFError):
+            return told(error, self._folder)
+        self.close()
+        self._ended += 1
+        if self._ended > 1:
+            return InvalidData("Spark's Java process ends again and again: see its memory limit, and that of its host")
+        return Unavailable("Spark's Java process has ended: the next order starts another")
 
 
-def java() -> str | None:
-    """The path of Java as Spark finds it."""
+def require_java() -> None:
+    """Refuse, with :class:`InvalidSetting`, where Spark would find no Java."""
     home = os.environ.get("JAVA_HOME")
-    return shutil.which("java", path=str(Path(home) / "bin")) if home else shutil.which("java")
+    if (shutil.which("java", path=str(Path(home) / "bin")) if home else shutil.which("java")) is None:
+        raise InvalidSetting(NO_JAVA)
 
 
-def _text(error: BaseException) -> str:
-    """All that an error and its causes say, for a look at their kind."""
-    said: list[str] = []
-    seen: BaseException | None = error
-    while seen is not None and len(said) < 10:
-        with suppress(Exception):  # asking Java what its exception said may fail as well
-            said.append(str(seen))
-        seen = seen.__cause__ or seen.__context__
-    return "\n".join(said)
+def settings_of(path: Path) -> dict[str, str]:
+    """Spark's settings in a file: one a line, its name, a space and its value. Raises :class:`InvalidSetting`."""
+    try:
+        lines = [line.strip() for line in path.read_text("utf-8").splitlines()]
+    except (OSError, UnicodeDecodeError) as error:
+        raise InvalidSetting(f"CONSILIA_SPARK_CONF {path} cannot be read: {error}") from error
+    pairs = [line.split(None, 1) for line in lines if line and not line.startswith("#")]
+    for pair in pairs:
+        if len(pair) != 2 or not pair[0].startswith("spark."):
+            raise InvalidSetting(
+                f'CONSILIA_SPARK_CONF {path} says "{pair[0]}"; a line is a setting of Spark, a space and its value'
+            )
+    return dict(pairs)
+
+
+@contextmanager
+def _watched(context: Any, progress: Callable[[float], None]) -> Iterator[None]:
+    done = Event()
+
+    def watch() -> None:
+        while not done.wait(WATCH_SECONDS):
+            with suppress(Py4JError, PySparkException, OSError, EOFError):
+                progress(_share(context.statusTracker()))
+
+    thread = Thread(target=watch, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        done.set()
+        thread.join()
+
+
+def _share(tracker: Any) -> float:
+    stages = [tracker.getStageInfo(stage) for stage in tracker.getActiveStageIds()]
+    tasks = sum(stage.numTasks for stage in stages if stage is not None)
+    return sum(stage.numCompletedTasks for stage in stages if stage is not None) / tasks if tasks else 0.0
 
 
 def _end(context: Any) -> None:

@@ -11,9 +11,10 @@ import numpy as np
 
 from consilia.features import FeatureMap
 from consilia.model import LOGISTIC, Family, Work
+from consilia.statistics_sums import Axes
 from consilia.status import Metrics
 from consilia.vectors import FloatArray
-from consilia_agents.spark.passes import Design, Gradient, Moments, Pass, Predictions, Sum, summed
+from consilia_agents.spark.passes import Design, Gradient, Moments, Pass, Predictions, Statistics, Sum, summed
 from consilia_agents.spark.rows import IN_MEMORY, of_bytes
 from consilia_agents.spark.scores import Scored
 from consilia_agents.spark.session import Session
@@ -82,6 +83,10 @@ class SparkTrainer:
     def moments(self) -> FloatArray:
         """See :class:`consilia_agents.backend.Trainer`."""
         return added(self.sides.session, self.sides.blocks, Moments(), np.zeros(1 + 2 * self.sides.columns))
+
+    def statistics(self, axes: Axes) -> FloatArray:
+        """See :class:`consilia_agents.backend.Trainer`."""
+        return added(self.sides.session, self.sides.blocks, Statistics(axes), np.zeros(axes.size))
 
     def train(self, feature_map: FeatureMap, w0: FloatArray, work: Work) -> FloatArray:
         """See :class:`consilia_agents.backend.Trainer`: ``localEpochs`` passes, as
