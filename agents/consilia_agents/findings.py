@@ -45,9 +45,10 @@ class Findings:
     """Counts of one look at a table. By feature, or label, only where above 0.
 
     ``rows`` records were read, of ``patients`` distinct patients. ``missing``, ``unreadable`` (there, and no finite
-    number) and ``out_of_bounds`` count values of all records. ``labels`` counts the classes of the records left after
-    the policy (the lowest :data:`MOST_LABELS` of them), and is None for a label that is a number; ``usable`` is how
-    many records are left; ``unfit`` how many of those have a label that is none of the model's.
+    number; under the patient column's name, records without a patient) and ``out_of_bounds`` count values of all of
+    them. ``labels`` counts the classes of the records left after the policy (the lowest :data:`MOST_LABELS`), and is
+    None for a label that is a number; ``usable`` is how many records are left; ``unfit`` how many of those have a label
+    that is none of the model's.
     """
 
     rows: int
@@ -79,7 +80,7 @@ class Findings:
             rows=len(extract),
             patients=len(set(extract.ids)),
             missing=_above_zero(missing),
-            unreadable=_above_zero(unreadable),
+            unreadable=_above_zero({mapping.patient: extract.unreadable.get(mapping.patient, 0)} | unreadable),
             out_of_bounds=_above_zero(outside),
             labels=None if features.outcome is not None else _labels(kept.y),
             usable=len(kept),
@@ -123,11 +124,7 @@ def verdict(
         for name in (*features.names, features.label)
         if (said := _of_column(name, findings, features, mapping)) is not None
     ]
-    if findings.patients < findings.rows:
-        column = mapping.patient
-        objections.append(
-            ("", f'some patients have several rows (by column "{column}"): keep one row a patient, or choose one')
-        )
+    objections += [("", said) for said in _of_patients(findings, mapping.patient)]
     if not objections:
         objections += [("", FEW)] if findings.usable < FEWEST_RECORDS else []
     if not objections:
@@ -204,6 +201,15 @@ def _of_column(name: str, findings: Findings, features: Features, mapping: Table
             "kept, or correct the mapping"
         )
     return None
+
+
+def _of_patients(findings: Findings, column: str) -> list[str]:
+    said = []
+    if findings.unreadable.get(column, 0):
+        said.append(f'some rows have no patient in column "{column}": fill it, or name another in mapping.patient')
+    if findings.patients < findings.rows:
+        said.append(f'some patients have several rows, by column "{column}": keep one row a patient')
+    return said
 
 
 def _of_labels(findings: Findings, features: Features, mapping: TableMapping, family: Family) -> list[str]:

@@ -2,12 +2,15 @@
 
 from collections.abc import Callable
 
+from consilia.dataset import Rows
 from consilia.experiment import Features, Model
 from consilia.model import Family, family_of
 from consilia.privacy.keystream import Keystream
 from consilia.spec import Cohort, CohortSpec
 from consilia_agents.backend import Trainer
+from consilia_agents.findings import Findings, usable
 from consilia_agents.holdout import Sides, divide, sides_of
+from consilia_agents.looks import Looks, Question, Seen
 from consilia_agents.private_trainer import PrivateTrainer, Words
 from consilia_agents.sources.chosen import source_of
 from consilia_agents.sources.extract import DataSource
@@ -15,7 +18,8 @@ from consilia_agents.trainers import SklearnTrainer
 
 
 class InMemory:
-    """See :class:`consilia_agents.backend.Backend`. Keeps the rows of the columns that were asked for last."""
+    """See :class:`consilia_agents.backend.Backend`. Keeps the rows that were asked for last, for as long as the table
+    stays as it is."""
 
     def __init__(
         self,
@@ -23,42 +27,57 @@ class InMemory:
         trainer_of: Callable[[Sides, Family], Trainer] = SklearnTrainer,
         words: Words = Keystream.fresh,
         source: Callable[[CohortSpec], DataSource] = source_of,
+        looks: Looks | None = None,
     ) -> None:
         self._cohort = cohort
         self._trainer_of = trainer_of
         self._words = words
-        self._source = source
-        self._clear: tuple[object, Trainer] | None = None
-        self._private: tuple[object, PrivateTrainer] | None = None
+        self._source_of = source
+        self._looks = looks or Looks(cohort)
+        self._source: DataSource | None = None
+        self._clear: Trainer | None = None
+        self._private: PrivateTrainer | None = None
 
     def clear(self, features: Features, model: Model) -> Trainer:
         """See :class:`consilia_agents.backend.Backend`."""
-        family = family_of(model, features)
-        asked = _columns(features), family
-        if self._clear is None or self._clear[0] != asked:
-            table = self._source(self._cohort.spec).extract(features).table
-            rows = table.select(features.names, features.label, f"hospital {self._cohort.spec.hospital}")
-            self._clear = (asked, self._trainer_of(divide(rows, *self._key), family))
-        return self._clear[1]
+        question = Question(features, family_of(model, features), private=False)
+        if self._clear is None or not self._stands(question):
+            rows = self._look(question)
+            self._clear = self._trainer_of(divide(rows, *self._key), question.family)
+        return self._clear
 
     def private(self, features: Features, model: Model) -> PrivateTrainer:
         """See :class:`consilia_agents.backend.Backend`."""
-        family = family_of(model, features)
-        asked = _columns(features), family
-        if self._private is None or self._private[0] != asked:
-            rows = self._source(self._cohort.spec).extract(features).rows
-            self._private = (asked, PrivateTrainer(sides_of(rows, *self._key), self._words, family))
-        return self._private[1]
+        question = Question(features, family_of(model, features), private=True)
+        if self._private is None or not self._stands(question):
+            rows = self._look(question)
+            self._private = PrivateTrainer(sides_of(rows, *self._key), self._words, question.family)
+        return self._private
 
     def close(self) -> None:
         """See :class:`consilia_agents.backend.Backend`: nothing is held outside."""
+
+    def _stands(self, question: Question) -> bool:
+        return self._source is not None and self._looks.stand(question, self._source.stamp())
+
+    def _look(self, question: Question) -> Rows:
+        """Read the table: the records that count, once it was accepted."""
+        self._source = self._clear = self._private = None
+        self._looks.begin()
+        try:
+            # Made anew, as its password may have been changed.
+            source = self._source_of(self._cohort.spec)
+            stamp = source.stamp()
+            extract = source.extract(question.features, self._looks.progress)
+            mapping = self._cohort.spec.mapping
+            findings = Findings.of(extract, question.features, mapping, question.family)
+            self._looks.accept(Seen(question, findings, extract.fingerprint, stamp, extract.notes))
+        finally:
+            self._looks.end()
+        self._source = source
+        return usable(extract, question.features, mapping)
 
     @property
     def _key(self) -> tuple[str, str, float]:
         cohort = self._cohort
         return cohort.spec.hospital, cohort.metadata.name, cohort.spec.holdout.fraction
-
-
-def _columns(features: Features) -> object:
-    """What makes other rows, or the same in other units."""
-    return tuple((feature.name, feature.unit) for feature in features.codebook), features.label
