@@ -13,6 +13,7 @@ from consilia_agents.custodian import Custodian
 from consilia_agents.engine import CohortEngine
 from consilia_agents.hospital import Hospital
 from consilia_agents.in_memory import InMemory
+from consilia_agents.looks import Looks
 from consilia_agents.outbox import Outbox
 from consilia_agents.settings import Settings
 from consilia_agents.sources.chosen import source_of
@@ -54,15 +55,16 @@ def hospital() -> Holding:
     """Put the hospital together from the environment."""
     settings = Settings.of(os.environ)
     bus_settings = BusSettings.of(os.environ)
-    backend = backend_of(settings)
-    return Holding(_hospital(settings, bus_settings, backend), backend)
+    looks = Looks(settings.cohort, settings.state)
+    backend = backend_of(settings, looks)
+    return Holding(_hospital(settings, bus_settings, backend, looks), backend)
 
 
-def backend_of(settings: Settings) -> Backend:
-    """The engine that the cohort, or ``USE_SPARK``, asks for."""
+def backend_of(settings: Settings, looks: Looks | None = None) -> Backend:
+    """The engine that the cohort, or ``USE_SPARK``, asks for; ``looks`` are told of what it reads."""
     source = partial(source_of, places=settings.places)
     if not settings.spark:
-        return InMemory(settings.cohort, source=source)
+        return InMemory(settings.cohort, source=source, looks=looks)
     try:
         from consilia_agents.spark.backend import SparkBackend  # noqa: PLC0415 - seconds, and an extra of its own
         from consilia_agents.spark.session import Session, require_java, settings_of  # noqa: PLC0415
@@ -72,10 +74,10 @@ def backend_of(settings: Settings) -> Backend:
         raise InvalidSetting("engine spark needs pyspark: pip install 'consilia[spark]'") from error
     require_java()
     conf = settings_of(settings.spark_conf) if settings.spark_conf else {}
-    return SparkBackend(settings.cohort, Session(settings.state / "spark", conf), source=source)
+    return SparkBackend(settings.cohort, Session(settings.state / "spark", conf), source=source, looks=looks)
 
 
-def _hospital(settings: Settings, bus_settings: BusSettings, backend: Backend) -> Hospital:
+def _hospital(settings: Settings, bus_settings: BusSettings, backend: Backend, looks: Looks) -> Hospital:
     return Hospital(
         SpadeBus(bus_settings),
         f"{settings.coordinator}@{bus_settings.domain}",
@@ -83,6 +85,7 @@ def _hospital(settings: Settings, bus_settings: BusSettings, backend: Backend) -
         Outbox(settings.state / "answers"),
         BlobClient(settings.coordinator_url, bus_settings.tls_context(), settings.state / "blobs"),
         Custodian(settings.cohort, settings.ledger, settings.cap),
+        looks=looks,
     )
 
 

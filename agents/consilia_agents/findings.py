@@ -115,7 +115,7 @@ class Verdict:
 def verdict(
     findings: Findings, features: Features, mapping: TableMapping, hospital: str, family: Family = LOGISTIC
 ) -> Verdict:
-    """The verdict for a NON-PRIVATE run. In a private one it is for the hospital's own eyes: see docs/adr/0016."""
+    """The verdict for a NON-PRIVATE run. In a private one it is for the hospital's own eyes: see docs/adr/0017."""
     if findings.rows == 0:
         nothing = "the table has no rows: there is nothing to learn from; bring patients, or mend the source"
         return Verdict(hospital, (("", nothing),))

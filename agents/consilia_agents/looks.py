@@ -2,7 +2,7 @@
 
 A look's findings go to a report at the hospital (:mod:`consilia_agents.data_report`). What may be told of them differs:
 in a NON-PRIVATE run a verdict against the table is a refusal; in a private run it stays in the report, as whoever sees
-a refusal could learn of a patient (docs/adr/0016).
+a refusal could learn of a patient (docs/adr/0017).
 
 The table is pinned for a run by its fingerprint at the first look that accepts it. Another fingerprint in the same run
 is refused in either kind of run, for the model would be of no table that ever was.

@@ -167,12 +167,16 @@ class Hospitals:
             instance=self._instance,
             heartbeat_seconds=self._heartbeat_seconds,
             settings=settings,
+            run=self._conductor.run.number if settings is not None else None,
             witness=self._conductor.history.witnesses.get(name),
         )
 
     def _answer_heartbeat(self, member: Member, sender: str, message: Heartbeat) -> None:
         joined = member.present and member.instance == message.instance and member.refusal is None
         member.order, member.busy = message.order, message.busy
+        if member.reading != message.reading:
+            member.reading = message.reading
+            self._conductor.changes.happened()
         # A refused hospital stays out until it asks to come in again, which is when its data were mended.
         self._send(sender, Pulse(instance=self._instance, joined=joined or member.refusal is not None))
         exchange = self._conductor.run.exchange

@@ -15,6 +15,8 @@ from consilia_coordinator.roster import Member, Roster
 MOST_NAMED = 10
 """Hospitals that one sentence names."""
 CONDITION = "PrivacyBudgetAvailable"
+OF_A_LEDGER = ("BudgetExceeded", "LedgerDamaged", "CohortBusy")
+"""Problems of a hospital that are about what its patients have left; of several the first is the reason."""
 
 
 def privacy_status(roster: Roster, history: History, run: RunHistory) -> PrivacyStatus | None:
@@ -57,10 +59,10 @@ def budget_condition(members: Sequence[Member], *, private: bool) -> Condition:
     if not private:
         message = f"{NON_PRIVATE}: nothing is promised to patients, and nothing is drawn from a budget"
         return Condition(type=CONDITION, status="Unknown", reason="NotPrivate", message=message)
-    refused = [member for member in members if member.problem is not None]
+    refused = [member for member in members if member.problem in OF_A_LEDGER]
     if refused:
         problems = {member.problem for member in refused}
-        reason = next(problem for problem in ("BudgetExceeded", "LedgerDamaged", "CohortBusy") if problem in problems)
+        reason = next(problem for problem in OF_A_LEDGER if problem in problems)
         sentences = first_of([f"{member.name}: {member.refusal}" for member in refused], MOST_NAMED)
         return Condition(type=CONDITION, status="False", reason=reason, message="; ".join(sentences))
     if not any(member.known for member in members):

@@ -114,7 +114,7 @@ def conditions(facts: Facts, spec: FederationSpec) -> list[Condition]:
             "WaitingForQuorum",
             f"{len(run.reachable)} of {counted(len(spec.hospitals), 'hospital')} connected; the quorum is {run.quorum}",
         ),
-        _data_accepted(facts, spec, _refusals(refused)),
+        _data_accepted(facts, spec, refused),
         budget_condition(_members(facts, spec), private=spec.privacy.private),
         _condition("Training", training, "RoundInFlight", "NotTraining", message(facts, spec)),
         _condition("Complete", run.complete, "TargetReached", "NotComplete", ""),
@@ -148,6 +148,7 @@ def _hospital(facts: Facts, history: RunHistory, name: str) -> HospitalStatus:
         round=newest[0] if newest else None,
         last_seen=iso(member.heard_at) if member.heard_at else None,
         problem=member.problem,
+        reading=member.reading if member.present else None,
         reason=member.refusal or member.lost_reason,
         ledger=ledger_of(member, facts.history, history),
         **scores,
@@ -221,12 +222,17 @@ def _condition(kind: str, holds: bool, yes: str, no: str, message: str) -> Condi
     return Condition(type=kind, status=status, reason=yes if holds else no, message=message)
 
 
-def _data_accepted(facts: Facts, spec: FederationSpec, refused: list[str]) -> Condition:
-    """Nobody knows before a hospital came."""
-    if not refused and not any(member.known for member in _members(facts, spec)):
+def _data_accepted(facts: Facts, spec: FederationSpec, refused: list[Member]) -> Condition:
+    """Nobody knows before a hospital came, or while its source does not answer."""
+    members = _members(facts, spec)
+    away = [member for member in members if member.problem == "SourceUnavailable"]
+    if not refused and away:
+        sentences = "; ".join(first_of(_refusals(away), MOST_NAMED))
+        return Condition(type="DataAccepted", status="Unknown", reason="SourceUnavailable", message=sentences)
+    if not refused and not any(member.known for member in members):
         message = "no hospital has looked at its data yet"
         return Condition(type="DataAccepted", status="Unknown", reason="NotTried", message=message)
-    sentences = "; ".join(first_of(refused, MOST_NAMED))
+    sentences = "; ".join(first_of(_refusals(refused), MOST_NAMED))
     return _condition("DataAccepted", not refused, "AllAccepted", "DataRefused", sentences)
 
 

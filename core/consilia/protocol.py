@@ -36,10 +36,12 @@ LONGEST_REASON = 1000
 MOST_ROWS = 2**40
 """A weight is multiplied with float64 values: this one is exact, and no hospital has more patients."""
 
-Task = Literal["moments", "centre", "train", "evaluate"]
-"""What an order asks for. ``moments`` and ``centre`` open a run before its first round; it has one at most."""
-Problem = Literal["BudgetExceeded", "CohortBusy", "LedgerDamaged"]
-"""Why a hospital declines, where that is not its data but what its patients have left, or the ledger of it."""
+Task = Literal["moments", "centre", "train", "evaluate", "statistics"]
+"""What an order asks for. ``moments`` and ``centre`` open a run before its first round; it has one at most.
+``statistics`` is all that a statistics run asks."""
+Problem = Literal["BudgetExceeded", "CohortBusy", "LedgerDamaged", "SourceUnavailable"]
+"""Why a hospital declines, where its data are not refused: what its patients have left, the ledger of it, or a source
+that cannot be read now."""
 Digest = Annotated[str, Field(pattern=DIGEST)]
 Account = Annotated[str, Field(min_length=1, max_length=63)]
 Vector = NDArray[np.float64]
@@ -152,7 +154,10 @@ class Join(Message):
 
 
 class Heartbeat(Message):
-    """A hospital is alive; ``order`` is the key of the order that it works on or answered last."""
+    """A hospital is alive; ``order`` is the key of the order that it works on or answered last.
+
+    ``reading`` is the share of its data that it has read, in whole percents, while it reads them.
+    """
 
     type: Literal["heartbeat"] = "heartbeat"
     instance: str = Field(max_length=64)
@@ -178,6 +183,7 @@ class Update(Message):
 
 class Decline(Message):
     """A hospital cannot answer; ``reason`` is a sentence without a patient's value."""
+    reading: float | None = Field(None, ge=0, le=1)
 
     type: Literal["decline"] = "decline"
     order: Digest | None = None
@@ -220,6 +226,7 @@ class Order(Message):
         None, description="In a private run: the model so far, to be scored in place of the parameters."
     )
     ticket: str | None = Field(None, max_length=1000, description="Token for blobs, where a vector is one.")
+    run: int | None = Field(None, ge=1, description="The run that the settings are of.")
 
     @property
     def key(self) -> str:

@@ -111,6 +111,9 @@ class HospitalStatus(HospitalMetrics):
     engine: ShortText | None = Field(None, description="What trains on its rows.")
     phase: HospitalPhase = Field("Pending", description="What it does now, in one word.")
     round: int | None = Field(None, description="The round whose global model the metrics are of.")
+    reading: float | None = Field(
+        None, description="The share of its data that it has read, from 0 to 1, while it reads them."
+    )
     last_seen: Time | None = Field(None, description="When it was last heard of.")
     problem: ShortText | None = Field(
         None,

@@ -38,13 +38,17 @@ FACES = {
 def hospital_face(hospital: Document, fast: bool = False) -> HospitalFace:
     """The face of a hospital; an unknown phase, from a newer coordinator, is shown as its own word.
 
-    ``problem`` is what a cluster knows to be wrong: why its pod or its cohort is missing.
+    ``problem`` is what a cluster knows to be wrong: why its pod or its cohort is missing. ``reading`` is how much of
+    its data it has read, while it reads them.
     ``fast``: rounds are shorter than eyes, so that a hospital at work is "training" and does not flicker.
     """
     phase = str(hospital.get("phase", "Pending"))
     if fast and phase in ("Ready", "Sent"):
         phase = "Training"
     face = FACES.get(phase) or HospitalFace(phase.lower(), "dotted", "wait", 2)
+    reading = hospital.get("reading")
+    if isinstance(reading, float | int):
+        return replace(face, word=f"reading its data, {100 * reading:.0f} %")
     if hospital.get("problem") == "CohortBusy":
         return replace(
             face, word="cohort busy", advice="It joins by itself when that federation lets go of the cohort."

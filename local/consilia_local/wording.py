@@ -139,7 +139,9 @@ def staying_line(parts: list[str]) -> str:
 
 
 def state_of(hospital: HospitalStatus) -> str:
-    """A hospital's state, in a word."""
+    """A hospital's state, in a word; while it reads its data, how far it has come."""
+    if hospital.reading is not None:
+        return f"reading {100 * hospital.reading:.0f} %"
     return {"Pending": "not yet here"}.get(hospital.phase, hospital.phase.lower())
 
 

@@ -150,6 +150,8 @@ def _as_seen(cohort: Manifest, holder: Manifest | None) -> Manifest:
 def _data(cohort: Manifest, seen: Manifest) -> Condition:
     if seen.get("phase") == "Refused" and not seen.get("problem"):
         return condition("DataAccepted", False, Reason.DATA_REFUSED, seen.get("reason") or "")
+    if seen.get("problem") == Reason.SOURCE_UNAVAILABLE:
+        return condition("DataAccepted", None, Reason.SOURCE_UNAVAILABLE, seen.get("reason") or "")
     if seen.get("phase") in ("Training", "Sent") or seen.get("round") is not None:
         return condition("DataAccepted", True, Reason.DATA_ACCEPTED)
     return _data_as_before(cohort)

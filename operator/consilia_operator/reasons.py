@@ -47,6 +47,8 @@ class Reason(StrEnum):
     COHORT_BUSY = "CohortBusy"
     """Another federation uses the Cohort: one at a time."""
 
+    SOURCE_UNAVAILABLE = "SourceUnavailable"
+    """The cohort's source does not answer, or what it asks for is wrong: it is tried again every half minute."""
     LEDGER_DAMAGED = "LedgerDamaged"
     """The cohort's ledger is torn, edited, missing or behind what was seen of it: nothing is sent."""
 
@@ -125,5 +127,7 @@ OF_A_COHORT = frozenset(
 """Why a hospital may not take part, whatever its pod does: no pod is made."""
 
 
-OF_A_LEDGER = frozenset({Reason.BUDGET_EXCEEDED, Reason.LEDGER_DAMAGED, Reason.COHORT_BUSY})
-"""Why a hospital itself declines, where it is not for its data; its coordinator tells it."""
+OF_A_HOSPITAL = frozenset(
+    {Reason.BUDGET_EXCEEDED, Reason.LEDGER_DAMAGED, Reason.COHORT_BUSY, Reason.SOURCE_UNAVAILABLE}
+)
+"""Why a hospital itself declines, where its data are not refused; its coordinator tells it."""

@@ -20,7 +20,7 @@ from consilia_operator.images import KEPT as IMAGE_KEPT
 from consilia_operator.naming import Manifest
 from consilia_operator.outcome import Reconciled
 from consilia_operator.problems import Problem, time_of
-from consilia_operator.reasons import OF_A_LEDGER, Reason
+from consilia_operator.reasons import OF_A_HOSPITAL, Reason
 from consilia_operator.resources.storage import KEPT as STORAGE_KEPT
 from consilia_operator.wishes import more_is_wished, wished_run
 
@@ -279,7 +279,7 @@ def _as_the_coordinator_said(status: FederationStatus) -> FederationStatus:
 
 
 def _cleared(hospital: HospitalStatus, *, heard: bool) -> HospitalStatus:
-    if hospital.problem is None or (heard and hospital.phase == "Refused" and hospital.problem in OF_A_LEDGER):
+    if hospital.problem is None or (heard and hospital.phase == "Refused" and hospital.problem in OF_A_HOSPITAL):
         return hospital
     phase = "Pending" if hospital.phase == "Refused" else hospital.phase
     return hospital.model_copy(update={"problem": None, "reason": None, "phase": phase})
