@@ -61,6 +61,7 @@ def federation_status(facts: Facts) -> FederationStatus:
         started_at=history.started_at,
         completed_at=history.completed_at,
         seconds_per_round=_seconds_per_round(history),
+        numeric=history.first.model.numeric,
         private=spec.privacy.private,
         privacy=privacy_status(facts.roster, facts.history, history),
         metrics=last.metrics if last else None,

@@ -212,6 +212,9 @@ class FederationStatus(Document):
     started_at: Time | None = Field(None, description="When the run started.")
     completed_at: Time | None = Field(None, description="When it completed.")
     seconds_per_round: float | None = Field(None, description="Median over the run's committed rounds.")
+    numeric: bool = Field(
+        False, description="Whether the model's label is a number: it has an r2 then, and no accuracy."
+    )
     private: bool = Field(False, description="Whether what hospitals send carries noise.")
     privacy_label: ShortText | None = Field(
         None, description=f'What the run has cost so far, as people read it: "0.79", or "{NON_PRIVATE}".'
