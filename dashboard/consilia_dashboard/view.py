@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import quote, urlsplit
 
+from consilia.experiment import NUMERIC
 from consilia_dashboard import commands
 from consilia_dashboard.faces import face, stage
 from consilia_dashboard.hospitals import hospital_face
@@ -12,6 +13,9 @@ from consilia_dashboard.promise import Promise, budget, kept_rounds, promise, sc
 from consilia_dashboard.seen import Document, Loss, Seen
 
 SHOWN = ("run", "round", "rounds", "quorum", "connected", "secondsPerRound", "metrics", "message", "phase")
+
+SCORES = ("accuracy", "loss", "precision", "recall")
+SCORES_OF_NUMBERS = ("r2", "loss")
 
 FAST_SECONDS = 1.0
 
@@ -26,6 +30,7 @@ def view(seen: Seen, now: datetime) -> Document:
         "namespace": metadata.get("namespace"),
         "name": metadata.get("name"),
         "status": {name: status.get(name) for name in SHOWN} | {"target": _target(seen)},
+        "scores": _scores(seen),
         "wanted": _wanted(seen),
         "promise": asdict(promised),
         "stage": stage(seen),
@@ -44,6 +49,13 @@ def view(seen: Seen, now: datetime) -> Document:
         "lost": _loss(None if seen.is_awaited else seen.lost),
         "unreachable": _loss(seen.unreachable),
     }
+
+
+def _scores(seen: Seen) -> tuple[str, ...]:
+    """The scores that the run's model has; before there is a run, those of the model that is asked for."""
+    model = seen.spec.get("model") or {}
+    numeric = seen.current.get("numeric") if seen.current.get("run") else model.get("kind") in NUMERIC
+    return SCORES_OF_NUMBERS if numeric else SCORES
 
 
 def _wanted(seen: Seen) -> int:

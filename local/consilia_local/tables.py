@@ -11,7 +11,7 @@ from rich.text import Text
 from consilia.status import FederationStatus, HospitalStatus
 from consilia.wording import counted
 from consilia_local.legible import legible
-from consilia_local.wording import METRICS, budget_of, figure, score, seconds, spent_line, state_of
+from consilia_local.wording import budget_of, figure, metrics_of, score, seconds, spent_line, state_of
 
 BAR_WIDTH = 32
 ROOMY = 100  # columns
@@ -47,7 +47,8 @@ def _hospitals(status: FederationStatus, *, tight: bool) -> Table:
     if not status.private:
         table.add_column("rows", justify="right", min_width=5, no_wrap=True)
     table.add_column("round", justify="right", min_width=5, no_wrap=True)
-    for name, width in (("accuracy", 8), ("loss", 7 if tight else 6), ("precision", 9), ("recall", 7)):
+    for name in metrics_of(status):
+        width = {"loss": 7 if tight else 6}.get(name, max(len(name), 7))
         # What noise does to a score goes on in a second line, where there is no room beside it.
         table.add_column(
             name, justify="right", min_width=width, width=width if tight else None, no_wrap=not status.private
@@ -55,18 +56,18 @@ def _hospitals(status: FederationStatus, *, tight: bool) -> Table:
     if status.private:
         table.add_column("epsilon spent", justify="right", min_width=11, width=11 if tight else None)
     for hospital in status.hospitals:
-        table.add_row(*_cells(hospital, status.private))
+        table.add_row(*_cells(hospital, metrics_of(status), status.private))
     return table
 
 
-def _cells(hospital: HospitalStatus, private: bool) -> list[RenderableType]:
+def _cells(hospital: HospitalStatus, metrics: tuple[str, ...], private: bool) -> list[RenderableType]:
     rows = "" if hospital.rows is None else str(hospital.rows)
     return [
         inert(f"  {hospital.name}"),
         inert(state_of(hospital), style=STYLES.get(hospital.phase, "")),
         *([] if private else [rows]),
         "" if hospital.round is None else str(hospital.round),
-        *(score(metric, hospital) for metric in METRICS),
+        *(score(metric, hospital) for metric in metrics),
         *([budget_of(hospital)] if private else []),
     ]
 
@@ -94,7 +95,7 @@ def _global(status: FederationStatus) -> RenderableType:
     scores = status.metrics
     if scores is None:
         return inert(f"  {status.message}", "dim")
-    told = "   ".join(f"{metric} {figure(metric, getattr(scores, metric))}" for metric in METRICS)
+    told = "   ".join(f"{metric} {figure(metric, getattr(scores, metric))}" for metric in metrics_of(status))
     return Text.assemble(("  global        ", "bold"), told, ("   (public test set)", "dim"))
 
 

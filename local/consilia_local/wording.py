@@ -22,6 +22,8 @@ HIDDEN = "hidden: noise"
 ROUNDING = 1e-6
 """Hundredths of an epsilon that are the totals' own rounding."""
 METRICS = ("accuracy", "loss", "precision", "recall")
+METRICS_OF_NUMBERS = ("r2", "loss")
+SHARES = ("accuracy", "precision", "recall")
 
 
 @dataclass(frozen=True)
@@ -102,7 +104,8 @@ def round_line(record: RoundRecord, rounds: int) -> str:
     if record.round == 0:
         return f"scaling     agreed from the summed moments of {who}"
     scores = record.metrics
-    told = f"accuracy {figure('accuracy', scores.accuracy)}  loss {figure('loss', scores.loss)}  " if scores else ""
+    first = "accuracy" if scores is None or scores.r2 is None else "r2"
+    told = f"{first} {figure(first, getattr(scores, first))}  loss {figure('loss', scores.loss)}  " if scores else ""
     return f"round {record.round}/{rounds}  {told}{who}  {seconds(record.seconds)}"
 
 
@@ -114,10 +117,10 @@ def event_line(event: EventRecord) -> str:
 def done_line(status: FederationStatus, elapsed: float | None) -> str:
     """The end of a run, in one line; ``elapsed`` in seconds."""
     sentences = [f"Done in {elapsed:.1f} s." if elapsed is not None else "Done."]
-    if status.metrics and status.metrics.accuracy is not None:
-        sentences.append(
-            f"Accuracy {figure('accuracy', status.metrics.accuracy)}, loss {figure('loss', status.metrics.loss)}."
-        )
+    first = metrics_of(status)[0]
+    best = getattr(status.metrics, first, None)
+    if status.metrics and best is not None:
+        sentences.append(f"{first.capitalize()} {figure(first, best)}, loss {figure('loss', status.metrics.loss)}.")
     if status.seconds_per_round is not None:
         sentences.append(f"{counted(status.round, 'round')}, {seconds(status.seconds_per_round)} each.")
     told = spent_line(status.privacy) if status.privacy else privacy_word(status.private)
@@ -138,6 +141,11 @@ def staying_line(parts: list[str]) -> str:
     return f"{told} {'stay' if len(parts) > 1 else 'stays'} up; Ctrl-C stops {'them' if len(parts) > 1 else 'it'}."
 
 
+def metrics_of(status: FederationStatus) -> tuple[str, ...]:
+    """The scores that a run's model has, in the order in which they are shown."""
+    return METRICS_OF_NUMBERS if status.numeric else METRICS
+
+
 def state_of(hospital: HospitalStatus) -> str:
     """A hospital's state, in a word; while it reads its data, how far it has come."""
     if hospital.reading is not None:
@@ -153,7 +161,7 @@ def score(metric: str, scores: HospitalMetrics) -> str:
     error: float | None = getattr(scores.errors, metric) if scores.errors else None
     if value is None or error is None:
         return figure(metric, value)
-    if metric == "loss":
+    if metric not in SHARES:
         return f"{value:.3f} ± {error:.1g}"
     return f"{100 * value:.1f} ± {100 * error:.{0 if error >= 0.01 else 1}f} %"
 
@@ -165,10 +173,10 @@ def budget_of(hospital: HospitalStatus) -> str:
 
 
 def figure(metric: str, value: float | None) -> str:
-    """A metric as people read it: shares in percent, the loss as it is."""
+    """A metric as people read it: shares in percent, loss and r2 as they are."""
     if value is None:
         return ABSENT
-    return f"{value:.3f}" if metric == "loss" else f"{100 * value:.1f} %"
+    return f"{100 * value:.1f} %" if metric in SHARES else f"{value:.3f}"
 
 
 def seconds(value: float) -> str:

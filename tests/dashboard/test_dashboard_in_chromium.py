@@ -58,6 +58,32 @@ def test_start_watch_the_chart_grow_stop(page: Page, upstream: Upstream) -> None
     assert "Start resumes run 1" in page.text("plan")
 
 
+def test_a_run_of_a_number_shows_its_r2_and_no_empty_places(page: Page, upstream: Upstream, dashboard: Served) -> None:
+    upstream.begin()
+    upstream.commit()
+    page.until("document.querySelector('#stats [data-metric=accuracy] .value').textContent.endsWith('%')")
+    upstream.complete()
+    upstream.learn_a_number()
+    upstream.begin(2)
+    for _ in range(12):
+        upstream.commit()
+    # The page comes back by itself with the places of the other scores.
+    page.until(r"/^0\.\d{3}$/.test(document.querySelector('#stats [data-metric=r2] .value')?.textContent)")
+    assert (
+        page.run("return [...document.querySelectorAll('#stats .value')].some((e) => e.textContent === '–')") is False
+    )
+    assert page.run("return [...document.querySelectorAll('.chart h2')].map((e) => e.textContent)") == [
+        "R² by round",
+        "Loss by round",
+    ]
+    page.until("document.querySelectorAll('#chart-r2 canvas').length === 1")
+    assert inked(page, "#chart-r2") > 0
+    page.open(f"{dashboard.url}/agents")
+    page.until(r"/^0\.\d{3}$/.test(document.querySelector('.card [data-metric=r2] dd')?.textContent)")
+    assert page.run("return document.querySelector('.card .spark-label').textContent").startswith("R², rounds 1–12")
+    assert page.run("return document.querySelectorAll('.card [data-metric=accuracy]').length") == 0
+
+
 def test_an_action_answers_within_a_tenth_of_a_second(page: Page, upstream: Upstream) -> None:
     upstream.begin()
     page.until("document.getElementById('badge').textContent.trim() === 'Training'")

@@ -31,6 +31,7 @@ from consilia_local.wording import (
     link_line,
     model_line,
     remaining,
+    round_line,
     seconds,
     spent,
     staying_line,
@@ -210,6 +211,31 @@ def test_lines_are_one_for_each_round_and_event_and_a_table_at_the_end() -> None
         "warning: lakeside: gone (HospitalLost)",
     ]
     assert lines[6].split()[:2] == ["north", "training"]
+
+
+NUMBERS = RUNNING.model_copy(
+    update={
+        "numeric": True,
+        "metrics": Metrics(r2=0.8731, loss=0.0121),
+        "hospitals": [
+            HospitalStatus(name="north", phase="Training", rows=102, round=7, r2=0.87, loss=0.0131),
+            HospitalStatus(name="harbor"),
+        ],
+    }
+)
+
+
+def test_a_model_of_a_number_has_its_r2_and_no_accuracy() -> None:
+    console = Console(file=io.StringIO(), width=90, force_terminal=False, color_system=None)
+    console.print(status_view(NUMBERS))
+    picture = console.file.getvalue()  # type: ignore[attr-defined]
+    assert "global        r2 0.873   loss 0.012   (public test set)" in picture
+    assert "hospital      state          rows  round       r2    loss" in picture
+    assert "north         training        102      7    0.870   0.013" in picture
+    assert "accuracy" not in picture
+    record = RoundRecord(run=1, round=7, at="", seconds=0.03, participants=["a"], metrics=NUMBERS.metrics)
+    assert round_line(record, 10) == "round 7/10  r2 0.873  loss 0.012  1 hospital  0.030 s"
+    assert done_line(NUMBERS, None).startswith("Done. R2 0.873, loss 0.012.")
 
 
 def test_lines_tell_once_why_a_run_is_blocked() -> None:

@@ -2,7 +2,7 @@
 
 import uPlot from "../vendor/uplot/uPlot.esm.js";
 import { attribute, atMostEvery, text } from "./dom.js";
-import { scored } from "./format.js";
+import { isShare, scored, title } from "./format.js";
 import { Legend } from "./legend.js";
 import { alone, bands, bandSeries, drawAlone, edges } from "./noise.js";
 import { ink, lineOf, onSchemeChange } from "./palette.js";
@@ -101,7 +101,7 @@ export class Chart {
       cursor: { y: false, drag: { x: false, y: false }, points: { show: false }, sync: { key: "rounds" } },
       scales: {
         x: { time: false, range: (plot) => [Math.min(1, plot.data[0][0] ?? 1), Math.max(this.target, plot.data[0].at(-1) ?? 1, 2)] },
-        y: { range: (_plot, low, high) => (this.name === "loss" ? lossRange(high) : shareRange(low, high)) },
+        y: { range: (_plot, low, high) => (this.name === "loss" ? lossRange(high) : shareRange(low, high, isShare(this.name) ? 0 : -1)) },
       },
       axes: [
         { ...axis, incrs: ROUND_STEPS, space: 36, size: 30 },
@@ -145,14 +145,14 @@ export class Chart {
   }
 
   tick(value) {
-    return this.name === "loss" ? (value + 0).toFixed(2) : `${Math.round(value * 1000) / 10} %`;
+    return isShare(this.name) ? `${Math.round(value * 1000) / 10} %` : (value + 0).toFixed(2);
   }
 
   sentence() {
     const last = this.data[0].length - 1;
-    if (last < 0) return `${this.name} by round: nothing yet`;
+    if (last < 0) return `${title(this.name)} by round: nothing yet`;
     const parts = ["global", ...this.hospitals].map((name, line) => `${name} ${this.tell(line, null)}`);
-    return `${this.name} by round, at round ${this.data[0][last]}: ${parts.join(", ")}. The table below holds every round.`;
+    return `${title(this.name)} by round, at round ${this.data[0][last]}: ${parts.join(", ")}. The table below holds every round.`;
   }
 }
 
@@ -163,8 +163,8 @@ const columns = (records, names, metricName) => [
 ];
 
 // Steps of 5 points, so that the axis stands still while a run converges.
-const shareRange = (low, high) => {
-  const bottom = Math.max(0, Math.floor((low ?? 0.5) * 20 - 0.2) / 20);
+const shareRange = (low, high, lowest) => {
+  const bottom = Math.max(lowest, Math.floor((low ?? 0.5) * 20 - 0.2) / 20);
   return roomy(bottom, Math.min(1, Math.max(bottom + 0.1, Math.ceil((high ?? 1) * 20) / 20)));
 };
 

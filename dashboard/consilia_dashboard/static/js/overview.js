@@ -7,7 +7,7 @@ import { drawEvents } from "./events.js";
 import { live } from "./live.js";
 import { drawRun, drawStats } from "./run.js";
 
-const charts = [new Chart($("chart-accuracy")), new Chart($("chart-loss"))];
+const charts = [...document.querySelectorAll("section.chart")].map((section) => new Chart(section));
 let actions = null;
 
 const { url, redraw } = live((federation) => {
