@@ -10,6 +10,7 @@ import yaml
 from consilia.experiment import Features
 from consilia.journal import OrderWritten, RoundCommitted, SpecAccepted, UpdateReceived
 from consilia.object_paths import API_VERSION
+from consilia.privacy.keystream import Keystream
 from consilia.protocol import Task, VectorRef, pack
 from consilia.spec import Cohort, Federation, FederationSpec
 from consilia.status import HospitalMetrics, Metrics
@@ -152,6 +153,11 @@ def vector_ref(*values: float) -> VectorRef:
 def blob_vector(length: int = 2049, scale: float = 1.0) -> FloatArray:
     """A vector too large for a message, by default by one value."""
     return np.linspace(-scale, scale, length)
+
+
+def keyed_words(seed: int) -> Keystream:
+    """Random words that a seed chooses."""
+    return Keystream(seed.to_bytes(32, "big"))
 
 
 class StoppedClock:

@@ -11,6 +11,7 @@ from consilia.features import FeatureMap
 from consilia.model import Work
 from consilia.privacy.dp_fedsgd import Centre
 from consilia.privacy.noise_plan import Planned
+from consilia.statistics_sums import Axes
 from consilia.status import Metrics
 from consilia.vectors import FloatArray
 
@@ -25,6 +26,13 @@ class Trainer(Protocol):
 
     def moments(self) -> FloatArray:
         """Summed moments of the training rows: 1 + 2d values, see :func:`consilia.features.moments`."""
+        ...
+
+    def statistics(self, axes: Axes) -> FloatArray:
+        """Sums over the training rows for statistics of all features that were asked for: see :class:`Axes`.
+
+        Raises :class:`consilia.errors.InvalidData` where this engine does not compute them.
+        """
         ...
 
     def train(self, feature_map: FeatureMap, w0: FloatArray, work: Work) -> FloatArray:
@@ -49,6 +57,13 @@ class NoisedTrainer(Protocol):
 
     def train(self, feature_map: FeatureMap, centre: Centre | None, w: FloatArray, planned: Planned) -> FloatArray:
         """The sum of the training records' clipped gradients at ``w`` (d + 1), with noise: (d + 1)."""
+        ...
+
+    def statistics(self, axes: Axes, planned: Planned) -> FloatArray:
+        """The sums over the training rows for statistics, with noise: see :class:`Axes`.
+
+        Raises :class:`consilia.errors.InvalidData` where this engine does not compute them.
+        """
         ...
 
     def evaluate(self, feature_map: FeatureMap, w: FloatArray, planned: Planned) -> FloatArray:

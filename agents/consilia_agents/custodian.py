@@ -22,7 +22,7 @@ from consilia_agents.disk import Disk
 from consilia_agents.ledger_file import LedgerFile, nonce, now
 from consilia_agents.ledger_state import state_of
 
-KINDS: tuple[Kind, ...] = ("centre", "train", "evaluate")
+KINDS: tuple[Kind, ...] = ("centre", "train", "evaluate", "statistics")
 
 
 class Custodian:
@@ -73,7 +73,7 @@ class Custodian:
             if terms is None:
                 return
             budget = self._budget()
-            plan = terms.plan(noised_holdout=self._noised)
+            plan = terms.noise(noised_holdout=self._noised)
             file = self._hold(None if witness is None else Witness(witness.sequence, witness.head))
             opened = file.ledger.open_run(
                 terms.uid, terms.name, terms.run, Terms.of(plan, self._division), budget, self._clock()

@@ -14,6 +14,7 @@ from consilia.model import Work
 from consilia.privacy.noise_plan import NoisePlan
 from consilia.protocol import PrivacyTerms, RunSettings, Task
 from consilia.spec import Cohort
+from consilia.statistics_sums import Axes
 from consilia.status import Metrics
 from consilia.vectors import FloatArray
 from consilia.wording import NON_PRIVATE
@@ -83,6 +84,8 @@ class CohortEngine:
         if settings.privacy is not None:
             return self._private_answer(task, settings, settings.privacy, parameters, scored)
         trainer = self._backend.clear(settings.features, settings.model)
+        if task == "statistics" or settings.statistics is not None:
+            return Answer(trainer.rows, trainer.statistics(_axes(task, settings)))
         if task == "moments":
             return Answer(trainer.rows, trainer.moments())
         if task == "centre":
@@ -103,7 +106,10 @@ class CohortEngine:
         scored: FloatArray | None,
     ) -> Answer:
         _require_public_map(settings)
-        trainer, plan = self._backend.private(settings.features, settings.model), self._plan(terms)
+        trainer = self._backend.private(settings.features, settings.model)
+        if task == "statistics" or terms.statistics is not None:
+            return Answer(None, trainer.statistics(_axes(task, settings), terms.statistics_plan().statistics))
+        plan = self._plan(terms)
         if task == "centre" and plan.centre is not None:
             return Answer(None, trainer.centre(_feature_map(task, settings), plan.centre))
         if task not in ("train", "evaluate"):
@@ -120,6 +126,14 @@ class CohortEngine:
         if self._noise is None or self._noise[0] != terms:
             self._noise = (terms, terms.plan(noised_holdout=self._cohort.spec.holdout.metrics == "noised"))
         return self._noise[1]
+
+
+def _axes(task: Task, settings: RunSettings) -> Axes:
+    """What statistics are taken between, in a run that takes them."""
+    if settings.statistics is None or task != "statistics":
+        run = "training" if settings.statistics is None else "statistics"
+        raise InvalidMessage(f"an order asks for {task}, which is not what a run of {run} asks for")
+    return Axes.of(settings.features, settings.statistics.bins)
 
 
 def _feature_map(task: Task, settings: RunSettings) -> FeatureMap:

@@ -19,6 +19,8 @@ from consilia.privacy.dp_fedsgd import Centre, private_rows
 from consilia.privacy.keystream import Keystream, WordSource
 from consilia.privacy.noise_plan import Planned
 from consilia.privacy.releases import noised_gradient, noised_rows, noised_scores
+from consilia.privacy.statistics_release import noised_statistics
+from consilia.statistics_sums import Axes
 from consilia.status import Metrics
 from consilia.vectors import FloatArray
 from consilia_agents.holdout import Sides
@@ -62,6 +64,10 @@ class PrivateTrainer:
         require_length(self._family, feature_map, w)
         z, y = self._training(feature_map, centre), self._sides.train.y
         return noised_gradient(z, y, w, planned, self._words(), self._family)
+
+    def statistics(self, axes: Axes, planned: Planned) -> FloatArray:
+        """The sums over the training rows for statistics, with noise: see :func:`noised_statistics`."""
+        return noised_statistics(self._sides.train.x, axes, planned, self._words())
 
     def evaluate(self, feature_map: FeatureMap, w: FloatArray, planned: Planned) -> FloatArray:
         """Scores of ``w`` on the holdout, with noise, see :func:`noised_scores`."""

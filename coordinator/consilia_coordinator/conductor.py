@@ -330,9 +330,7 @@ class Conductor:
                 task=exchange.task,
                 seconds=now - self._ordered_at,
                 contributors=sorted(exchange.received),
-                parameters=result.parameters,
-                released=result.released,
-                metrics=result.metrics,
+                **vars(result),
             )
         )
         self._ordered_at = now

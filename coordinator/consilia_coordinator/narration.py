@@ -24,7 +24,10 @@ class Telling:
 def started(run: int, spec: FederationSpec, quorum: int) -> Telling:
     """A run starts from a fresh model."""
     promise = f" (delta {spec.privacy.delta:g})" if spec.privacy.private else ""
-    message = f"run {run}: {counted(spec.rounds, 'round')}, quorum {quorum}, {spec.privacy.label}{promise}"
+    what = counted(spec.rounds, "round")
+    if spec.task == "Statistics":
+        what = f"statistics of {counted(len(spec.used_features.codebook), 'feature')}"
+    message = f"run {run}: {what}, quorum {quorum}, {spec.privacy.label}{promise}"
     return Telling("Normal", STARTED, message)
 
 
@@ -45,7 +48,9 @@ def stopped(run: Run) -> Telling:
 
 
 def completed(run: Run) -> Telling:
-    """The run has its final model."""
+    """The run has its final model, or its statistics."""
+    if run.work == "statistics":
+        return Telling("Normal", "Completed", f"run {run.number}: statistics")
     return Telling("Normal", "Completed", f"run {run.number}: {counted(run.committed, 'round')}")
 
 
@@ -61,7 +66,12 @@ def refused(hospital: str, reason: str) -> Telling:
 
 def name_of(exchange: Exchange) -> str:
     """What an exchange is called."""
-    names = {"moments": "scaling", "centre": "the centre", "evaluate": "the final evaluation"}
+    names = {
+        "moments": "scaling",
+        "centre": "the centre",
+        "evaluate": "the final evaluation",
+        "statistics": "the statistics",
+    }
     return names.get(exchange.task, f"round {exchange.round}")
 
 
@@ -83,7 +93,7 @@ def incomplete(exchange: Exchange, missing: Names) -> list[Telling]:
 def edited(old: FederationSpec, new: FederationSpec, committed: int) -> list[Telling]:
     """The owner's wish changed in mid-run, from ``old`` to ``new``."""
     told = []
-    if old.rounds != new.rounds:
+    if old.rounds != new.rounds and new.task == "Training":
         told.append(Telling("Normal", "TargetChanged", f"{counted(new.rounds, 'round')} instead of {old.rounds}"))
     if old.suspend != new.suspend:
         reason, what = ("StopRequested", "stop") if new.suspend else ("StartRequested", "start")
@@ -100,7 +110,7 @@ def deferred(first: FederationSpec, held: FederationSpec, wished: FederationSpec
     names = [name for name in FederationSpec.model_fields if getattr(held, name) != getattr(wished, name)]
     waiting = ", ".join(f"spec.{name}" for name in names if name not in ("run", "rounds"))
     told = [f"{waiting}: holds from the next run on"] if waiting else []
-    if "rounds" in names:
+    if "rounds" in names and first.task == "Training":
         told.append(
             f"spec.rounds {wished.rounds}: the noise of this run was calibrated for {counted(first.rounds, 'round')}, "
             f"so that its target stays {held.rounds}; start a new run for more"

@@ -85,7 +85,7 @@ class SpecObjective:
 
     def length(self, task: Task) -> int:
         """See :class:`Objective`."""
-        return {"moments": 1 + 2 * self._columns, "centre": 0, "train": self._parameters, "evaluate": 0}[task]
+        return {"moments": 1 + 2 * self._columns, "centre": 0, "train": self._parameters, "evaluate": 0}.get(task, 0)
 
     def examine(self, task: Task, rows: int, vector: FloatArray) -> None:
         """See :class:`Objective`: sums of moments that no table has would make a map that nobody can use."""

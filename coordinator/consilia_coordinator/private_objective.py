@@ -46,7 +46,7 @@ class PrivateObjective:
             "centre": self._map.size,
             "train": self._family.size(self._map.size),
             "evaluate": evaluation.length,
-        }[task]
+        }.get(task, 0)
 
     def examine(self, task: Task, rows: int, vector: FloatArray) -> None:
         """See :class:`consilia_coordinator.objective.Objective`: noise can make a sum anything."""

@@ -65,6 +65,7 @@ def federation_status(facts: Facts) -> FederationStatus:
         private=spec.privacy.private,
         privacy=privacy_status(facts.roster, facts.history, history),
         metrics=last.metrics if last else None,
+        statistics=history.statistics,
         hospitals=[_hospital(facts, history, name) for name in spec.hospital_names],
         model=tracked.model if tracked else None,
         mlflow=TrackingRun(run_id=tracked.run_id, url=tracked.url) if tracked else None,
@@ -95,7 +96,7 @@ def message(facts: Facts, spec: FederationSpec) -> str:
     if run.state is State.REGISTRATION:
         return _who_is_missing(facts, spec)
     if run.exchange is None:
-        return "saving the final model"
+        return "saving the statistics" if run.work == "statistics" else "saving the final model"
     return _what_is_awaited(facts)
 
 
@@ -147,9 +148,9 @@ def _hospital(facts: Facts, history: RunHistory, name: str) -> HospitalStatus:
         engine=member.engine,
         phase=_hospital_phase(facts.run, member),
         round=newest[0] if newest else None,
+        reading=member.reading if member.present else None,
         last_seen=iso(member.heard_at) if member.heard_at else None,
         problem=member.problem,
-        reading=member.reading if member.present else None,
         reason=member.refusal or member.lost_reason,
         ledger=ledger_of(member, facts.history, history),
         **scores,
@@ -172,10 +173,11 @@ def _members(facts: Facts, spec: FederationSpec) -> list[Member]:
 
 
 def _why_at_rest(run: Run) -> str:
+    what = "statistics" if run.work == "statistics" else None
     if run.complete:
-        return f"run {run.number} is complete: {counted(run.committed, 'round')}"
+        return f"run {run.number} is complete: {what or counted(run.committed, 'round')}"
     if run.committed <= 0:
-        return f"waiting for Start: {counted(run.target, 'round')}"
+        return f"waiting for Start: {what or counted(run.target, 'round')}"
     return f"stopped after round {run.committed} of {run.target}; Start resumes it"
 
 
@@ -200,6 +202,7 @@ def _what_is_awaited(facts: Facts) -> str:
         "centre": "centre",
         "train": f"round {exchange.round} of {run.target}",
         "evaluate": "final evaluation",
+        "statistics": "statistics",
     }
     told = f"{what[exchange.task]}: {len(exchange.received)} of {counted(len(exchange.participants), 'answer')}"
     lost = sorted(exchange.excused)

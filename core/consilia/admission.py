@@ -6,6 +6,7 @@ million steps, which two nested loops over 500 hospitals would exceed, and it ca
 is, so that sentences are formatted (Kubernetes 1.29 and later), not put together.
 """
 
+from consilia.asked_statistics import MOST_FEATURES
 from consilia.experiment import NUMERIC, WEAK_FROM
 from consilia.patterns import LABEL_KEY, WORDS
 from consilia.rule import Rule
@@ -19,6 +20,10 @@ _NO_BOUNDS = "!has(f.min) || !has(f.max)"
 _NUMERIC = f"(has(self.model) && has(self.model.kind) && self.model.kind in {list(NUMERIC)})"
 _COUNTS = "(has(self.model) && has(self.model.kind) && self.model.kind == 'PoissonRegression')"
 _PRIVATE = "(has(self.privacy) && has(self.privacy.epsilon) && self.privacy.epsilon > 0.0)"
+
+_STATISTICS = "(has(self.task) && self.task == 'Statistics')"
+_NAMED = "(has(self.statistics) && has(self.statistics.features) && size(self.statistics.features) > 0)"
+_NAMES = "self.features.codebook.map(f, f.name)"
 
 _POD = (
     Rule(
@@ -130,6 +135,40 @@ RULES: dict[str, tuple[Rule, ...]] = {
             "privacy.delta is not below 1 / nominalRows: a whole record could be sent at that delta; lower it, usually "
             "to 1e-5 or less",
             ".privacy.delta",
+        ),
+        Rule(
+            f"{_STATISTICS} || !has(self.statistics)",
+            "'statistics says what task: Statistics tells, and task is Training: set task, or leave it out'",
+            "statistics says what task: Statistics tells, and task is Training: set task, or leave it out",
+            ".statistics",
+        ),
+        Rule(
+            f"!{_STATISTICS} || (!has(self.evaluation) && (!has(self.algorithm) || "
+            "(!has(self.algorithm.fedAvg) && !has(self.algorithm.dpFedSGD))))",
+            "'task: Statistics trains no model: leave algorithm and evaluation out'",
+            "task: Statistics trains no model: leave algorithm and evaluation out",
+            ".task",
+        ),
+        Rule(
+            f"!{_STATISTICS} || !has(self.features.scaling) || self.features.scaling == 'codebook'",
+            "'task: Statistics places values between public bounds: use scaling: codebook, with min and max'",
+            "task: Statistics places values between public bounds: use scaling: codebook, with min and max",
+            ".features.scaling",
+        ),
+        Rule(
+            f"!{_STATISTICS} || !{_NAMED} || [{_NAMES}].all(l, self.statistics.features.all(n, n in l))",
+            "'statistics names feature \"%s\", which is not in features.codebook: add it there, or remove it'"
+            f".format([[{_NAMES}].map(l, self.statistics.features.filter(n, !(n in l))[0])[0]])",
+            "statistics names a feature that is not in features.codebook: add it there, or remove it",
+            ".statistics.features",
+        ),
+        Rule(
+            f"!{_STATISTICS} || {_NAMED} || size(self.features.codebook) <= {MOST_FEATURES}",
+            "'statistics of all %d features of the codebook are too many for one run: name at most "
+            f"{MOST_FEATURES} of them in statistics.features'.format([size(self.features.codebook)])",
+            "statistics of all features of the codebook are too many for one run: name at most "
+            f"{MOST_FEATURES} of them in statistics.features",
+            ".features.codebook",
         ),
         Rule(
             f"!{_NUMERIC} || has(self.features.outcome)",
@@ -266,10 +305,13 @@ LIST_KEYS: dict[tuple[str, str], str] = {
     ("CohortSpec", "grants"): "namespace",
     ("TableMapping", "columns"): "name",
     ("FederationStatus", "hospitals"): "name",
+    ("FederationStatus", "statistics"): "name",
     ("FederationStatus", "conditions"): "type",
     ("CohortStatus", "conditions"): "type",
 }
 """Lists that hold each key once: the model, its list, and the field that is the key."""
 
-SETS: frozenset[tuple[str, str]] = frozenset({("Grant", "federations")})
+SETS: frozenset[tuple[str, str]] = frozenset(
+    {("Grant", "federations"), ("Statistics", "features"), ("Statistics", "quantiles")}
+)
 """Lists of words that hold each word once."""

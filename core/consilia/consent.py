@@ -33,7 +33,7 @@ def require_consent(cohort: Cohort, terms: PrivacyTerms | None, cap: float = 0.0
 
 def _require_below(most: float, name: str, cohort: Cohort, terms: PrivacyTerms, budget: Budget) -> None:
     """Compared at the budget's delta, whatever delta the run asks with."""
-    plan = terms.plan(noised_holdout=cohort.spec.holdout.metrics == "noised")
+    plan = terms.noise(noised_holdout=cohort.spec.holdout.metrics == "noised")
     if all(loss.within(most, budget.delta) for loss in (plan.training_loss, plan.holdout_loss)):
         return
     to = f"to {most:g}" if terms.delta == budget.delta else "further"

@@ -16,13 +16,15 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 
-from consilia.errors import InvalidMessage
+from consilia.asked_statistics import MOST_FEATURES, Statistics
+from consilia.errors import InvalidMessage, InvalidPrivacy
 from consilia.experiment import Algorithm, Features, Model
 from consilia.features import FeatureMap
 from consilia.manifest import explain
 from consilia.patterns import DIGEST
 from consilia.privacy.dp_fedsgd import Centre
-from consilia.privacy.noise_plan import Ask, NoisePlan
+from consilia.privacy.noise_plan import Ask, NoisePlan, Plan
+from consilia.privacy.statistics_plan import StatisticsPlan
 from consilia.spec import Document, FederationSpec
 from consilia.status import LedgerState, LedgerWitness, Metrics
 from consilia.vectors import LARGEST, all_usable
@@ -79,6 +81,7 @@ class PrivacyTerms(Document):
     reserve: int = Field(ge=0)
     hospitals: int = Field(ge=1)
     nominal_rows: int = Field(ge=1)
+    statistics: int | None = Field(None, ge=1, le=MOST_FEATURES, description="Features of a statistics run.")
 
     @classmethod
     def of(cls, spec: FederationSpec, uid: str, name: str, run: int) -> "PrivacyTerms | None":
@@ -94,29 +97,45 @@ class PrivacyTerms(Document):
             delta=privacy.delta,
             clip_norm=privacy.clip_norm,
             mechanism=privacy.mechanism,
-            rounds=spec.rounds,
-            reserve=privacy.reserve,
+            rounds=spec.target,
+            reserve=0 if spec.task == "Statistics" else privacy.reserve,
             hospitals=len(spec.hospitals),
             nominal_rows=rows,
+            statistics=len(spec.used_features.codebook) if spec.task == "Statistics" else None,
         )
 
-    def plan(self, *, noised_holdout: bool) -> NoisePlan:
-        """The noise of the run, at a hospital whose holdout is scored with noise, or exactly.
+    def noise(self, *, noised_holdout: bool) -> Plan:
+        """The noise of the run, whatever its task, at a hospital whose holdout is scored with noise, or exactly.
 
         Raises :class:`consilia.errors.InvalidPrivacy` for numbers with which no promise can be kept.
         """
-        return NoisePlan.of(
-            Ask(
-                epsilon=self.epsilon,
-                delta=self.delta,
-                clip=self.clip_norm,
-                rounds=self.rounds,
-                hospitals=self.hospitals,
-                nominal_rows=self.nominal_rows,
-                mechanism=self.mechanism,
-                reserve=self.reserve,
-                noised_holdout=noised_holdout,
-            )
+        if self.statistics is None:
+            return self.plan(noised_holdout=noised_holdout)
+        return StatisticsPlan.of(self._ask(noised_holdout), self.statistics)
+
+    def plan(self, *, noised_holdout: bool) -> NoisePlan:
+        """The noise of a training run; refuses another run, and raises as :meth:`noise`."""
+        if self.statistics is not None:
+            raise InvalidPrivacy("a statistics run has no plan of training: it makes one release of its own kind")
+        return NoisePlan.of(self._ask(noised_holdout))
+
+    def statistics_plan(self) -> StatisticsPlan:
+        """The noise of a statistics run; refuses another run, and raises as :meth:`noise`."""
+        if self.statistics is None:
+            raise InvalidPrivacy("a training run has no plan of statistics: they are a run of their own")
+        return StatisticsPlan.of(self._ask(noised_holdout=True), self.statistics)
+
+    def _ask(self, noised_holdout: bool) -> Ask:
+        return Ask(
+            epsilon=self.epsilon,
+            delta=self.delta,
+            clip=self.clip_norm,
+            rounds=self.rounds,
+            hospitals=self.hospitals,
+            nominal_rows=self.nominal_rows,
+            mechanism=self.mechanism,
+            reserve=self.reserve,
+            noised_holdout=noised_holdout,
         )
 
 
@@ -129,6 +148,7 @@ class RunSettings(Document):
     feature_map: FeatureMap | None = Field(None, description="The map from columns to the model's input.")
     privacy: PrivacyTerms | None = Field(None, description="Absent where the run is NON-PRIVATE.")
     centre: Centre | None = Field(None, description="The centre of the rows, once the hospitals have told it.")
+    statistics: Statistics | None = Field(None, description="In a statistics run: what is asked of all its features.")
 
     @property
     def digest(self) -> str:
@@ -163,6 +183,7 @@ class Heartbeat(Message):
     instance: str = Field(max_length=64)
     order: Digest | None = None
     busy: bool = False
+    reading: float | None = Field(None, ge=0, le=1)
 
 
 class Update(Message):
@@ -183,7 +204,6 @@ class Update(Message):
 
 class Decline(Message):
     """A hospital cannot answer; ``reason`` is a sentence without a patient's value."""
-    reading: float | None = Field(None, ge=0, le=1)
 
     type: Literal["decline"] = "decline"
     order: Digest | None = None
@@ -206,6 +226,7 @@ class Welcome(Message):
     instance: str = Field(max_length=64)
     heartbeat_seconds: float = Field(gt=0)
     settings: RunSettings | None = None
+    run: int | None = Field(None, ge=1, description="The run that the settings are of.")
     witness: LedgerWitness | None = Field(None, description="What others have last seen of the cohort's ledger.")
 
 
@@ -226,7 +247,6 @@ class Order(Message):
         None, description="In a private run: the model so far, to be scored in place of the parameters."
     )
     ticket: str | None = Field(None, max_length=1000, description="Token for blobs, where a vector is one.")
-    run: int | None = Field(None, ge=1, description="The run that the settings are of.")
 
     @property
     def key(self) -> str:

@@ -14,6 +14,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import ConfigDict, Field, model_validator
 
 from consilia import patterns
+from consilia.asked_statistics import MOST_FEATURES, Statistics
 from consilia.data_source import Source, TableMapping
 from consilia.document import Document as Document  # noqa: PLC0414 - whoever has the documents has their base
 from consilia.experiment import (
@@ -87,7 +88,15 @@ class HospitalRef(Document):
 class FederationSpec(Document):
     """What a data scientist asks for."""
 
-    rounds: int = Field(10, ge=1, le=100_000, description="Target number of rounds. Raising it continues the run.")
+    task: Literal["Training", "Statistics"] = Field(
+        "Training", description="Training: one model, round by round. Statistics: sums over patients, in one exchange."
+    )
+    rounds: int = Field(
+        10,
+        ge=1,
+        le=100_000,
+        description="Target number of rounds. Raising it continues the run. task: Statistics has one, whatever it is.",
+    )
     suspend: bool = Field(False, description="true: stay Idle, or stop after the current round, until Start.")
     run: int | None = Field(None, ge=1, le=1_000_000, description="A new run starts when this is above status.run.")
     quorum: int | None = Field(None, ge=1, le=500, description="Fewest hospitals of a round. Default: all of them.")
@@ -99,6 +108,9 @@ class FederationSpec(Document):
     )
     features: Features = Field(description="Which columns enter the model, and how they are scaled.")
     evaluation: Evaluation | None = Field(None, description="Public data for scoring every global model.")
+    statistics: Statistics | None = Field(
+        None, description="What task: Statistics tells of the patients. Default: of all features, its own defaults."
+    )
     privacy: Privacy = Field(default_factory=Privacy, description="What one run asks for.")
     hospitals: list[HospitalRef] = Field(
         min_length=1, max_length=500, description="The hospitals that take part, and the cohort that each brings."
@@ -174,6 +186,52 @@ class FederationSpec(Document):
                 f"{rows}: a whole record could be sent at that delta; lower it, usually to 1e-5 or less"
             )
         return self
+
+    @model_validator(mode="after")
+    def _statistics_can_be_told(self) -> Self:
+        if self.task == "Training":
+            if self.statistics is not None:
+                raise ValueError(
+                    "statistics says what task: Statistics tells, and task is Training: set task, or leave it out"
+                )
+            return self
+        if self.algorithm.fed_avg is not None or self.algorithm.dp_fed_sgd is not None or self.evaluation is not None:
+            raise ValueError("task: Statistics trains no model: leave algorithm and evaluation out")
+        if self.features.scaling != "codebook":
+            raise ValueError(
+                "task: Statistics places values between public bounds: use scaling: codebook, with min and max"
+            )
+        asked, known = self.asked_statistics.features, self.features.names
+        strange = next((name for name in asked if name not in known), None)
+        if strange is not None:
+            raise ValueError(
+                f'statistics names feature "{strange}", which is not in features.codebook: add it there, or remove it'
+            )
+        if not asked and len(known) > MOST_FEATURES:
+            raise ValueError(
+                f"statistics of all {len(known)} features of the codebook are too many for one run: name at most "
+                f"{MOST_FEATURES} of them in statistics.features"
+            )
+        return self
+
+    @property
+    def asked_statistics(self) -> Statistics:
+        """The statistics as they are asked for; their defaults where the spec says nothing."""
+        return self.statistics or Statistics()
+
+    @property
+    def target(self) -> int:
+        """Rounds of a run of this spec: statistics are one exchange."""
+        return 1 if self.task == "Statistics" else self.rounds
+
+    @property
+    def used_features(self) -> Features:
+        """The features that hospitals read in a run of this spec: of statistics, only those asked for."""
+        names = set(self.asked_statistics.features) if self.task == "Statistics" else set()
+        if not names:
+            return self.features
+        codebook = [feature for feature in self.features.codebook if feature.name in names]
+        return self.features.model_copy(update={"codebook": codebook})
 
     @property
     def fed_avg(self) -> FedAvg:

@@ -192,6 +192,59 @@ class Endpoints(Document):
     )
 
 
+class QuantileStatistic(Document):
+    """The least value that at least a share ``q`` of the patients do not exceed, as far as a histogram tells it."""
+
+    q: float = Field(description="The share, between 0 and 1.")
+    value: float = Field(description="The estimate, between the edges of its bin.")
+    low: float = Field(description="With high: where it lies, 95 % of the time; both are edges of bins.")
+    high: float = Field(description="See low.")
+
+
+class Histogram(Document):
+    """How many patients have a value between two edges; the last bin has its upper edge too."""
+
+    edges: list[float] = Field(
+        description="One more than there are bins, from the lower public bound to the upper.",
+        json_schema_extra={"maxItems": 101},
+    )
+    counts: list[float] = Field(
+        description="Of each bin; with noise no whole numbers.", json_schema_extra={"maxItems": 100}
+    )
+    error: float | None = Field(None, description="95 % of the time a count is off by at most so many patients.")
+
+
+StatisticName = Literal["mean", "variance", "quantiles", "histogram"]
+
+
+class StatisticErrors(Document):
+    """What noise can do to each number: 95 % of the time it is off by at most so much, in the number's own unit."""
+
+    count: float = Field(description="Of the count, in patients.")
+    mean: float | None = Field(None, description="Of the mean, in the feature's unit.")
+    variance: float | None = Field(None, description="Of the variance, in the feature's unit, squared.")
+
+
+class FeatureStatistics(Document):
+    """One feature over the training patients of all hospitals, its values clipped to the public bounds."""
+
+    name: ShortText = Field(description="The feature, as the codebook calls it.")
+    unit: ShortText | None = Field(None, description="The unit of its values.")
+    count: float = Field(description="Patients counted; with noise no whole number.")
+    mean: float | None = Field(None, description="Their mean.")
+    variance: float | None = Field(None, description="Their variance: the mean squared distance from the mean.")
+    quantiles: list[QuantileStatistic] | None = Field(
+        None, description="The quantiles asked for that the noise lets tell.", json_schema_extra={"maxItems": 20}
+    )
+    histogram: Histogram | None = Field(None, description="The histogram.")
+    errors: StatisticErrors | None = Field(None, description="How far off noise may have put each number.")
+    hidden: list[StatisticName] | None = Field(
+        None,
+        description="What is not told because noise would hide what it says; of quantiles, at least one.",
+        json_schema_extra={"maxItems": 4},
+    )
+
+
 class FederationStatus(Document):
     """The state of a federation's current run."""
 
@@ -222,6 +275,11 @@ class FederationStatus(Document):
     privacy: PrivacyStatus | None = Field(None, description="What the run promises; absent where it is NON-PRIVATE.")
     metrics: Metrics | None = Field(
         None, description="Scores of the last committed global model on the public evaluation data."
+    )
+    statistics: list[FeatureStatistics] | None = Field(
+        None,
+        description="The result of a statistics run: each feature that it asked for.",
+        json_schema_extra={"maxItems": 50},
     )
     hospitals: list[HospitalStatus] = Field(
         default_factory=list,

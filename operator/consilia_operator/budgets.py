@@ -67,7 +67,7 @@ def _after_the_name(cohort: Cohort, error: Exception) -> str:
 def _fits(cohort: Cohort, terms: PrivacyTerms, epsilon: float, delta: float) -> bool:
     """Whether a whole run costs no patient more than ``epsilon`` at ``delta``; never, where it cannot be planned."""
     try:
-        plan = terms.plan(noised_holdout=cohort.spec.holdout.metrics == "noised")
+        plan = terms.noise(noised_holdout=cohort.spec.holdout.metrics == "noised")
     except InvalidPrivacy:
         return False
     return all(loss.within(epsilon, delta) for loss in (plan.training_loss, plan.holdout_loss))

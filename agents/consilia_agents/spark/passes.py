@@ -19,6 +19,7 @@ from consilia.privacy.dp_fedsgd import Centre, private_rows
 from consilia.privacy.noise import Integers
 from consilia.privacy.noise_plan import Planned
 from consilia.privacy.releases import score_sum
+from consilia.privacy.statistics_release import weighted_sum
 from consilia.statistics_sums import Axes, statistic_sums
 from consilia.vectors import FloatArray
 from consilia_agents.spark.blocks import Block
@@ -184,6 +185,20 @@ class Cells:
         """One partition's."""
         for y, prediction in self.predictions(blocks):
             yield score_sum(y, prediction, self.planned, self.predictions.design.family)
+
+
+@dataclass(frozen=True)
+class WeightedStatistics:
+    """The same sums in whole multiples of the noise's grid, each by its weight."""
+
+    axes: Axes
+    planned: Planned
+
+    def __call__(self, blocks: Blocks) -> Iterator[Integers]:
+        """One partition's."""
+        for data in blocks:
+            block = Block.unpack(data)
+            yield weighted_sum(block.values[~block.held, :-1], self.axes, self.planned)
 
 
 def summed(of: Pass[Sum], blocks: Blocks) -> list[Sum]:

@@ -16,12 +16,14 @@ from consilia.privacy.keystream import Keystream
 from consilia.privacy.noise import Integers
 from consilia.privacy.noise_plan import Planned
 from consilia.privacy.releases import noised_sum, noised_sum_of_scores
+from consilia.privacy.statistics_release import noised_sum_of_statistics, weighted_sum
+from consilia.statistics_sums import Axes
 from consilia.status import Metrics
 from consilia.vectors import FloatArray
 from consilia_agents.private_trainer import Words
-from consilia_agents.spark.passes import Cells, ClippedGradient, ClippedRows, Design, Predictions
+from consilia_agents.spark.passes import Cells, ClippedGradient, ClippedRows, Design, Predictions, WeightedStatistics
 from consilia_agents.spark.scores import Scored
-from consilia_agents.spark.trainer import Designs, Sides
+from consilia_agents.spark.trainer import Designs, Sides, added
 from consilia_agents.trainers import require_length
 
 
@@ -50,6 +52,12 @@ class SparkPrivateTrainer:
         nothing = gradient_sum(self._nobody(feature_map), np.zeros(0), w, bound, grid, planned.norm, self._family)
         total = self._designs.added(design, ClippedGradient(design, w, planned), self._exact(nothing))
         return noised_sum("train", total, planned, self._words())
+
+    def statistics(self, axes: Axes, planned: Planned) -> FloatArray:
+        """See :class:`consilia_agents.backend.NoisedTrainer`."""
+        nothing = self._exact(weighted_sum(np.zeros((0, axes.features)), axes, planned))
+        total = added(self._sides.session, self._sides.blocks, WeightedStatistics(axes, planned), nothing)
+        return noised_sum_of_statistics(total, axes, planned, self._words())
 
     def evaluate(self, feature_map: FeatureMap, w: FloatArray, planned: Planned) -> FloatArray:
         """See :class:`consilia_agents.backend.NoisedTrainer`."""

@@ -20,7 +20,7 @@ from consilia.document import Document
 from consilia.errors import DamagedLedger
 from consilia.patterns import DIGEST
 from consilia.privacy.noise import Mechanism, Noise
-from consilia.privacy.noise_plan import Kind, NoisePlan, Planned
+from consilia.privacy.noise_plan import Kind, Plan, Planned
 
 Digest = Annotated[str, Field(pattern=DIGEST)]
 Text = Annotated[str, Field(min_length=1, max_length=300)]
@@ -106,7 +106,7 @@ class Terms(Document):
     holdout: Literal["noised", "exact"]
 
     @classmethod
-    def of(cls, plan: NoisePlan, division: str) -> Self:
+    def of(cls, plan: Plan, division: str) -> Self:
         """The terms of a plan, for a cohort divided so."""
         return cls(
             epsilon=plan.ask.epsilon,

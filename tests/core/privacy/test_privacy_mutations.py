@@ -111,6 +111,45 @@ MUTATIONS = [
     pytest.param("entries.py", "    if edited:\n", "    if False:\n", "ledger", id="an edited line"),
     pytest.param("entries.py", "entry.sequence > place.sequence", "False", "ledger", id="a missing line is not told"),
     pytest.param("entries.py", "or entry.previous != place.previous", "", "ledger", id="a line put in for another"),
+    # Statistics
+    pytest.param(
+        "statistics_release.py",
+        'noised_sum("statistics", total, planned, words)',
+        "total * planned.noise.grid",
+        "statistics_release",
+        id="statistics without noise",
+    ),
+    pytest.param(
+        "statistics_release.py",
+        "part.first * (weights.first / grid)",
+        "part.first * (2 * weights.first / grid)",
+        "statistics_release",
+        id="a sum past its weight",
+    ),
+    pytest.param(
+        "statistics_release.py",
+        " / _by_value(Weights.of(axes.features), axes)",
+        "",
+        "statistics_release",
+        id="statistics in another unit",
+    ),
+    pytest.param(
+        "statistics_release.py",
+        "planned.sensitivity < Weights.of(axes.features).sensitivity(axes.features, planned.norm)",
+        "False",
+        "statistics_release",
+        id="more features than were paid for",
+    ),
+    pytest.param(
+        "statistics_plan.py", " + self.bin**2)", ")", "statistics_release", id="a histogram that is not paid for"
+    ),
+    pytest.param(
+        "statistics_plan.py",
+        'weights.sensitivity(features, "L1")',
+        'weights.sensitivity(features, "L2")',
+        "statistics_release",
+        id="Laplace noise on statistics' L2 norm",
+    ),
     # What the coordinator makes of it
     pytest.param(
         "dp_fedsgd.py",
