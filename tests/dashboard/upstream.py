@@ -121,11 +121,8 @@ class Upstream:
         self.become(numeric=True)
 
     def scored(self, number: int, index: int) -> Document:
-        """Scores of round ``number`` (from 1): of the global model (0), or of the hospital with that number."""
         told = scores(number, index)
-        if not self.status.get("numeric"):
-            return told
-        return {"r2": 2 * told["accuracy"] - 1.0, "loss": told["loss"] / 10}
+        return {"r2": 2 * told["accuracy"] - 1, "loss": told["loss"]} if self.status.get("numeric") else told
 
     @property
     def epsilon(self) -> float:

@@ -24,6 +24,7 @@ def parameters_of(spec: FederationSpec, quorum: int, terms: PrivacyTerms | None 
         "roundTimeout": spec.round_timeout,
         "seed": str(spec.seed),
         "model": spec.model.kind,
+        **_label(spec),
         "l2": f"{spec.model.l2:g}",
         **(_averaging(spec) if terms is None else _noise(terms)),
         "label": spec.features.label,
@@ -32,6 +33,14 @@ def parameters_of(spec: FederationSpec, quorum: int, terms: PrivacyTerms | None 
         "private": spec.privacy.label,
         "epsilon": f"{spec.privacy.epsilon:g}",
     }
+
+
+def _label(spec: FederationSpec) -> dict[str, str]:
+    """What the model needs to know of its label, besides its name."""
+    outcome = spec.features.outcome
+    if outcome is not None:
+        return {"outcomeMin": f"{outcome.min:g}", "outcomeMax": f"{outcome.max:g}"}
+    return {} if spec.model.classes is None else {"classes": str(spec.model.classes)}
 
 
 def _averaging(spec: FederationSpec) -> dict[str, str]:
