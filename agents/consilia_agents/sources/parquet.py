@@ -19,7 +19,8 @@ from consilia_agents.sources.records import Records, Share
 from consilia_agents.sources.values import add_arrow
 
 SUFFIXES = (".parquet", ".pq")
-BATCH_ROWS = 65536
+BATCH_ROWS = 16384
+PAGE_BYTES = 1 << 20
 _MAGIC = b"PAR1"
 
 
@@ -101,7 +102,8 @@ class ParquetFiles:
 
     def _opened(self, file: DataFile, opened: Any) -> Any:
         try:
-            return parquet.ParquetFile(opened)
+            # Pages one after the other, and not a whole row group at once.
+            return parquet.ParquetFile(opened, pre_buffer=False, buffer_size=PAGE_BYTES)
         except (pa.ArrowException, OSError) as error:
             if not of_the_bytes(error):
                 raise

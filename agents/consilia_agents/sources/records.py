@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from consilia.dataset import Indices
 from consilia.vectors import FloatArray
 from consilia.wording import counted
 from consilia_agents.sources.extract import Extract, Progress, fingerprint
@@ -65,19 +66,13 @@ class Records:
 
     def extract(self, *, in_order_of_patients: bool = False) -> Extract:
         """The table. Where the source has no order of its own, as a database, its records are sorted by identity."""
-        x = np.empty((len(self._ids), len(self._mapped.features)))
-        y = np.empty(len(self._ids))
-        ids, order = self._ids, np.arange(len(self._ids))
+        ids, order = self._ids, None
         if in_order_of_patients:
             sequence = sorted(range(len(ids)), key=ids.__getitem__)
             ids = [ids[at] for at in sequence]
+            order = np.empty(len(ids), dtype=np.intp)
             order[sequence] = np.arange(len(ids))
-        start = 0
-        for at, chunk in enumerate(self._chunks):
-            rows = order[start : start + len(chunk)]
-            x[rows], y[rows] = chunk[:, :-1], chunk[:, -1]
-            start += len(chunk)
-            self._chunks[at] = chunk[:0]
+        x, y = self._gathered(order)
         features = tuple(column.name for column in self._mapped.features)
         label = self._mapped.label.name
         more = [f"and {counted(self._more_notes, 'more record')} like these"] if self._more_notes else []
@@ -91,6 +86,19 @@ class Records:
             unreadable=dict(self._unreadable),
             notes=(*self._notes, *more),
         )
+
+    def _gathered(self, order: Indices | None) -> tuple[FloatArray, FloatArray]:
+        """All chunks in one, each let go of as it is copied; record i goes to row ``order[i]``."""
+        x = np.empty((len(self._ids), len(self._mapped.features)))
+        y = np.empty(len(self._ids))
+        start = 0
+        self._chunks.reverse()
+        while self._chunks:
+            chunk = self._chunks.pop()
+            rows = slice(start, start + len(chunk)) if order is None else order[start : start + len(chunk)]
+            x[rows], y[rows] = chunk[:, :-1], chunk[:, -1]
+            start += len(chunk)
+        return x, y
 
 
 class Share:
