@@ -18,7 +18,7 @@ from consilia.aggregation import Update, chunks
 from consilia.journal import History, decode
 from consilia.manifest import parse
 from consilia.object_paths import MERGE_PATCH, path_of
-from consilia.protocol import pack
+from consilia.protocol import pack, unpack
 from consilia.spec import Federation
 from consilia.status import FederationStatus
 from consilia.vectors import FloatArray
@@ -138,6 +138,13 @@ class Command:
         assert current.completed_at is not None
         assert current.parameters is not None
         return current.parameters.sha256
+
+    def parameters(self) -> FloatArray:
+        """The model itself, where a message holds it."""
+        current = self.history().current
+        assert current is not None
+        assert current.parameters is not None
+        return unpack(current.parameters)
 
     def processes(self) -> dict[str, list[int]]:
         """Its processes by the log that they write: how a process of the nursery is known from outside."""

@@ -41,6 +41,8 @@ LONGEST_READ = 1 << 20
 # scikit-learn imports pandas only where it is installed, and only to recognise its tables. Nothing here has any; the
 # import would cost every start 1.6 s, 60 MB and a thread (pyarrow's), after which forking is no longer safe.
 LEFT_OUT = ("pandas", "pyarrow")
+FOR_CHILDREN = "pyarrow"
+"""A hospital that reads files imports it after all, once it is a process of its own."""
 
 
 class Nursery:
@@ -119,6 +121,7 @@ class Nursery:
         self._tell({"started": request["start"], "pid": pid})
 
     def _leave_to_the_child(self) -> None:
+        sys.modules.pop(FOR_CHILDREN, None)
         signal.set_wakeup_fd(-1)
         self._selector.close()
         self._connection.close()

@@ -3,7 +3,13 @@
 Importing it is what imports pyspark (a second), and the extra ``consilia[spark]`` is what installs that.
 """
 
+import logging
 import warnings
 
 # It warns of a pandas that is newer than it knows, whether anybody uses that or not.
 warnings.filterwarnings("ignore", "PySpark does not yet fully support pandas", FutureWarning)
+
+# Stack traces of what the hospital tells in a sentence.
+logging.getLogger("py4j").setLevel(logging.CRITICAL)
+logging.getLogger("py4j").addHandler(logging.NullHandler())
+logging.getLogger("py4j").propagate = False

@@ -142,13 +142,16 @@ class Session:
             # Java says nothing on the terminal: what it would say may quote rows.
             gateway = launch_gateway(conf, {"stdout": DEVNULL, "stderr": DEVNULL})
             SparkContext._gateway, SparkContext._jvm = gateway, gateway.jvm  # noqa: SLF001
-            return SparkContext(conf=conf)
+            context = SparkContext(conf=conf)
         except (Py4JError, PySparkException, OSError, RuntimeError) as error:
             _end(None)
             raise Unavailable(
                 "Spark does not start: see whether driverMemory is more than this machine or pod has, and whether the "
                 "settings of CONSILIA_SPARK_CONF are Spark's"
             ) from error
+        # A thread of pyspark's, which prints its stack where Java has ended.
+        context._accumulatorServer.handle_error = lambda *_: None  # noqa: SLF001
+        return context
 
     def _conf(self) -> dict[str, str]:
         conf = DEFAULTS | self._settings
