@@ -175,6 +175,7 @@ class Rows:
     def look(self, looking: Looking, progress: Progress = untold) -> Look:
         """One pass over all records, which is told to ``progress``, and one over their patients."""
         found = Look.over(self.session.run(lambda: self.read.mapPartitions(looking).collect(), progress))
+        progress(1.0)
         gathered = self._bucketed(keys_by_bucket)
         patients = sum(self.session.run(lambda: gathered.mapPartitions(distinct).collect()))
         return replace(found, findings=replace(found.findings, patients=patients))
