@@ -9,6 +9,7 @@ from rich.text import Text
 
 from consilia.model import Family, family_of
 from consilia.privacy.accounting import Loss
+from consilia.privacy.dp_fedsgd import step_size
 from consilia.privacy.noise_plan import NoisePlan, Planned
 from consilia.privacy.scores import expected_bar
 from consilia.protocol import PrivacyTerms
@@ -39,11 +40,11 @@ def plan_view(
         return _non_private(spec, refusals)
     noised = [each.hospital for each in admissions if not each.exact]
     exact = [each.hospital for each in admissions if each.exact]
-    plan = terms.plan(noised_holdout=bool(noised))
-    parts: list[RenderableType] = [_promise(plan), Text(), _releases(plan), Text(), _step(plan), Text()]
+    plan, family = terms.plan(noised_holdout=bool(noised)), family_of(spec.model, spec.features)
+    parts: list[RenderableType] = [_promise(plan), Text(), _releases(plan), Text(), _step(plan, family), Text()]
     if plan.evaluate is not None:
         told = f"Scores of holdout patients leave once, at the end, with noise: {', '.join(noised)}."
-        parts += [_paragraph(told), Text(), _error_bars(plan.evaluate, family_of(spec.model, spec.features)), Text()]
+        parts += [_paragraph(told), Text(), _error_bars(plan.evaluate, family), Text()]
     if exact:
         told = (
             f"Scores of holdout patients leave exact, outside of the promise: {', '.join(exact)}. There the promise "
@@ -116,12 +117,12 @@ def _mu(loss: Loss) -> str:
     return f"{loss.mu:.4g}" if loss.pure == 0 else ABSENT
 
 
-def _step(plan: NoisePlan) -> RenderableType:
+def _step(plan: NoisePlan, family: Family) -> RenderableType:
     ask = plan.ask
     return _paragraph(
-        f"Step size {plan.learning_rate:.3g}, of public numbers alone: {counted(ask.nominal_rows, 'nominal row')}, "
-        f"{counted(ask.rounds, 'round')} and {ask.reserve} in reserve, {counted(ask.hospitals, 'hospital')}, clip norm "
-        f"{ask.clip:g}."
+        f"Step size {step_size(plan, family):.3g}, of public numbers alone: "
+        f"{counted(ask.nominal_rows, 'nominal row')}, {counted(ask.rounds, 'round')} and {ask.reserve} in reserve, "
+        f"{counted(ask.hospitals, 'hospital')}, clip norm {ask.clip:g}."
     )
 
 

@@ -1,5 +1,7 @@
 """From a federation's spec to what MLflow shows beside its metrics: parameters and tags. Pure."""
 
+from consilia.model import family_of
+from consilia.privacy.dp_fedsgd import step_size
 from consilia.privacy.gaussian import mu_of
 from consilia.protocol import PrivacyTerms
 from consilia.spec import FederationSpec
@@ -26,7 +28,7 @@ def parameters_of(spec: FederationSpec, quorum: int, terms: PrivacyTerms | None 
         "model": spec.model.kind,
         **_label(spec),
         "l2": f"{spec.model.l2:g}",
-        **(_averaging(spec) if terms is None else _noise(terms)),
+        **(_averaging(spec) if terms is None else _noise(spec, terms)),
         "label": spec.features.label,
         "features": str(len(spec.features.codebook)),
         "scaling": spec.features.scaling,
@@ -52,14 +54,14 @@ def _averaging(spec: FederationSpec) -> dict[str, str]:
     }
 
 
-def _noise(terms: PrivacyTerms) -> dict[str, str]:
+def _noise(spec: FederationSpec, terms: PrivacyTerms) -> dict[str, str]:
     """The promise, and the noise that keeps it: ``sigma`` (with Laplace noise its scale) of each gradient sum, and
     ``mu`` of the whole run, which only Gaussian noise has."""
     plan = terms.plan(noised_holdout=True)
     gaussian = terms.mechanism == "Gaussian"
     return {
         "algorithm": "dpFedSGD",
-        "learningRate": f"{plan.learning_rate:.6g}",
+        "learningRate": f"{step_size(plan, family_of(spec.model, spec.features)):.6g}",
         "delta": f"{terms.delta:g}",
         "clipNorm": f"{terms.clip_norm:g}",
         "mechanism": terms.mechanism,

@@ -17,13 +17,17 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict
 
 from consilia.errors import InvalidData
-from consilia.features import STRETCH, FeatureMap
+from consilia.features import RADIUS, STRETCH, FeatureMap
 from consilia.model import LOGISTIC, Family, Flags
 from consilia.privacy.noise_plan import NoisePlan
 from consilia.vectors import FloatArray
 
 CENTRED_SCALE = 1.5
 """How much longer rows are made once their centre is taken away."""
+
+
+LONGEST_OF_NUMBERS = 2 / RADIUS**2
+"""Longest step of a model of numbers: squares curve as the row's squared norm, and beyond it steps on them grow."""
 
 
 class Centre(BaseModel):
@@ -84,8 +88,14 @@ def step(w: FloatArray, total: FloatArray, plan: NoisePlan, l2: float, family: F
     """
     direction = total / plan.ask.nominal_rows
     direction.reshape(family.outputs, -1)[:, :-1] += l2 * w.reshape(family.outputs, -1)[:, :-1]
-    next_w: FloatArray = w - plan.learning_rate * direction
+    next_w: FloatArray = w - step_size(plan, family) * direction
     return next_w
+
+
+def step_size(plan: NoisePlan, family: Family) -> float:
+    """The size of a step: the plan's, for models of classes, whose residuals are bounded; of numbers no longer than
+    :data:`LONGEST_OF_NUMBERS`. (A count's loss curves as its rate: there clipping alone bounds how far a step goes.)"""
+    return plan.learning_rate if family.classes is not None else min(plan.learning_rate, LONGEST_OF_NUMBERS)
 
 
 def private_rows(feature_map: FeatureMap, x: FloatArray) -> FloatArray:

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consilia.model import LOGISTIC
+from consilia.model import LOGISTIC, Family, Linear, Poisson, Softmax
+from consilia.privacy.cells import Evaluation
 from consilia.privacy.keystream import Keystream
 from consilia.privacy.noise import Mechanism
 from consilia.privacy.noise_plan import LARGEST_LOSS, LOSS_WEIGHT, Ask, NoisePlan, Planned
@@ -74,6 +75,40 @@ def test_95_of_100_scores_are_within_their_bar_and_the_bar_is_no_wider_than_that
         # Three standard errors of 4000 trials are 1 %; Laplace bars are right for one noise, and wider for several.
         assert 0.94 <= within <= 0.975, name
         assert beyond == pytest.approx(1 - within)
+
+
+OTHERS: list[tuple[Family, list[float], dict[ScoreName, float]]] = [
+    (Softmax(4), [0.85, 0.15, 0.4], {"accuracy": 0.85, "loss": 0.4}),
+    (Linear(0.0, 9.0), [1.0, 0.03], {"loss": 0.03}),
+    (Poisson(9.0), [1.0, 0.55], {"loss": 0.55}),
+]
+
+
+@pytest.mark.parametrize(("family", "each", "true"), OTHERS, ids=["softmax", "linear", "poisson"])
+def test_so_are_95_of_100_scores_of_another_model(
+    family: Family, each: list[float], true: dict[ScoreName, float]
+) -> None:
+    patients, evaluation = 5000, Evaluation.of(family)
+    noise = EVALUATE.noise.draw(evaluation.length * TRIALS, Keystream((2).to_bytes(32, "big")))
+    noised = noise.reshape(TRIALS, -1) * EVALUATE.noise.grid
+    noised[:, -1] *= evaluation.largest_loss / LOSS_WEIGHT
+    found = [scores_of(patients * np.array(each) + one, EVALUATE, family) for one in noised]
+    for name, value in true.items():
+        told = [(getattr(one, name), getattr(one.errors, name)) for one in found if getattr(one, name) is not None]
+        assert len(told) == TRIALS
+        assert 0.94 <= np.mean([abs(score - value) <= error for score, error in told]) <= 0.965, name
+    assert all(one.hidden is None for one in found)
+    assert {name for name, value in found[0] if value is not None} == {*true, "errors"}
+
+
+@pytest.mark.parametrize(("family", "each", "true"), OTHERS, ids=["softmax", "linear", "poisson"])
+def test_the_scores_of_nobody_are_hidden_by_their_names(
+    family: Family, each: list[float], true: dict[ScoreName, float]
+) -> None:
+    assert scores_of(np.zeros(len(each)), EVALUATE, family).hidden == list(true)
+    assert expected_bar(EVALUATE, 1, 0.9, family).told is False
+    assert expected_bar(EVALUATE, 5000, 0.9, family).told is True
+    assert expected_bar(EVALUATE, 5000, 0.9, family).score == next(iter(true))
 
 
 @pytest.mark.parametrize("patients", [40, 60, 80, 100, 150])
