@@ -74,7 +74,8 @@ def backend_of(settings: Settings, looks: Looks | None = None) -> Backend:
         raise InvalidSetting("engine spark needs pyspark: pip install 'consilia[spark]'") from error
     require_java()
     conf = settings_of(settings.spark_conf) if settings.spark_conf else {}
-    return SparkBackend(settings.cohort, Session(settings.state / "spark", conf), source=source, looks=looks)
+    session = Session(settings.state / "spark", conf)
+    return SparkBackend(settings.cohort, session, source=source, looks=looks, places=settings.places)
 
 
 def _hospital(settings: Settings, bus_settings: BusSettings, backend: Backend, looks: Looks) -> Hospital:

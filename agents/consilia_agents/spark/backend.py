@@ -12,10 +12,12 @@ from consilia_agents.findings import imputed
 from consilia_agents.holdout import Holdout, nobody_to_train_on
 from consilia_agents.looks import Looks, Question, Seen
 from consilia_agents.private_trainer import Words
-from consilia_agents.sources.chosen import source_of
+from consilia_agents.sources.chosen import NOWHERE, source_of
 from consilia_agents.sources.extract import DataSource
 from consilia_agents.sources.mapped import Mapped
 from consilia_agents.sources.parts import Parted
+from consilia_agents.sources.places import Places
+from consilia_agents.spark.jdbc import JdbcQuery
 from consilia_agents.spark.private import SparkPrivateTrainer
 from consilia_agents.spark.reading import PartReader, blocks_of_extract, partitions_of
 from consilia_agents.spark.rows import Look, Looking, Rows
@@ -27,7 +29,7 @@ from consilia_agents.spark.trainer import Sides, SparkTrainer
 class Loaded:
     """A cohort's rows in Spark; ``started`` says in which."""
 
-    source: DataSource
+    source: DataSource | JdbcQuery
     rows: Rows
     look: Look
     started: int
@@ -44,12 +46,14 @@ class SparkBackend:
         words: Words = Keystream.fresh,
         source: Callable[[CohortSpec], DataSource] = source_of,
         looks: Looks | None = None,
+        places: Places = NOWHERE,
     ) -> None:
         self._cohort = cohort
         self._session = session
         self._words = words
         self._source_of = source
         self._looks = looks or Looks(cohort)
+        self._places = places
         self._loaded: Loaded | None = None
         self._clear: SparkTrainer | None = None
         self._private: SparkPrivateTrainer | None = None
@@ -87,7 +91,7 @@ class SparkBackend:
         self._looks.begin()
         try:
             # Made anew, as its password may have been changed.
-            source = self._source_of(self._cohort.spec)
+            source = self._source()
             stamp = source.stamp()
             rows = self._read(source, question.features)
             looking = Looking(question.features, self._cohort.spec.mapping, question.family)
@@ -100,10 +104,18 @@ class SparkBackend:
         self._loaded = Loaded(source, rows, look, self._session.started)
         return self._loaded
 
-    def _read(self, source: DataSource, features: Features) -> Rows:
+    def _source(self) -> DataSource | JdbcQuery:
+        spec = self._cohort.spec
+        if spec.source.jdbc is not None:
+            return JdbcQuery(spec, spec.source.jdbc, self._places)
+        return self._source_of(spec)
+
+    def _read(self, source: DataSource | JdbcQuery, features: Features) -> Rows:
         spec = self._cohort.spec
         mapped = Mapped.of(spec, features)
         holdout = Holdout(spec.hospital, self._cohort.metadata.name, spec.holdout.fraction)
+        if isinstance(source, JdbcQuery):
+            return Rows(self._session, source.read(self._session, mapped, holdout))
         if isinstance(source, Parted) and not (spec.source.files and spec.source.files.remote):
             parts = list(enumerate(source.parts(mapped)))
             read = self._parallel(parts, len(parts)).mapPartitions(PartReader(source, mapped, holdout))

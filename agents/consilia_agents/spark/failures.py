@@ -20,7 +20,7 @@ _LOST = ("ExecutorLostFailure", "FetchFailed", "Could not find CoarseGrainedSche
 
 def told(error: Exception, folder: Path) -> ConsiliaError:
     """The error to raise in its place; ``folder`` is where Spark spills to."""
-    said = _text(error)
+    said = text_of(error)
     ours = _OURS.search(said)
     if ours is not None:
         kind: type[ConsiliaError] = getattr(errors, ours[1])
@@ -40,7 +40,7 @@ def told(error: Exception, folder: Path) -> ConsiliaError:
     return Unavailable(f"Spark failed ({', '.join(kinds) or type(error).__name__}): it is tried again")
 
 
-def _text(error: BaseException) -> str:
+def text_of(error: BaseException) -> str:
     """All that an error and its causes say, for a look at their kind."""
     said: list[str] = []
     seen: BaseException | None = error

@@ -31,6 +31,8 @@ NO_JAVA = (
     "engine spark needs Java 17 or later, and there is no java on PATH: install one, on Debian with "
     "apt-get install openjdk-17-jre-headless"
 )
+DRIVERS = Path("/usr/share/java/postgresql.jar")
+"""Where Debian has PostgreSQL's driver for Java."""
 LOG4J = Path(__file__).with_name("log4j2.properties")
 DEFAULTS = {
     "spark.master": "local[*]",
@@ -157,6 +159,8 @@ class Session:
         conf = DEFAULTS | self._settings
         if conf["spark.master"].startswith("local"):
             conf = LOOPBACK | conf
+        if DRIVERS.exists():
+            conf = {"spark.driver.extraClassPath": str(DRIVERS)} | conf
         local = str(self._folder)
         options = f"-Djava.io.tmpdir={local} -Dlog4j2.configurationFile={LOG4J.as_uri()} -XX:-UsePerfData"
         more = conf.get("spark.driver.extraJavaOptions", "")
