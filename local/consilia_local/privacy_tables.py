@@ -129,7 +129,7 @@ def _step(plan: NoisePlan, family: Family) -> RenderableType:
 def _error_bars(evaluate: Planned, family: Family) -> Table:
     table = _table("patients in the holdout", *(str(patients) for patients in PATIENTS))
     bars = [expected_bar(evaluate, patients, TYPICAL, family) for patients in PATIENTS]
-    shown = [f"± {100 * bar.error:.0f} %" if bar.score == "accuracy" else f"± {bar.error:.2f}" for bar in bars]
+    shown = [f"± {100 * bar.error:.0f} %" if bar.score == "accuracy" else f"± {bar.error:.2g}" for bar in bars]
     table.add_row(f"  {bars[0].score}, 95 % of the time", *shown)
     table.add_row("  which is", *("told" if bar.told else HIDDEN for bar in bars))
     return table

@@ -158,7 +158,7 @@ def score(metric: str, scores: HospitalMetrics) -> str:
     if metric in (scores.hidden or ()):
         return HIDDEN
     value: float | None = getattr(scores, metric)
-    error: float | None = getattr(scores.errors, metric) if scores.errors else None
+    error: float | None = getattr(scores.errors, metric, None)
     if value is None or error is None:
         return figure(metric, value)
     if metric not in SHARES:

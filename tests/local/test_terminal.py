@@ -219,6 +219,7 @@ NUMBERS = RUNNING.model_copy(
         "metrics": Metrics(r2=0.8731, loss=0.0121),
         "hospitals": [
             HospitalStatus(name="north", phase="Training", rows=102, round=7, r2=0.87, loss=0.0131),
+            HospitalStatus(name="south", round=7, loss=0.012, errors=MetricErrors(loss=0.0041)),
             HospitalStatus(name="harbor"),
         ],
     }
@@ -230,8 +231,9 @@ def test_a_model_of_a_number_has_its_r2_and_no_accuracy() -> None:
     console.print(status_view(NUMBERS))
     picture = console.file.getvalue()  # type: ignore[attr-defined]
     assert "global        r2 0.873   loss 0.012   (public test set)" in picture
-    assert "hospital      state          rows  round       r2    loss" in picture
-    assert "north         training        102      7    0.870   0.013" in picture
+    assert "hospital      state          rows  round       r2           loss" in picture
+    assert "north         training        102      7    0.870          0.013" in picture
+    assert "south         not yet here             7        –  0.012 ± 0.004" in picture
     assert "accuracy" not in picture
     record = RoundRecord(run=1, round=7, at="", seconds=0.03, participants=["a"], metrics=NUMBERS.metrics)
     assert round_line(record, 10) == "round 7/10  r2 0.873  loss 0.012  1 hospital  0.030 s"

@@ -69,7 +69,8 @@ class Mapped:
 
     @classmethod
     def _of(cls, hospital: str, mapping: TableMapping, features: Features, *, coded: bool) -> Self:
-        units = {feature.name: feature.unit for feature in features.codebook} | {features.label: None}
+        units = {feature.name: feature.unit for feature in features.codebook}
+        units[features.label] = features.outcome.unit if features.outcome else None
         columns = tuple(_column(hospital, mapping.of(name), unit, coded=coded) for name, unit in units.items())
         return cls(hospital, mapping.patient, columns)
 
