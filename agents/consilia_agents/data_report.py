@@ -9,7 +9,7 @@ from consilia.experiment import Features
 from consilia.model import Family
 from consilia.spec import Cohort
 from consilia.wording import privacy_word
-from consilia_agents.findings import Findings, bounds_of, column_of, verdict
+from consilia_agents.findings import Findings, bounds_of, verdict
 
 Report = dict[str, Any]
 
@@ -34,7 +34,7 @@ def report(
     columns = [
         {
             "name": name,
-            "column": column_of(name, mapping),
+            "column": mapping.of(name).code or mapping.of(name).column or name,
             "unit": unit,
             "kept": mapping.of(name).unit,
             "bounds": [value if abs(value) < float("inf") else None for value in bounds[name]]

@@ -41,8 +41,20 @@ LONGEST_READ = 1 << 20
 # scikit-learn imports pandas only where it is installed, and only to recognise its tables. Nothing here has any; the
 # import would cost every start 1.6 s, 60 MB and a thread (pyarrow's), after which forking is no longer safe.
 LEFT_OUT = ("pandas", "pyarrow")
-FOR_CHILDREN = "pyarrow"
-"""A hospital that reads files imports it after all, once it is a process of its own."""
+
+
+class Absent:
+    """What finds that there is no pandas.
+
+    A hospital that reads files imports pyarrow after all, once it is a process of its own, and that looks for pandas by
+    a way that knows no None among the modules.
+    """
+
+    @staticmethod
+    def find_spec(name: str, _path: object = None, _target: object = None) -> None:
+        """Nothing to say of any other module."""
+        if name.partition(".")[0] == "pandas":
+            raise ModuleNotFoundError(f"no module {name} in a process that was forked", name=name)
 
 
 class Nursery:
@@ -121,7 +133,9 @@ class Nursery:
         self._tell({"started": request["start"], "pid": pid})
 
     def _leave_to_the_child(self) -> None:
-        sys.modules.pop(FOR_CHILDREN, None)
+        for name in LEFT_OUT:
+            sys.modules.pop(name, None)
+        sys.meta_path.insert(0, Absent())
         signal.set_wakeup_fd(-1)
         self._selector.close()
         self._connection.close()
