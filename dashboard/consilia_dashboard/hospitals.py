@@ -48,7 +48,7 @@ def hospital_face(hospital: Document, fast: bool = False) -> HospitalFace:
     face = FACES.get(phase) or HospitalFace(phase.lower(), "dotted", "wait", 2)
     reading = hospital.get("reading")
     if isinstance(reading, float | int):
-        return replace(face, word=f"reading its data, {100 * reading:.0f} %")
+        return replace(FACES["Training"], word=f"reading its data, {100 * reading:.0f} %")
     if hospital.get("problem") == "CohortBusy":
         return replace(
             face, word="cohort busy", advice="It joins by itself when that federation lets go of the cohort."

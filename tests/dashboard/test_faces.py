@@ -166,6 +166,18 @@ def test_a_hospital_in_trouble_comes_first_and_says_what_to_do(phase: str) -> No
     assert shown.advice
 
 
+def test_a_hospital_that_reads_its_data_says_how_far_it_has_come() -> None:
+    for phase in ("Ready", "Training"):
+        face = hospital_face({"phase": phase, "reading": 0.43}, fast=True)
+        assert (face.word, face.tone, face.advice) == ("reading its data, 43 %", "busy", "")
+    assert hospital_face({"phase": "Ready", "reading": None}).word == "ready"
+
+
+def test_a_hospital_whose_source_is_away_joins_by_itself() -> None:
+    face = hospital_face({"phase": "Refused", "problem": "SourceUnavailable", "reason": "db does not answer"})
+    assert (face.word, face.advice) == ("refused", "It joins by itself once this is put right.")
+
+
 def test_a_hospital_at_work_does_not_flicker_when_rounds_are_short() -> None:
     assert {hospital_face({"phase": phase}, fast=True).word for phase in ("Ready", "Training", "Sent")} == {"training"}
 

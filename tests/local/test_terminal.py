@@ -240,6 +240,16 @@ def test_a_model_of_a_number_has_its_r2_and_no_accuracy() -> None:
     assert done_line(NUMBERS, None).startswith("Done. R2 0.873, loss 0.012.")
 
 
+def test_a_hospital_that_reads_its_data_says_how_far_it_has_come() -> None:
+    console = Console(file=io.StringIO(), width=100)
+    hospitals = [HospitalStatus(name="north", phase="Ready", reading=0.43), HospitalStatus(name="south", phase="Ready")]
+    console.print(status_view(FederationStatus(phase="Training", rounds=3, hospitals=hospitals)))
+    assert isinstance(console.file, io.StringIO)
+    north, south = console.file.getvalue().splitlines()[-2:]
+    assert "reading 43 %" in north
+    assert "ready " in south
+
+
 def test_lines_tell_once_why_a_run_is_blocked() -> None:
     out = io.StringIO()
     display = Lines(out)
