@@ -6,7 +6,7 @@ from consilia.experiment import Model, Outcome
 from consilia.features import FeatureMap
 from consilia.protocol import PrivacyTerms
 from consilia.spec import Document, FederationSpec
-from consilia.status import FederationStatus, RoundRecord
+from consilia.status import FeatureStatistics, FederationStatus, RoundRecord
 from consilia.wording import NON_PRIVATE
 
 LONG_POLL_SECONDS = 25.0
@@ -29,7 +29,8 @@ class StatusAnswer(Answer):
 class RunAnswer(Answer):
     """``GET /v1/run``: what was asked of a run; ``quorum`` is the one that holds, ``first`` the oldest run known.
 
-    ``privacy`` are the terms that a private run was settled on when it began.
+    ``privacy`` are the terms that a private run was settled on when it began, ``statistics`` what a statistics run
+    gave.
     """
 
     run: int
@@ -38,6 +39,7 @@ class RunAnswer(Answer):
     spec: FederationSpec
     privacy: PrivacyTerms | None = None
     quorum: int
+    statistics: list[FeatureStatistics] | None = None
     started_at: str | None = None
     completed_at: str | None = None
 

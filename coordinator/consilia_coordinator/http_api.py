@@ -175,6 +175,7 @@ class HttpApi:
                 spec=run.spec,
                 privacy=PrivacyTerms.of(run.first, self._identity.uid, self._identity.federation, run.number),
                 quorum=self._conductor.quorum_of(run.spec),
+                statistics=run.statistics,
                 started_at=run.started_at,
                 completed_at=run.completed_at,
             )

@@ -31,7 +31,8 @@ def privacy_status(roster: Roster, history: History, run: RunHistory) -> Privacy
         delta=privacy.delta,
         epsilon_spent=max((ledger.run_spent for ledger in ledgers), default=0.0),
         epsilon_replace_one=max((ledger.run_replacing for ledger in ledgers), default=0.0),
-        holdout=_holdout({ledger.exact for ledger in ledgers}),
+        # Statistics are of training patients, and nobody is scored.
+        holdout=None if run.first.task == "Statistics" else _holdout({ledger.exact for ledger in ledgers}),
     )
 
 

@@ -61,6 +61,7 @@ def federation_status(facts: Facts) -> FederationStatus:
         started_at=history.started_at,
         completed_at=history.completed_at,
         seconds_per_round=_seconds_per_round(history),
+        task=history.first.task,
         numeric=history.first.model.numeric,
         private=spec.privacy.private,
         privacy=privacy_status(facts.roster, facts.history, history),
@@ -68,7 +69,7 @@ def federation_status(facts: Facts) -> FederationStatus:
         statistics=history.statistics,
         hospitals=[_hospital(facts, history, name) for name in spec.hospital_names],
         model=tracked.model if tracked else None,
-        mlflow=TrackingRun(run_id=tracked.run_id, url=tracked.url) if tracked else None,
+        mlflow=TrackingRun(run_id=tracked.run_id, url=tracked.url, settled=tracked.logged_through) if tracked else None,
         conditions=conditions(facts, spec),
     )
 

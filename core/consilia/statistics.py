@@ -117,6 +117,12 @@ def statistics_of(
     return told
 
 
+def middle_mean_error(noise: Deviations, patients: int) -> float:
+    """The 95 % error bar of a mean in the middle of its bounds over ``patients`` >= 1, as a share of their width,
+    before anything is released."""
+    return noise.quantile * noise.first / patients / 2
+
+
 def _described(name: str, unit: str | None, feature: _Feature, quantiles: Sequence[float]) -> FeatureStatistics:
     noise = feature.noise
     mean, mean_error = _mean(feature)

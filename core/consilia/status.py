@@ -169,6 +169,7 @@ class TrackingRun(Document):
 
     run_id: ShortText = Field(description="MLflow's own identifier of the run.")
     url: Address | None = Field(None, description="Its page.")
+    settled: int = Field(0, description="The last round of which, and of its results, nothing is left to record.")
 
 
 class Condition(Document):
@@ -265,6 +266,7 @@ class FederationStatus(Document):
     started_at: Time | None = Field(None, description="When the run started.")
     completed_at: Time | None = Field(None, description="When it completed.")
     seconds_per_round: float | None = Field(None, description="Median over the run's committed rounds.")
+    task: Literal["Training", "Statistics"] = Field("Training", description="What the current run is for.")
     numeric: bool = Field(
         False, description="Whether the model's label is a number: it has an r2 then, and no accuracy."
     )

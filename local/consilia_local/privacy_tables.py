@@ -10,10 +10,12 @@ from rich.text import Text
 from consilia.model import Family, family_of
 from consilia.privacy.accounting import Loss
 from consilia.privacy.dp_fedsgd import step_size
-from consilia.privacy.noise_plan import NoisePlan, Planned
+from consilia.privacy.noise_plan import NoisePlan, Plan, Planned
 from consilia.privacy.scores import expected_bar
+from consilia.privacy.statistics_plan import StatisticsPlan
 from consilia.protocol import PrivacyTerms
 from consilia.spec import FederationSpec
+from consilia.statistics import NOISIEST_MEAN, Deviations, middle_mean_error
 from consilia.wording import NON_PRIVATE, counted
 from consilia_local.admission import Admission
 from consilia_local.tables import inert
@@ -21,6 +23,8 @@ from consilia_local.wording import ABSENT, HIDDEN, asked, remaining, small, spen
 
 PATIENTS = (20, 50, 100, 500)
 """Sizes of a holdout for which the noise's part in its first score is told."""
+SURVEYED = (500, 5_000, 50_000, 500_000)
+"""Patients of all hospitals together, for whom the noise's part in statistics is told."""
 TYPICAL = 0.95
 """The accuracy at which error bars are told beforehand."""
 COMPOSED = (
@@ -38,6 +42,8 @@ def plan_view(
     """
     if terms is None:
         return _non_private(spec, refusals)
+    if terms.statistics is not None:
+        return _statistics_view(terms.statistics_plan(), terms, admissions)
     noised = [each.hospital for each in admissions if not each.exact]
     exact = [each.hospital for each in admissions if each.exact]
     plan, family = terms.plan(noised_holdout=bool(noised)), family_of(spec.model, spec.features)
@@ -52,6 +58,28 @@ def plan_view(
         )
         parts += [_paragraph(told), Text()]
     return Group(*parts, _budgets(terms, admissions), Text(), _paragraph(COMPOSED), *_refusals(admissions))
+
+
+def _statistics_view(plan: StatisticsPlan, terms: PrivacyTerms, admissions: Sequence[Admission]) -> RenderableType:
+    told = (
+        "One release a hospital, of the sums over its training patients: their number, and of each feature two moments "
+        "and a histogram. A retry gets the same bytes, for nothing."
+    )
+    parts = [_promise(plan), Text(), _releases(plan), Text(), _paragraph(told), Text()]
+    parts += [_statistics_bars(Deviations.of(plan.statistics, terms.statistics or 1, terms.hospitals)), Text()]
+    return Group(*parts, _budgets(terms, admissions), Text(), _paragraph(COMPOSED), *_refusals(admissions))
+
+
+def _statistics_bars(noise: Deviations) -> Table:
+    """What the noise will do, for so many patients in all hospitals together."""
+    table = _table("training patients of all", *(f"{patients:,}" for patients in SURVEYED))
+    bar = noise.quantile
+    table.add_row("  count, 95 % of the time", *(f"± {bar * noise.count:.0f}" for _ in SURVEYED))
+    table.add_row("  a bin of a histogram", *(f"± {bar * noise.bin:.0f}" for _ in SURVEYED))
+    errors = [middle_mean_error(noise, patients) for patients in SURVEYED]
+    table.add_row("  a mean, of its bounds' width", *(f"± {100 * error:.2g} %" for error in errors))
+    table.add_row("  which is", *("told" if error <= NOISIEST_MEAN else HIDDEN for error in errors))
+    return table
 
 
 def _non_private(spec: FederationSpec, refusals: Mapping[str, str]) -> RenderableType:
@@ -71,7 +99,7 @@ def _non_private(spec: FederationSpec, refusals: Mapping[str, str]) -> Renderabl
     )
 
 
-def _promise(plan: NoisePlan) -> RenderableType:
+def _promise(plan: Plan) -> RenderableType:
     ask = plan.ask
     return _paragraph(
         f"Whatever a hospital sends in this run tells of any one patient no more than epsilon {asked(ask.epsilon)} at "
@@ -80,7 +108,7 @@ def _promise(plan: NoisePlan) -> RenderableType:
     )
 
 
-def _releases(plan: NoisePlan) -> Table:
+def _releases(plan: Plan) -> Table:
     scale = "sigma" if plan.ask.mechanism == "Gaussian" else "scale"
     table = _table("release", "at most", "sensitivity", scale, "mu each", "mu in all", "epsilon", "if replaced")
     delta = plan.ask.delta
@@ -88,8 +116,9 @@ def _releases(plan: NoisePlan) -> Table:
         if planned.kind != "evaluate":
             _add_release(table, planned, delta)
     _add_total(table, "a training patient", plan.training_loss, delta)
-    if plan.evaluate is not None:
-        _add_release(table, plan.evaluate, delta)
+    evaluate = plan.planned.get("evaluate")
+    if evaluate is not None:
+        _add_release(table, evaluate, delta)
         _add_total(table, "a holdout patient", plan.holdout_loss, delta)
     return table
 

@@ -11,6 +11,7 @@ from rich.text import Text
 from consilia.status import FederationStatus, HospitalStatus
 from consilia.wording import counted
 from consilia_local.legible import legible
+from consilia_local.statistics_tables import statistics_view
 from consilia_local.wording import budget_of, figure, metrics_of, score, seconds, spent_line, state_of
 
 BAR_WIDTH = 32
@@ -25,7 +26,7 @@ def inert(text: str, style: str = "", overflow: OverflowMethod | None = None) ->
 
 def status_view(status: FederationStatus) -> RenderableType:
     """All of a status, for a terminal of 80 columns or more."""
-    return Group(_progress(status), _global(status), Text(), HospitalsTable(status), *_notes(status))
+    return Group(_progress(status), *_result(status), Text(), HospitalsTable(status), *_notes(status))
 
 
 @dataclass(frozen=True)
@@ -89,6 +90,11 @@ def _stage(status: FederationStatus) -> str:
     if status.phase == "Registration":
         return f"{status.connected} of {counted(status.quorum, 'hospital')} joined"
     return status.phase.lower()
+
+
+def _result(status: FederationStatus) -> list[RenderableType]:
+    """Of a statistics run, once there is something: its table; of training, how the model does."""
+    return [Text(), statistics_view(status.statistics)] if status.statistics else [_global(status)]
 
 
 def _global(status: FederationStatus) -> RenderableType:

@@ -42,7 +42,9 @@ def headline(federation: Federation, spec: FederationSpec) -> str:
             "Consilia",
             federation.metadata.name,
             counted(len(spec.hospitals), "hospital"),
-            counted(spec.rounds, "round"),
+            f"statistics of {counted(len(spec.used_features.codebook), 'feature')}"
+            if spec.task == "Statistics"
+            else counted(spec.rounds, "round"),
             promise(spec.privacy),
         ]
     )
@@ -117,11 +119,13 @@ def event_line(event: EventRecord) -> str:
 def done_line(status: FederationStatus, elapsed: float | None) -> str:
     """The end of a run, in one line; ``elapsed`` in seconds."""
     sentences = [f"Done in {elapsed:.1f} s." if elapsed is not None else "Done."]
-    first = metrics_of(status)[0]
-    best = getattr(status.metrics, first, None)
-    if status.metrics and best is not None:
+    first = next(iter(metrics_of(status)), None)
+    best = getattr(status.metrics, first, None) if first else None
+    if first and status.metrics and best is not None:
         sentences.append(f"{first.capitalize()} {figure(first, best)}, loss {figure('loss', status.metrics.loss)}.")
-    if status.seconds_per_round is not None:
+    if status.statistics is not None:
+        sentences.append(f"Statistics of {counted(len(status.statistics), 'feature')}.")
+    elif status.seconds_per_round is not None:
         sentences.append(f"{counted(status.round, 'round')}, {seconds(status.seconds_per_round)} each.")
     told = spent_line(status.privacy) if status.privacy else privacy_word(status.private)
     return " ".join([*sentences, f"{told[0].upper()}{told[1:]}."])
@@ -142,7 +146,9 @@ def staying_line(parts: list[str]) -> str:
 
 
 def metrics_of(status: FederationStatus) -> tuple[str, ...]:
-    """The scores that a run's model has, in the order in which they are shown."""
+    """The scores that a run's model has, in the order in which they are shown; statistics have no model."""
+    if status.task == "Statistics":
+        return ()
     return METRICS_OF_NUMBERS if status.numeric else METRICS
 
 

@@ -19,6 +19,8 @@ NAMES_SHOWN = 20
 def parameters_of(spec: FederationSpec, quorum: int, terms: PrivacyTerms | None = None) -> dict[str, str]:
     """What was asked of a run, as MLflow parameters (text); ``quorum`` is the one that holds, ``terms`` those on which
     a private run began."""
+    if spec.task == "Statistics":
+        return _statistics(spec, quorum, terms)
     return {
         "rounds": str(spec.rounds),
         "quorum": str(quorum),
@@ -43,6 +45,34 @@ def _label(spec: FederationSpec) -> dict[str, str]:
     if outcome is not None:
         return {"outcomeMin": f"{outcome.min:g}", "outcomeMax": f"{outcome.max:g}"}
     return {} if spec.model.classes is None else {"classes": str(spec.model.classes)}
+
+
+def _statistics(spec: FederationSpec, quorum: int, terms: PrivacyTerms | None) -> dict[str, str]:
+    """Those of a statistics run. ``sigma`` (with Laplace noise its scale) is that of the vector of weighted sums."""
+    asked, used = spec.asked_statistics, spec.used_features
+    parameters = {
+        "task": spec.task,
+        "quorum": str(quorum),
+        "hospitals": _names(spec.hospital_names),
+        "roundTimeout": spec.round_timeout,
+        "statistics": _names(used.names),
+        "features": str(len(used.codebook)),
+        "bins": str(asked.bins),
+        "quantiles": ", ".join(f"{quantile:g}" for quantile in asked.quantiles),
+        "private": spec.privacy.label,
+        "epsilon": f"{spec.privacy.epsilon:g}",
+    }
+    if terms is None:
+        return parameters
+    planned = terms.statistics_plan().statistics
+    gaussian = terms.mechanism == "Gaussian"
+    return parameters | {
+        "delta": f"{terms.delta:g}",
+        "mechanism": terms.mechanism,
+        "sensitivity": f"{planned.sensitivity:.6g}",
+        "sigma" if gaussian else "scale": f"{planned.noise.scale:.6g}",
+        **({"mu": f"{mu_of(terms.epsilon, terms.delta):.6g}"} if gaussian else {}),
+    }
 
 
 def _averaging(spec: FederationSpec) -> dict[str, str]:
