@@ -1,4 +1,4 @@
-"""A look at hospitals' tables by hand: ``python -m consilia_agents.data_check``, for `consilia data check`.
+"""A look at hospitals' tables by hand: ``python -u -m consilia_agents.data_check``, for `consilia data check`.
 
 It reads what a hospital's process would read, with the same engine, and neither trains nor sends anything. Asked in
 JSON on standard input::
@@ -90,7 +90,6 @@ def main() -> int:
 
     def say(told: dict[str, Any]) -> None:
         sys.stdout.write(json.dumps(told) + "\n")
-        sys.stdout.flush()
 
     check(json.load(sys.stdin), say)
     return 0

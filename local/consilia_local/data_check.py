@@ -83,7 +83,7 @@ def _asked(
 def _answers(asked: dict[str, Any], surroundings: Mapping[str, str], reading: Reading) -> dict[str, dict[str, Any]]:
     answers: dict[str, dict[str, Any]] = {}
     with subprocess.Popen(  # noqa: S603 - our own module
-        [sys.executable, "-m", MODULE],
+        [sys.executable, "-u", "-m", MODULE],
         env=os.environ | dict(surroundings) | ONE_THREAD,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
