@@ -93,7 +93,7 @@ class SparkBackend:
             # Made anew, as its password may have been changed.
             source = self._source()
             stamp = source.stamp()
-            rows = self._read(source, question.features)
+            rows = self._session.run(lambda: self._read(source, question.features))
             looking = Looking(question.features, self._cohort.spec.mapping, question.family)
             look = rows.look(looking, self._looks.progress)
             if look.findings.patients < look.findings.rows:

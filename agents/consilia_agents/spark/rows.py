@@ -170,7 +170,7 @@ class Rows:
 
     def __init__(self, session: Session, read: RDD[bytes]) -> None:
         self.session = session
-        self.read = of_bytes(read).persist(ON_DISK)
+        self.read = session.run(lambda: of_bytes(read).persist(ON_DISK))
 
     def look(self, looking: Looking, progress: Progress = untold) -> Look:
         """One pass over all records, which is told to ``progress``, and one over their patients."""
@@ -193,8 +193,8 @@ class Rows:
         self.session.run(self.read.unpersist)
 
     def _bucketed(self, by: Any) -> Any:
-        buckets = max(1, self.read.getNumPartitions())
-        return self.read.mapPartitions(partial(by, buckets)).partitionBy(buckets, int)
+        buckets = max(1, self.session.run(self.read.getNumPartitions))
+        return self.session.run(lambda: self.read.mapPartitions(partial(by, buckets)).partitionBy(buckets, int))
 
 
 def _added(counts: Iterable[Any]) -> dict[str, int]:

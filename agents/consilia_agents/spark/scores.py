@@ -79,11 +79,17 @@ class Scored:
         return Metrics(loss=float(loss / n), r2=float(1.0 - loss / of_the_mean[0]))
 
     def _auc(self) -> float | None:
-        parts = max(1, int(self.rows.getNumPartitions()))
+        parts = max(1, int(self.session.run(self.rows.getNumPartitions)))
         marks = np.sort(np.concatenate([*self._collect(Marks(self.predictions)), np.zeros(0)]))
         bounds = np.unique(marks[np.linspace(0, max(len(marks) - 1, 0), parts + 1).astype(np.intp)[1:-1]])
-        divided = self.rows.mapPartitions(partial(divide, self.predictions, bounds)).partitionBy(len(bounds) + 1, int)
-        ranked = self.session.run(lambda: divided.mapPartitions(rank).collect())
+        ranked = self.session.run(
+            lambda: (
+                self.rows.mapPartitions(partial(divide, self.predictions, bounds))
+                .partitionBy(len(bounds) + 1, int)
+                .mapPartitions(rank)
+                .collect()
+            )
+        )
         twice = before = positives = negatives = 0
         for positive, negative, own in ranked:
             twice += own + 2 * positive * before

@@ -17,7 +17,7 @@ from subprocess import DEVNULL, TimeoutExpired
 from threading import Event, Thread
 from typing import Any
 
-from py4j.protocol import Py4JError, Py4JNetworkError
+from py4j.protocol import Py4JError, Py4JJavaError, Py4JNetworkError
 from pyspark import SparkConf, SparkContext
 from pyspark.errors import PySparkException
 from pyspark.java_gateway import launch_gateway
@@ -54,6 +54,7 @@ WATCH_SECONDS = 0.5
 EXECUTOR_SECONDS = 180.0
 """How long the first executor may take to come: an image may have to be pulled."""
 EXECUTOR_POLL_SECONDS = 0.5
+GONE_SECONDS = 2.0
 END_SECONDS = 10.0
 """How long Java may take to end by itself."""
 
@@ -172,6 +173,10 @@ class Session:
         }
 
     def _told(self, error: Exception) -> ConsiliaError:
+        if not isinstance(error, PySparkException | Py4JJavaError):
+            # Java did not answer: a process that was killed takes a moment to be gone.
+            with suppress(TimeoutExpired, AttributeError):
+                SparkContext._gateway.proc.wait(GONE_SECONDS)  # noqa: SLF001
         if self.running and not isinstance(error, Py4JNetworkError | ConnectionError | EOFError):
             return told(error, self._folder)
         self.close()

@@ -48,7 +48,9 @@ class Designs:
         kept = self._kept.get(design.held)
         if kept is None or kept[0] != design:
             self.release(design.held)
-            made = of_bytes(self.sides.blocks.mapPartitions(design.made)).persist(IN_MEMORY)
+            made = self.sides.session.run(
+                lambda: of_bytes(self.sides.blocks.mapPartitions(design.made)).persist(IN_MEMORY)
+            )
             kept = self._kept[design.held] = (design, made)
         return kept[1]
 

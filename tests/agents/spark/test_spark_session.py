@@ -1,0 +1,165 @@
+"""Spark's life with a hospital: how it starts, what is told where it fails, and that it never outlives its hospital."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from builders import cohort
+from consilia.errors import ConsiliaError, InvalidData, InvalidSetting, Unavailable, Unwritable
+from consilia.experiment import Features, Model
+from consilia.features import FeatureMap
+from consilia.model import Work
+from consilia_agents.spark.backend import SparkBackend
+from consilia_agents.spark.failures import told
+from consilia_agents.spark.session import Session, require_java, settings_of
+from deadline import eventually
+
+FEATURES = Features.model_validate(
+    {"label": "malignant", "scaling": "federated", "codebook": [{"name": "mean radius"}, {"name": "mean area"}]}
+)
+SETTINGS = {"spark.master": "local[2]", "spark.driver.memory": "512m"}
+
+HOSPITAL = """
+import os, signal, sys, threading, time
+from pathlib import Path
+from consilia.errors import Unavailable
+from consilia_agents.spark.session import Session
+session = Session(Path(sys.argv[1]), {"spark.master": "local[1]", "spark.driver.memory": "512m"})
+context = session.context()
+pids = context.parallelize([0], 1).flatMap(lambda _: [os.getpid(), os.getppid()]).collect()
+ended = threading.Event()
+signal.signal(signal.SIGTERM, lambda *_: ended.set())
+def work():
+    try:
+        session.run(lambda: context.parallelize([0], 1).map(lambda _: time.sleep(600)).collect())
+    except Unavailable as error:
+        print(error, flush=True)
+thread = threading.Thread(target=work)
+thread.start()
+print(session.process, *pids, flush=True)
+while not ended.wait(0.1):
+    pass
+session.close()
+thread.join()
+"""
+
+
+class TestSettings:
+    def test_a_file_has_a_setting_a_line(self, tmp_path: Path) -> None:
+        path = tmp_path / "spark.conf"
+        path.write_text("# of the plan\nspark.master local[*]\n\nspark.driver.extraJavaOptions -Da=1 -Db=2\n")
+        assert settings_of(path) == {"spark.master": "local[*]", "spark.driver.extraJavaOptions": "-Da=1 -Db=2"}
+
+    @pytest.mark.parametrize("text", ["spark.master\n", "executor.memory 1g\n"])
+    def test_a_line_that_is_none_is_refused(self, tmp_path: Path, text: str) -> None:
+        path = tmp_path / "spark.conf"
+        path.write_text(text)
+        with pytest.raises(InvalidSetting, match="a line is a setting of Spark, a space and its value"):
+            settings_of(path)
+
+    def test_a_file_that_is_not_there_is_refused(self, tmp_path: Path) -> None:
+        with pytest.raises(InvalidSetting, match=r"CONSILIA_SPARK_CONF .* cannot be read"):
+            settings_of(tmp_path / "spark.conf")
+
+    def test_without_java_it_is_told_how_to_get_it(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+        monkeypatch.delenv("JAVA_HOME", raising=False)
+        monkeypatch.setenv("PATH", str(tmp_path))
+        with pytest.raises(InvalidSetting, match="apt-get install openjdk-17-jre-headless"):
+            require_java()
+
+
+SECRET = "Zaphod's potassium is 4.2"
+
+
+@pytest.mark.parametrize(
+    ("said", "kind", "sentence"),
+    [
+        pytest.param(
+            f'Traceback:\nconsilia.errors.InvalidData: column "a" holds NaN\n\tat org.apache\n{SECRET}',
+            InvalidData,
+            'column "a" holds NaN',
+            id="a refusal of ours",
+        ),
+        pytest.param(
+            f"java.io.IOException: No space left on device: {SECRET}", Unwritable, "no room left", id="a full disk"
+        ),
+        pytest.param("java.lang.OutOfMemoryError: Java heap space", InvalidData, "raise driverMemory", id="memory"),
+        pytest.param(
+            "ExecutorLostFailure (executor 1 exited)", Unavailable, "an executor of Spark was lost", id="lost"
+        ),
+        pytest.param(
+            f"org.apache.spark.SparkException: Job aborted\nCaused by: java.lang.NumberFormatException: {SECRET}",
+            Unavailable,
+            "Spark failed (NumberFormatException, SparkException)",
+            id="another",
+        ),
+    ],
+)
+def test_an_error_is_told_by_its_kind_and_never_in_its_own_words(
+    said: str, kind: type[ConsiliaError], sentence: str
+) -> None:
+    error = told(RuntimeError(said), Path("/state/spark"))
+    assert type(error) is kind
+    assert sentence in str(error)
+    assert "Zaphod" not in str(error)
+
+
+@pytest.mark.real
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM], ids=["killed", "told to end"])
+def test_java_and_its_workers_end_with_the_hospital_in_the_middle_of_a_pass(
+    tmp_path: Path, number: signal.Signals
+) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", HOSPITAL, str(tmp_path / "spark")], stdout=subprocess.PIPE, text=True
+    ) as hospital:
+        assert hospital.stdout is not None
+        try:
+            pids = [int(word) for word in hospital.stdout.readline().split()]
+            assert len(pids) == 3
+            assert all(map(alive, pids))
+            hospital.send_signal(number)
+            hospital.wait(30)
+        finally:
+            hospital.kill()
+        said = hospital.stdout.read()
+    eventually(lambda: not any(map(alive, pids)), 20, lambda: f"still there: {[pid for pid in pids if alive(pid)]}")
+    assert hospital.returncode == (-signal.SIGKILL if number == signal.SIGKILL else 0)
+    assert said == "" or "Java process has ended" in said
+
+
+def alive(pid: int) -> bool:
+    try:
+        return ") Z " not in (Path("/proc") / str(pid) / "stat").read_text()
+    except FileNotFoundError:
+        return False
+
+
+@pytest.mark.real
+def test_the_order_after_java_was_killed_has_another_and_the_same_answer(spark: Session) -> None:
+    backend = SparkBackend(cohort(engine="spark"), spark)
+    trainer = backend.clear(FEATURES, Model())
+    moments = trainer.moments()
+    feature_map = FeatureMap.from_moments(("mean radius", "mean area"), moments)
+    started = spark.started
+    os.kill(spark.process, signal.SIGKILL)
+    work = Work(local_epochs=50, learning_rate=0.1, l2=0.0)
+    with pytest.raises(Unavailable, match="Java process has ended: the next order starts another"):
+        trainer.train(feature_map, moments[:3] * 0, work)
+    again = backend.clear(FEATURES, Model())
+    assert spark.started == started + 1
+    assert again.moments().tobytes() == moments.tobytes()
+
+
+@pytest.mark.real
+def test_nothing_of_an_earlier_process_is_left_in_sparks_folder(spark: Session) -> None:
+    folder = Path(str(spark.context().getConf().get("spark.local.dir")))
+    spark.close()
+    assert not folder.exists()
+    folder.mkdir()
+    (folder / "blockmgr-of-a-process-that-was-killed").touch()
+    spark.context()
+    assert not (folder / "blockmgr-of-a-process-that-was-killed").exists()
