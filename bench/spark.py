@@ -11,6 +11,7 @@ in memory costs more than one and a half bare passes of NumPy.
 
 import argparse
 import multiprocessing
+import os
 import resource
 import sys
 import tempfile
@@ -31,6 +32,7 @@ from consilia.features import FeatureMap
 from consilia.model import Work, sigmoid
 from consilia.object_paths import API_VERSION
 from consilia.spec import Cohort
+from consilia.threads import ONE_THREAD
 from consilia_agents.holdout import Sides
 from consilia_agents.sources.chosen import source_of
 from consilia_agents.sources.places import Places
@@ -186,6 +188,8 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--heap", default="8g", help="of Java (default: 8g, of which MLlib takes the most)")
     parser.add_argument("--folder", help="where the table is written (default: the system's temporary one)")
     options = parser.parse_args(arguments)
+    # As a hospital's process has it, before any of this bench's own starts.
+    os.environ.update(ONE_THREAD)
     with tempfile.TemporaryDirectory(dir=options.folder) as folder:
         table = Path(folder) / "table"
         small = Path(folder) / "small" / "table"

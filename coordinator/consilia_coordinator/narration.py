@@ -24,10 +24,7 @@ class Telling:
 def started(run: int, spec: FederationSpec, quorum: int) -> Telling:
     """A run starts from a fresh model."""
     promise = f" (delta {spec.privacy.delta:g})" if spec.privacy.private else ""
-    what = counted(spec.rounds, "round")
-    if spec.task == "Statistics":
-        what = f"statistics of {counted(len(spec.used_features.codebook), 'feature')}"
-    message = f"run {run}: {what}, quorum {quorum}, {spec.privacy.label}{promise}"
+    message = f"run {run}: {spec.work}, quorum {quorum}, {spec.privacy.label}{promise}"
     return Telling("Normal", STARTED, message)
 
 

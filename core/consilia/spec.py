@@ -225,6 +225,13 @@ class FederationSpec(Document):
         return 1 if self.task == "Statistics" else self.rounds
 
     @property
+    def work(self) -> str:
+        """What a run of this spec does, in words: ``10 rounds``, ``statistics of 2 features``."""
+        if self.task == "Training":
+            return counted(self.rounds, "round")
+        return f"statistics of {counted(len(self.used_features.codebook), 'feature')}"
+
+    @property
     def used_features(self) -> Features:
         """The features that hospitals read in a run of this spec: of statistics, only those asked for."""
         names = set(self.asked_statistics.features) if self.task == "Statistics" else set()

@@ -126,7 +126,7 @@ def kept_rounds(seen: Seen) -> int | None:
     status, spec = seen.current, seen.spec
     run, kept = int(status.get("run") or 0), int(status.get("rounds") or 0)
     another = int(spec.get("run") or 0) > run
-    if not run or another or not is_private(seen) or int(spec.get("rounds") or 0) <= kept:
+    if not run or another or not is_private(seen) or seen.target <= kept:
         return None
     return kept or None
 

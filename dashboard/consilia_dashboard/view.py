@@ -31,6 +31,8 @@ def view(seen: Seen, now: datetime) -> Document:
         "name": metadata.get("name"),
         "status": {name: status.get(name) for name in SHOWN} | {"target": _target(seen)},
         "scores": _scores(seen),
+        "task": _task(seen),
+        "statistics": status.get("statistics"),
         "wanted": _wanted(seen),
         "promise": asdict(promised),
         "stage": stage(seen),
@@ -54,13 +56,21 @@ def view(seen: Seen, now: datetime) -> Document:
 def _scores(seen: Seen) -> tuple[str, ...]:
     """The scores that the run's model has; before there is a run, those of the model that is asked for."""
     model = seen.spec.get("model") or {}
+    if _task(seen) == "Statistics":
+        return ()
     numeric = seen.current.get("numeric") if seen.current.get("run") else model.get("kind") in NUMERIC
     return SCORES_OF_NUMBERS if numeric else SCORES
 
 
+def _task(seen: Seen) -> str:
+    """What the run is for: of a run that began, what it began for."""
+    told = seen.current.get("task") if seen.current.get("run") else seen.spec.get("task")
+    return "Statistics" if told == "Statistics" else "Training"
+
+
 def _wanted(seen: Seen) -> int:
     """The wanted number of rounds: the spec's, because the status follows it."""
-    return int(seen.spec.get("rounds") or seen.current.get("rounds") or 0)
+    return int(seen.target or seen.current.get("rounds") or 0)
 
 
 def _target(seen: Seen) -> int:

@@ -77,7 +77,8 @@ def start(name: str | None, state: Path | None, rounds: int | None) -> str:
     if edited == {key: before["spec"].get(key) for key in edited}:
         return f"{control.name} is running already: nothing to start"
     asks = promise(Privacy.model_validate(spec.get("privacy", {})))
-    return f"{control.name}: starting, {counted(spec['rounds'], 'round')}, {asks}"
+    what = "statistics" if spec.get("task") == edits.STATISTICS else counted(spec["rounds"], "round")
+    return f"{control.name}: starting, {what}, {asks}"
 
 
 def stop(name: str | None, state: Path | None) -> str:
@@ -156,7 +157,7 @@ def _would_run(federation: Federation, defaults: Mapping[str, str]) -> str:
         [
             f"{federation.metadata.name} is valid",
             f"{counted(len(spec.hospitals), 'hospital')} ({', '.join(spec.hospital_names)})",
-            counted(spec.rounds, "round"),
+            spec.work,
             f"quorum {quorum}",
             promise(spec.privacy),
         ]

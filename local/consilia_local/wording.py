@@ -42,9 +42,7 @@ def headline(federation: Federation, spec: FederationSpec) -> str:
             "Consilia",
             federation.metadata.name,
             counted(len(spec.hospitals), "hospital"),
-            f"statistics of {counted(len(spec.used_features.codebook), 'feature')}"
-            if spec.task == "Statistics"
-            else counted(spec.rounds, "round"),
+            spec.work,
             promise(spec.privacy),
         ]
     )

@@ -67,7 +67,7 @@ class Standing:
         cls, reconciled: Reconciled, said: FederationStatus | None, silence: str | None, before: Manifest
     ) -> "Standing":
         """``said`` is what the coordinator told this process; without it what ``before``, the last status, knows."""
-        base = said or read_back(before) or FederationStatus(rounds=reconciled.federation.spec.rounds)
+        base = said or read_back(before) or FederationStatus(rounds=reconciled.federation.spec.target)
         return cls(
             federation=reconciled.federation,
             base=base,
@@ -168,7 +168,9 @@ class Standing:
     @property
     def more_is_wished(self) -> bool:
         """Whether a run is complete and the spec asks for another, or for more rounds, that is not taken up yet."""
-        wished = more_is_wished(self.wished_run, self.federation.spec.rounds, self.base)
+        spec = self.federation.spec
+        # Another task waits for another run.
+        wished = more_is_wished(self.wished_run, spec.target if spec.task == self.base.task else 0, self.base)
         return self.base.phase == "Complete" and wished
 
     @property
@@ -226,7 +228,7 @@ class Standing:
     def _wish(self) -> str:
         done = f"run {self.base.run} is complete: {counted(self.base.round, 'round')}"
         spec = self.federation.spec
-        wish = f"run {self.wished_run}" if self.wished_run > self.base.run else counted(spec.rounds, "round")
+        wish = f"run {self.wished_run}" if self.wished_run > self.base.run else spec.work
         return f"{done}; {wish} {'wait for Start' if spec.suspend else 'asked for, about to start'}"
 
 

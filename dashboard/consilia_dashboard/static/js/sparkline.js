@@ -27,7 +27,7 @@ export class Sparkline {
     const low = Math.min(...values);
     const high = Math.max(...values);
     const bottom = Math.min(low, high - LEAST_RANGE);
-    const once = noised && scored.length < 2;
+    const once = !this.score || (noised && scored.length < 2);
     this.element.toggleAttribute("hidden", once);
     this.line.setAttribute("points", values.map((value, index) => point(value, index, values.length, bottom, high)).join(" "));
     const [from, range] = this.label.children;
@@ -38,6 +38,7 @@ export class Sparkline {
   }
 
   alone(records) {
+    if (!this.score) return ["", ""]; // statistics score nobody
     const has = (scores) => typeof scores?.[this.score] === "number" || scores?.hidden?.includes(this.score);
     const last = records.findLast((record) => has(record.hospitals?.[this.name]));
     return last ? [`${title(this.score)}, round ${last.round}`, withError(this.score, last.hospitals[this.name])] : ["Scores come once, after the last round", ""];
