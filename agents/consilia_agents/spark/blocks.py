@@ -1,6 +1,6 @@
 """Blocks: some hundred records in one piece of memory, as Spark keeps and moves them.
 
-Spark's own rows cost more to take apart than to add up (docs/spark.md has the figures). A block is bytes to Spark and
+Spark's own rows cost more to take apart than to add up (docs/adr/0018 has the figures). A block is bytes to Spark and
 arrays to NumPy, without a copy on the way, so that a pass costs about what the bare sums do. Identities are not in it:
 of a patient there is a digest, by which two records are known to be of the same one.
 """
