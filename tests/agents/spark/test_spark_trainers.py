@@ -3,12 +3,16 @@
 import numpy as np
 import pytest
 
+from builders import keyed_words
 from consilia.dataset import Rows
 from consilia.features import FeatureMap
 from consilia.model import LOGISTIC, Family, Linear, Poisson, Softmax, Work
 from consilia.privacy.dp_fedsgd import Centre
 from consilia.privacy.keystream import Keystream
+from consilia.privacy.noise import Mechanism
 from consilia.privacy.noise_plan import Ask, NoisePlan
+from consilia.privacy.statistics_plan import StatisticsPlan
+from consilia.statistics_sums import Axes
 from consilia.status import Metrics
 from consilia_agents import holdout
 from consilia_agents.private_trainer import PrivateTrainer
@@ -152,3 +156,25 @@ def test_what_a_private_run_sends_is_to_the_last_bit_what_rows_in_memory_send(
         assert mine.centre(MAP, plan.centre).tobytes() == theirs.centre(MAP, plan.centre).tobytes()
     assert mine.evaluate(MAP, w, plan.evaluate).tobytes() == theirs.evaluate(MAP, w, plan.evaluate).tobytes()
     same_scores(mine.score(MAP, w), theirs.score(MAP, w))
+
+
+AXES = Axes((0.0,) * D, (10.0,) * D, 12)
+
+
+def test_statistics_are_those_of_rows_in_memory(spark: Session) -> None:
+    sides = holdout.Sides(made(700, LOGISTIC), made(90, LOGISTIC, 2))
+    mine, theirs = SparkTrainer(in_spark(spark, sides, 3)), SklearnTrainer(sides)
+    np.testing.assert_allclose(mine.statistics(AXES), theirs.statistics(AXES), rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("mechanism", ["Gaussian", "Laplace"])
+def test_noised_statistics_are_to_the_last_bit_those_of_rows_in_memory(spark: Session, mechanism: Mechanism) -> None:
+    planned = StatisticsPlan.of(Ask(2.0, 1e-5, 1.0, 1, 3, 300, mechanism, reserve=0), D).statistics
+    sides = holdout.Sides(odd(made(400, LOGISTIC)), odd(made(80, LOGISTIC, 2)))
+    theirs = PrivateTrainer(sides, lambda: keyed_words(1))
+    mine = SparkPrivateTrainer(in_spark(spark, sides, 3), lambda: keyed_words(1))
+    assert mine.statistics(AXES, planned).tobytes() == theirs.statistics(AXES, planned).tobytes()
+    empty = holdout.Sides(made(0, LOGISTIC), made(5, LOGISTIC))
+    alone = PrivateTrainer(empty, lambda: keyed_words(2)).statistics(AXES, planned)
+    nobody = SparkPrivateTrainer(in_spark(spark, empty), lambda: keyed_words(2))
+    assert nobody.statistics(AXES, planned).tobytes() == alone.tobytes()
