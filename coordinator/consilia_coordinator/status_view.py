@@ -9,7 +9,7 @@ from datetime import datetime
 from statistics import median
 from typing import Literal
 
-from consilia.journal import History, RunHistory
+from consilia.journal import History, RunHistory, Tracked
 from consilia.rounds import Run, State
 from consilia.spec import FederationSpec
 from consilia.status import (
@@ -69,9 +69,13 @@ def federation_status(facts: Facts) -> FederationStatus:
         statistics=history.statistics,
         hospitals=[_hospital(facts, history, name) for name in spec.hospital_names],
         model=tracked.model if tracked else None,
-        mlflow=TrackingRun(run_id=tracked.run_id, url=tracked.url, settled=tracked.logged_through) if tracked else None,
+        mlflow=_tracking_run(tracked) if tracked else None,
         conditions=conditions(facts, spec),
     )
+
+
+def _tracking_run(tracked: Tracked) -> TrackingRun:
+    return TrackingRun(run_id=tracked.run_id, url=tracked.url, settled=tracked.logged_through or None)
 
 
 def phase(facts: Facts, spec: FederationSpec) -> Phase:

@@ -11,8 +11,9 @@ from typing import Any
 
 import yaml
 
-from consilia.admission import LIST_KEYS, RULES, SETS, Rule, matching
+from consilia.admission import LIST_KEYS, RULES, SETS, matching
 from consilia.object_paths import API_VERSION
+from consilia.rule import Rule
 from consilia.spec import Cohort, CohortSpec, Document, Federation, FederationSpec, Metadata
 from consilia.status import CohortStatus, FederationStatus
 

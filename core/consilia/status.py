@@ -169,7 +169,7 @@ class TrackingRun(Document):
 
     run_id: ShortText = Field(description="MLflow's own identifier of the run.")
     url: Address | None = Field(None, description="Its page.")
-    settled: int = Field(0, description="The last round of which, and of its results, nothing is left to record.")
+    settled: int | None = Field(None, description="The last round of which nothing is left to record.")
 
 
 class Condition(Document):

@@ -242,7 +242,7 @@ class Session:
         """Whether the complete run's result is in MLflow: its model, or its statistics."""
         status = self.held.status
         if status.task == "Statistics":
-            return status.mlflow is not None and status.mlflow.settled >= status.round
+            return status.mlflow is not None and (status.mlflow.settled or 0) >= status.round
         return status.model is not None
 
     async def _until(self, holds: Callable[[], bool]) -> None:

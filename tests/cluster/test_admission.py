@@ -284,3 +284,18 @@ def test_a_definition_that_is_applied_again_changes_nothing(server: ApiServer) -
     definition = yaml.safe_load((ROOT / "crds" / "federations.yaml").read_text())["metadata"]["name"]
     # Structural, or the server would say so here.
     eventually(lambda: "NonStructuralSchema" not in server.kubectl("get", "crd", definition, "--output=json"))
+
+
+def test_statistics_of_as_many_of_the_longest_names_as_there_may_be_are_looked_up(server: ApiServer) -> None:
+    names = [f"{number:04}{'x' * 124}" for number in range(2000)]
+    codebook = [{"name": name, "min": 0, "max": 1} for name in names]
+    features = {"label": "malignant", "codebook": codebook, "nominalRows": 400}
+    asked = {"task": "Statistics", "features": features, "statistics": {"features": names[-50:]}}
+    created = create(server, changed(private_document(**asked), "metadata.name", "survey"), "--dry-run=server")
+    assert (created["spec"]["statistics"]["bins"], created["spec"]["statistics"]["quantiles"]) == (
+        20,
+        [0.25, 0.5, 0.75],
+    )
+    stranger = changed(private_document(**asked), "spec.statistics.features.49", "x" * 128)
+    refused = server.run("kubectl", "create", "--filename=-", "--dry-run=server", stdin=json.dumps(stranger))
+    assert "which is not in features.codebook: add it there, or remove it" in refused.stderr

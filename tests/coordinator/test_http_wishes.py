@@ -83,7 +83,7 @@ async def test_what_mlflow_knows_is_in_the_status(served: Served) -> None:
     }
     assert (await put(served, "/v1/tracking", report, "tracking"))[0] == 200
     status = (await get(served, "/v1/status"))["status"]
-    assert status["mlflow"] == {"runId": "abc", "url": report["url"], "settled": 0}
+    assert status["mlflow"] == {"runId": "abc", "url": report["url"]}
     assert status["model"] == report["model"]
 
 
