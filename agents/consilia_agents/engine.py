@@ -77,6 +77,7 @@ class CohortEngine:
         self._clear: tuple[object, Trainer] | None = None
         self._private: tuple[object, PrivateTrainer] | None = None
         self._noise: tuple[PrivacyTerms, NoisePlan] | None = None
+        self._public: RunSettings | None = None
 
     @property
     def name(self) -> str:
@@ -116,7 +117,9 @@ class CohortEngine:
         parameters: FloatArray | None,
         scored: FloatArray | None,
     ) -> Answer:
-        _require_public_map(settings)
+        if self._public is not settings:
+            _require_public_map(settings)
+            self._public = settings
         trainer, plan = self._private_trainer(settings), self._plan(terms)
         if task == "centre" and plan.centre is not None:
             return Answer(None, trainer.centre(_feature_map(task, settings), plan.centre))
