@@ -117,7 +117,7 @@ class Terms(Document):
             holdout="noised" if plan.ask.noised_holdout else "exact",
         )
 
-    @property
+    @cached_property
     def planned(self) -> dict[Kind, Planned]:
         """The releases that the run may make."""
         return {each.kind: each.planned for each in self.releases}
@@ -155,7 +155,7 @@ class Released(Entry):
     order: Digest
     message: Digest
 
-    @property
+    @cached_property
     def planned(self) -> Planned:
         """What was released, once."""
         return Planned(self.kind, 1, self.sensitivity, Noise(self.mechanism, self.scale))
