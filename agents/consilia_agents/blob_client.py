@@ -79,10 +79,15 @@ class BlobClient:
             raise InvalidMessage(f"blob {reference.sha256[:12]}… does not have its digest: it is not used")
         return values.astype(np.float64, copy=False)
 
-    async def keep(self, vector: FloatArray, *, durable: bool = False) -> VectorRef:
+    def keep(self, vector: FloatArray, *, durable: bool = False) -> VectorRef:
         """Write a vector to a file of its own, which is on the disk before this returns where it is ``durable``; the
-        older ones go. Raises :class:`consilia.errors.Unwritable`."""
-        return await asyncio.to_thread(self._keep, vector, durable)
+        older ones go. Blocking: called in a thread. Raises :class:`consilia.errors.Unwritable`."""
+        reference, raw = blob_of(vector)
+        with told(self._folder):
+            for old in self._folder.iterdir():
+                old.unlink()
+        self._disk.put(self._path(reference.sha256), raw, durable=durable)
+        return reference
 
     async def upload(self, reference: VectorRef, ticket: str) -> None:
         """Send a kept vector, from where an earlier attempt ended."""
@@ -97,14 +102,6 @@ class BlobClient:
         """Whether the vector's file is still there, whole."""
         path = self._path(reference.sha256)
         return path.exists() and path.stat().st_size == reference.length * BYTES_A_VALUE
-
-    def _keep(self, vector: FloatArray, durable: bool) -> VectorRef:
-        reference, raw = blob_of(vector)
-        with told(self._folder):
-            for old in self._folder.iterdir():
-                old.unlink()
-        self._disk.put(self._path(reference.sha256), raw, durable=durable)
-        return reference
 
     async def _fetch_rest(self, sha256: str, ticket: str, arrival: "_Arrival") -> None:
         headers = self._headers(ticket) | ({"Range": f"bytes={arrival.done}-"} if arrival.done else {})

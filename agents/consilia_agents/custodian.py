@@ -52,6 +52,7 @@ class Custodian:
         self._draw = draw
         self._file: LedgerFile | None = None
         self._run: RunKey | None = None
+        self._room: tuple[Order, Released] | None = None
         self._state: LedgerState | None = None
         self._mutex = threading.Lock()
 
@@ -68,7 +69,7 @@ class Custodian:
         """
         with self._mutex:
             terms = settings.privacy
-            self._run = None
+            self._run = self._room = None
             require_consent(self._cohort, terms, self._cap)
             if terms is None:
                 return
@@ -99,7 +100,7 @@ class Custodian:
         Raises :class:`BudgetExceeded`, or :class:`InvalidMessage` for an order of another run than was admitted.
         """
         with self._mutex:
-            self._entry(self._held().ledger, order, BEFORE_THE_FIRST)
+            self._room = (order, self._entry(self._held().ledger, order, BEFORE_THE_FIRST))
 
     def release(self, order: Order, message: str, keep: Callable[[LedgerState], None]) -> None:
         """Count bytes of this SHA-256, which are about to leave for good as the answer to ``order``.
@@ -109,7 +110,7 @@ class Custodian:
         """
         with self._mutex:
             file = self._held()
-            entry = self._entry(file.ledger, order, message)
+            entry = self._due(file.ledger, order, message)
             state = state_of(file.ledger, self._budget(), self._run, self._division, exact=not self._noised, then=entry)
             keep(state)
             file.append(entry)
@@ -162,5 +163,16 @@ class Custodian:
         )
         return ledger.release(kind, answer, self._budget(), self._clock())
 
+    def _due(self, ledger: Ledger, order: Order, message: str) -> Released:
+        """The entry for which room was found, where nothing was appended or admitted since; else it is looked for."""
+        room, self._room = self._room, None
+        if room is not None and room[0] is order and (room[1].sequence, room[1].previous) == _place(ledger):
+            return room[1].model_copy(update={"at": self._clock(), "message": message})
+        return self._entry(ledger, order, message)
+
     def _tell(self, ledger: Ledger, budget: Budget) -> None:
         self._state = state_of(ledger, budget, self._run, self._division, exact=not self._noised)
+
+
+def _place(ledger: Ledger) -> tuple[int, str]:
+    return ledger.place.sequence, ledger.place.previous

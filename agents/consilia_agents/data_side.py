@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from consilia.errors import SourceUnavailable, Unavailable
-from consilia.protocol import RunSettings, Task
+from consilia.protocol import Order, RunSettings, Task
 from consilia.vectors import FloatArray
 from consilia_agents.engine import Answer, Engine
 from consilia_agents.looks import Looks
@@ -37,26 +37,29 @@ class DataSide:
 
     async def prepare(self, settings: RunSettings, federation: str, run: int | None) -> None:
         """Look at the table, if it must be looked at; raises what makes a hospital decline."""
-        await self._work(lambda: self._engine.prepare(settings), federation, run)
+        await self._in_turn(lambda: self._told(lambda: self._engine.prepare(settings)), federation, run)
 
-    async def answer(  # an order's parts, and whose it is
-        self,
-        task: Task,
-        settings: RunSettings,
-        vectors: tuple[FloatArray | None, FloatArray | None],
-        federation: str,
-        run: int,
+    async def work(self, work: Callable[[], Result], order: Order) -> Result:
+        """Do what an order asks, in a thread, and nothing else on the rows meanwhile. ``work`` calls :meth:`answer`."""
+        return await self._in_turn(work, order.federation, order.run)
+
+    def answer(
+        self, task: Task, settings: RunSettings, parameters: FloatArray | None, scored: FloatArray | None
     ) -> Answer:
-        """The answer to an order; ``vectors`` are its parameters, and the model to score."""
-        return await self._work(lambda: self._engine.answer(task, settings, *vectors), federation, run)
+        """The engine's answer to an order. Blocking."""
+        return self._told(lambda: self._engine.answer(task, settings, parameters, scored))
 
-    async def _work(self, work: Callable[[], Result], federation: str, run: int | None) -> Result:
+    async def _in_turn(self, work: Callable[[], Result], federation: str, run: int | None) -> Result:
         async with self._one_at_a_time:
             if self._looks is not None:
                 self._looks.enter(federation, run)
-            try:
-                return await asyncio.to_thread(work)
-            except Unavailable as error:
-                if type(error) is not Unavailable:
-                    raise
-                raise SourceUnavailable(str(error)) from error
+            return await asyncio.to_thread(work)
+
+    @staticmethod
+    def _told(work: Callable[[], Result]) -> Result:
+        try:
+            return work()
+        except Unavailable as error:
+            if type(error) is not Unavailable:
+                raise
+            raise SourceUnavailable(str(error)) from error

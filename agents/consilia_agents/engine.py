@@ -64,6 +64,7 @@ class CohortEngine:
         self._cohort = cohort
         self._backend = backend or InMemory(cohort)
         self._noise: tuple[PrivacyTerms, NoisePlan] | None = None
+        self._public: RunSettings | None = None
 
     @property
     def name(self) -> str:
@@ -105,7 +106,9 @@ class CohortEngine:
         parameters: FloatArray | None,
         scored: FloatArray | None,
     ) -> Answer:
-        _require_public_map(settings)
+        if self._public is not settings:
+            _require_public_map(settings)
+            self._public = settings
         trainer = self._backend.private(settings.features, settings.model)
         if task == "statistics" or terms.statistics is not None:
             return Answer(None, trainer.statistics(_axes(task, settings), terms.statistics_plan().statistics))

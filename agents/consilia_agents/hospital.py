@@ -230,7 +230,8 @@ class Hospital:
         """The answer of a NON-PRIVATE run."""
         update = self._answer_given(order)
         if update is None:
-            update = await self._compute(order, settings)
+            vectors = await self._inputs(order)
+            update = await self._data.work(lambda: self._computed(order, settings, *vectors), order)
             # Before it is sent: a ticket that ran out, or a coordinator that restarted, costs no second training.
             self._outbox.put(order.key, encode(update))
         return update
@@ -239,10 +240,25 @@ class Hospital:
         """The answer of a private run, counted. What was counted for this order before is free."""
         update = self._answer_given(order)
         if update is None:
-            update = await self._compute_noised(order, settings)
-        elif update.vector is None or self._custodian.counted(order, update.vector.sha256):
+            vectors = await self._inputs(order)
+            return await self._data.work(lambda: self._released(order, settings, *vectors), order)
+        if update.vector is None or self._custodian.counted(order, update.vector.sha256):
             return update
         return await asyncio.to_thread(self._count, order, update)
+
+    def _released(
+        self, order: Order, settings: RunSettings, parameters: FloatArray | None, scored: FloatArray | None
+    ) -> Update:
+        """Room looked for, computed, and counted: blocking, all in one thread."""
+        if self._custodian.releases(order):
+            try:
+                self._custodian.require_room(order)
+            except BudgetExceeded:
+                if order.task != "evaluate":
+                    raise
+                # The run ends without this hospital's scores: there is nothing that they could be paid with.
+                return self._count(order, Update(order=order.key))
+        return self._count(order, self._computed(order, settings, parameters, scored))
 
     def _count(self, order: Order, update: Update) -> Update:
         counted: list[Update] = []
@@ -256,17 +272,6 @@ class Hospital:
         else:
             self._custodian.release(order, update.vector.sha256, keep)
         return counted[0]
-
-    async def _compute_noised(self, order: Order, settings: RunSettings) -> Update:
-        if self._custodian.releases(order):
-            try:
-                self._custodian.require_room(order)
-            except BudgetExceeded:
-                if order.task != "evaluate":
-                    raise
-                # The run ends without this hospital's scores: there is nothing that they could be paid with.
-                return Update(order=order.key)
-        return await self._compute(order, settings)
 
     def _answer_given(self, order: Order) -> Update | None:
         """The answer that was given to this very order; None where there is none, or its vector is gone."""
@@ -283,24 +288,20 @@ class Hospital:
             return None
         return update
 
-    async def _compute(self, order: Order, settings: RunSettings) -> Update:
-        parameters = await self._fetched(order.parameters, order)
-        scored = await self._fetched(order.scored, order)
-        vectors = (parameters, scored)
-        answer = await self._data.answer(order.task, settings, vectors, order.federation, order.run)
-        return Update(
-            order=order.key,
-            rows=answer.rows,
-            metrics=answer.metrics,
-            vector=await self._packed(answer.vector, durable=settings.privacy is not None),
-        )
+    async def _inputs(self, order: Order) -> tuple[FloatArray | None, FloatArray | None]:
+        return await self._fetched(order.parameters, order), await self._fetched(order.scored, order)
 
-    async def _packed(self, vector: FloatArray | None, *, durable: bool) -> VectorRef | None:
+    def _computed(
+        self, order: Order, settings: RunSettings, parameters: FloatArray | None, scored: FloatArray | None
+    ) -> Update:
+        answer = self._data.answer(order.task, settings, parameters, scored)
+        vector = self._packed(answer.vector, durable=settings.privacy is not None)
+        return Update(order=order.key, rows=answer.rows, metrics=answer.metrics, vector=vector)
+
+    def _packed(self, vector: FloatArray | None, *, durable: bool) -> VectorRef | None:
         if vector is None:
             return None
-        if fits_inline(len(vector)):
-            return pack(vector)
-        return await self._blobs.keep(vector, durable=durable)
+        return pack(vector) if fits_inline(len(vector)) else self._blobs.keep(vector, durable=durable)
 
     async def _fetched(self, vector: VectorRef | None, order: Order) -> FloatArray | None:
         if vector is None:

@@ -1,6 +1,6 @@
 """The base of every document: how its fields are called, and how strictly they are read."""
 
-from typing import Any
+from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict
 from pydantic.alias_generators import to_camel
@@ -19,3 +19,11 @@ class Document(BaseModel):
     def to_json(self) -> dict[str, Any]:
         """The document as people write it: camelCase, without the fields that are not set."""
         return self.model_dump(mode="json", by_alias=True, exclude_none=True)
+
+    def __copy__(self) -> Self:
+        """The fields alone: a copy may be given others (``model_copy``), and then what was computed of these, a hash
+        say, is not its own."""
+        copied = super().__copy__()
+        for name in copied.__dict__.keys() - type(self).model_fields.keys():
+            del copied.__dict__[name]
+        return copied

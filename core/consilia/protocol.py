@@ -10,6 +10,7 @@ to a blob at the coordinator, by SHA-256.
 import base64
 import hashlib
 import json
+from functools import cached_property
 from typing import Annotated, Literal
 
 import numpy as np
@@ -150,7 +151,7 @@ class RunSettings(Document):
     centre: Centre | None = Field(None, description="The centre of the rows, once the hospitals have told it.")
     statistics: Statistics | None = Field(None, description="In a statistics run: what is asked of all its features.")
 
-    @property
+    @cached_property
     def digest(self) -> str:
         """SHA-256 of the canonical JSON."""
         return hashlib.sha256(_canonical(self.to_json())).hexdigest()
@@ -248,7 +249,7 @@ class Order(Message):
     )
     ticket: str | None = Field(None, max_length=1000, description="Token for blobs, where a vector is one.")
 
-    @property
+    @cached_property
     def key(self) -> str:
         """SHA-256 of all that may change the answer: the outbox's key.
 

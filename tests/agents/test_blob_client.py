@@ -38,7 +38,7 @@ def client(coordinator: Served, tmp_path: Path) -> BlobClient:
 
 
 async def test_a_vector_reaches_the_coordinator_bit_by_bit(coordinator: Served, client: BlobClient) -> None:
-    reference = await client.keep(VECTOR)
+    reference = client.keep(VECTOR)
     assert reference == pack(VECTOR)
     await client.upload(reference, coordinator.coordinator.ticket())
     assert coordinator.coordinator.blobs.path(reference.sha256).read_bytes() == RAW
@@ -50,7 +50,7 @@ async def test_the_global_model_reaches_the_hospital_bit_by_bit(coordinator: Ser
 
 
 async def test_what_a_hospital_sent_comes_back_to_none(coordinator: Served, client: BlobClient) -> None:
-    reference = await client.keep(VECTOR)
+    reference = client.keep(VECTOR)
     await client.upload(reference, coordinator.coordinator.ticket("north"))
     for hospital in ("south", "north"):
         with pytest.raises(Unavailable, match=r"cannot be fetched: the coordinator refuses \(404 "):
@@ -58,14 +58,14 @@ async def test_what_a_hospital_sent_comes_back_to_none(coordinator: Served, clie
 
 
 async def test_what_is_there_is_not_sent_again(coordinator: Served, client: BlobClient, tmp_path: Path) -> None:
-    reference = await client.keep(VECTOR)
+    reference = client.keep(VECTOR)
     coordinator.coordinator.blobs.put(VECTOR)
     next((tmp_path / "hospital").iterdir()).unlink()
     await client.upload(reference, coordinator.coordinator.ticket())
 
 
 async def test_an_upload_goes_on_from_what_is_there(coordinator: Served, client: BlobClient) -> None:
-    reference = await client.keep(VECTOR)
+    reference = client.keep(VECTOR)
     path = coordinator.coordinator.blobs.path(reference.sha256)
     path.with_suffix(".part").write_bytes(RAW[:PIECE])
     await client.upload(reference, coordinator.coordinator.ticket())
@@ -73,7 +73,7 @@ async def test_an_upload_goes_on_from_what_is_there(coordinator: Served, client:
 
 
 async def test_an_upload_whose_part_was_damaged_begins_anew(coordinator: Served, client: BlobClient) -> None:
-    reference = await client.keep(VECTOR)
+    reference = client.keep(VECTOR)
     path = coordinator.coordinator.blobs.path(reference.sha256)
     path.with_suffix(".part").write_bytes(bytes(PIECE))
     await client.upload(reference, coordinator.coordinator.ticket())
@@ -81,7 +81,7 @@ async def test_an_upload_whose_part_was_damaged_begins_anew(coordinator: Served,
 
 
 async def test_only_the_newest_vector_is_kept(client: BlobClient, tmp_path: Path) -> None:
-    older, newer = await client.keep(VECTOR), await client.keep(-VECTOR)
+    older, newer = client.keep(VECTOR), client.keep(-VECTOR)
     assert not client.kept(older)
     assert client.kept(newer)
     assert len(list((tmp_path / "hospital").iterdir())) == 1
@@ -93,7 +93,7 @@ async def test_only_the_newest_vector_is_kept(client: BlobClient, tmp_path: Path
 async def test_a_vector_that_was_torn_is_not_kept(
     client: BlobClient, tmp_path: Path, damage: bytes, there: bool
 ) -> None:
-    reference = await client.keep(VECTOR)
+    reference = client.keep(VECTOR)
     next((tmp_path / "hospital").iterdir()).write_bytes(damage)
     assert client.kept(reference) is there
 
@@ -104,7 +104,7 @@ async def test_a_vector_that_was_torn_is_not_kept(
 async def test_without_a_ticket_of_this_coordinator_it_is_refused_at_once(
     coordinator: Served, client: BlobClient, ticket: str | None, status: int
 ) -> None:
-    reference = await client.keep(VECTOR)
+    reference = client.keep(VECTOR)
     for attempt in (client.upload, client.fetch):
         with pytest.raises(Unavailable, match=f"the coordinator refuses \\({status} "):
             await attempt(reference, ticket or coordinator.coordinator.token("viewer"))
@@ -230,6 +230,6 @@ async def test_a_vector_of_one_value_more_than_a_message_holds_takes_this_way(tm
         client = BlobClient(served.url, served.tls, tmp_path / "hospital", AT_ONCE)
         ticket = served.coordinator.ticket()
         assert (await client.fetch(pack(vector), ticket)).tolist() == vector.tolist()
-        answer = await client.keep(-vector)
+        answer = client.keep(-vector)
         await client.upload(answer, ticket)
         assert served.coordinator.blobs.path(answer.sha256).read_bytes() == to_bytes(-vector)

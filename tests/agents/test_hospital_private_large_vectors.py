@@ -38,12 +38,14 @@ class WatchedBlobs(BlobClient):
         self._calls = disk.calls
         self.uploaded: list[str] = []
         self.fail = False
+        self.failed = 0
 
     async def upload(self, reference: VectorRef, ticket: str) -> None:
         assert releases(self._of)[-1].message == reference.sha256, "a vector left that nobody counts"
         assert ("sync", f"{reference.sha256}.blob.part") in self._calls
         assert [call for call, name in self._calls if name == "ledger.jsonl"][-1] == "sync"
         if self.fail:
+            self.failed += 1
             raise Unavailable("the coordinator does not answer")
         self.uploaded.append(reference.sha256)
 
@@ -74,7 +76,7 @@ async def test_a_large_vector_that_could_not_be_uploaded_is_uploaded_later_for_n
     async with playing(tmp_path, LargeEngine(), disk, blobs=blobs) as coordinator:
         await coordinator.welcome()
         await coordinator.tell(asked)
-        await until(lambda: releases(tmp_path))
+        await until(lambda: blobs.failed)
         blobs.fail = False
         await until(lambda: again(coordinator, asked), pause=0.01)
     assert len(releases(tmp_path)) == len(blobs.uploaded) == 1

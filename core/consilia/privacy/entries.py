@@ -12,6 +12,7 @@ tells whether anything that was sent is missing (:mod:`consilia.privacy.ledger`)
 import hashlib
 import json
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, TypeAdapter, ValidationError
@@ -46,7 +47,7 @@ class Entry(Document):
     previous: Digest
     at: Text
 
-    @property
+    @cached_property
     def hash(self) -> str:
         """SHA-256 of the canonical JSON, without this field."""
         return hashlib.sha256(_canonical(self.to_json())).hexdigest()
@@ -116,7 +117,7 @@ class Terms(Document):
             holdout="noised" if plan.ask.noised_holdout else "exact",
         )
 
-    @property
+    @cached_property
     def planned(self) -> dict[Kind, Planned]:
         """The releases that the run may make."""
         return {each.kind: each.planned for each in self.releases}
@@ -154,7 +155,7 @@ class Released(Entry):
     order: Digest
     message: Digest
 
-    @property
+    @cached_property
     def planned(self) -> Planned:
         """What was released, once."""
         return Planned(self.kind, 1, self.sensitivity, Noise(self.mechanism, self.scale))

@@ -243,13 +243,13 @@ class Ledger:
             losses = _totals(self.training + more, self.holdout + more, divided)
             return all(loss.within(budget.epsilon, budget.delta) for loss in losses)
 
-        if not fits(0.0):
-            return 0.0
         high = gaussian.mu_of(budget.epsilon, budget.delta)
         # Squared mus add up: where all noise is Gaussian this is the answer, and nothing has to be searched for.
         most = max(loss.mu for loss in _totals(self.training, self.holdout, divided))
         mu = sqrt(max(0.0, (high * (1 - gaussian.LOOSE)) ** 2 - most * most))
         if self.training.pure + self.holdout.pure > 0 or not fits(mu):
+            if not fits(0.0):
+                return 0.0
             mu = high if fits(high) else gaussian.largest(0.0, high, fits)
         return gaussian.epsilon_of(mu * (1 - 4 * gaussian.LOOSE), delta)
 

@@ -78,6 +78,14 @@ def test_a_bound_as_small_as_a_hostile_coordinator_likes_is_kept(
     assert (sum(map(abs, part)) if norm == "L1" else sum(v * v for v in part) ** 0.5) <= 2**26
 
 
+@pytest.mark.parametrize("norm", ["L1", "L2"])
+def test_a_part_that_is_clipped_stays_within_the_bound_on_the_finest_grid(norm: Norm) -> None:
+    """There a margin on the wrong side shows: on a coarser one it is mostly cut off."""
+    row, w = np.array([[50.0]]), np.zeros(1)
+    for part in (gradient_sum(row, np.zeros(1), w, 1.0, FINEST, norm), row_sum(row, 1.0, FINEST, norm)):
+        assert 0 < int(part[0]) <= 2**36
+
+
 def test_a_row_that_no_honest_map_gives_counts_as_zeros() -> None:
     row, w, bound = np.array([[1e308, 1.0]]), np.array([0.0, 0.05]), 1.293e-16
     assert not gradient_sum(row, np.zeros(1), w, bound, bound * 2.0**-26, "L1").any()

@@ -67,6 +67,17 @@ def test_there_and_back_is_the_same_epsilon_and_never_a_higher_one(epsilon: floa
     assert epsilon * (1 - 1e-9) <= back <= epsilon
 
 
+@given(st.floats(-3, 2.1).map(lambda power: 10**power), st.sampled_from([1e-300, 1e-100, 1e-12, 1e-5, 0.01, 0.4]))
+def test_epsilon_is_the_least_that_is_kept_rounded_up(mu: float, delta: float) -> None:
+    epsilon = epsilon_of(mu, delta)
+    if epsilon == inf:
+        assert log_delta(HIGHEST_EPSILON, mu) > log(delta)
+        return
+    # Below a mu of 1e-3 the curve's own rounding is wider than what is asked here.
+    assert log_delta(epsilon * (1 + 1e-11), mu) <= log(delta)
+    assert epsilon == 0 or log_delta(epsilon * (1 - 1e-11), mu) > log(delta)
+
+
 def test_delta_alone_may_cover_a_mu() -> None:
     mu = 1e-6
     assert epsilon_of(mu, 0.5 - erfc(mu / sqrt(8)) / 2 + 1e-6) == 0.0

@@ -1,0 +1,62 @@
+"""Room that was found for an answer before it was computed: good for that answer alone, and while the ledger stays."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from builders import AT
+from consilia.errors import BudgetExceeded, InvalidMessage
+from consilia.privacy.entries import decode
+from consilia.protocol import Order
+from consilia_agents.custodian import Custodian
+from private_hospital import COHORT, DIGEST, ROUNDS, SETTINGS, order, private_settings, releases
+
+RESERVE = 2
+
+
+@pytest.fixture
+def custodian(tmp_path: Path) -> Iterator[Custodian]:
+    held = Custodian(COHORT, tmp_path / "ledger", clock=lambda: AT, draw=lambda: DIGEST)
+    held.admit(SETTINGS, None)
+    yield held
+    held.close()
+
+
+def release(custodian: Custodian, asked: Order, message: str) -> None:
+    custodian.release(asked, message * 32, lambda _: None)
+
+
+def test_what_room_was_found_for_is_written_with_the_bytes_that_leave(custodian: Custodian, tmp_path: Path) -> None:
+    asked = order("train", 1)
+    custodian.require_room(asked)
+    release(custodian, asked, "cd")
+    [entry] = releases(tmp_path)
+    assert (entry.order, entry.message, entry.round) == (asked.key, "cd" * 32, 1)
+    assert custodian.state is not None
+    assert (custodian.state.sequence, custodian.state.head) == (entry.sequence, entry.hash)
+
+
+def test_room_found_before_another_release_is_looked_for_again(custodian: Custodian, tmp_path: Path) -> None:
+    first, second = order("train", 1), order("train", 2)
+    custodian.require_room(first)
+    release(custodian, second, "cd")
+    release(custodian, first, "ef")
+    assert [entry.round for entry in releases(tmp_path)] == [2, 1]
+    last = order("train", ROUNDS + RESERVE)
+    for number in range(3, ROUNDS + RESERVE):
+        release(custodian, order("train", number), f"{number:02x}")
+    custodian.require_room(last)
+    release(custodian, order("train", 9), "99")
+    with pytest.raises(BudgetExceeded, match="has made 5 train releases"):
+        release(custodian, last, "aa")
+
+
+def test_room_is_of_the_run_that_was_admitted_then(custodian: Custodian, tmp_path: Path) -> None:
+    asked = order("train", 1)
+    custodian.require_room(asked)
+    custodian.admit(private_settings(run=2), None)
+    with pytest.raises(InvalidMessage, match="another run"):
+        release(custodian, asked, "cd")
+    assert releases(tmp_path) == []
+    assert decode((tmp_path / "ledger" / "ledger.jsonl").read_bytes(), "ledger")[-1].entry == "opened"
