@@ -42,7 +42,8 @@ def site(
 ) -> Site:
     """A federation of ``hospitals``, each in the federation's namespace or its own of ``namespaces``.
 
-    ``agents``: the cohorts' ``spec.agent`` by hospital, ``specs``: more of their ``spec``. ``spec`` sets fields of the federation's spec, ``more`` others.
+    ``agents``: the cohorts' ``spec.agent`` by hospital, ``specs``: more of their ``spec``. ``spec`` sets fields of the
+    federation's spec, ``more`` others.
     """
     document = federation_document(hospitals, **spec or {})
     document["metadata"] = {"name": name, "namespace": namespace, "uid": uid}
