@@ -16,6 +16,8 @@ _KIND = re.compile(r"^(?:Caused by: )?(?:[a-z]\w*\.)*([A-Z]\w+(?:Error|Exception
 _FULL = ("No space left on device", "Disk quota exceeded")
 _NO_MEMORY = ("OutOfMemoryError", "OUT_OF_MEMORY", "MemoryError")
 _LOST = ("ExecutorLostFailure", "FetchFailed", "Could not find CoarseGrainedScheduler", "ExecutorDeadException")
+_WRITES = "in a read-only transaction"
+"""As PostgreSQL says it."""
 
 
 def told(error: Exception, folder: Path) -> ConsiliaError:
@@ -36,6 +38,8 @@ def told(error: Exception, folder: Path) -> ConsiliaError:
         )
     if any(word in said for word in _LOST):
         return Unavailable("an executor of Spark was lost, and its work with it: see the memory of executors")
+    if _WRITES in said:
+        return InvalidData("source.jdbc.query would write, and may only read: leave out what writes")
     kinds = sorted(set(_KIND.findall(said)))
     return Unavailable(f"Spark failed ({', '.join(kinds) or type(error).__name__}): it is tried again")
 

@@ -75,7 +75,8 @@ class JdbcQuery:
         if credentials.secret is not None:
             options["user"], options["password"] = credentials.required("username"), credentials.required("password")
         if options["url"].startswith("jdbc:postgresql:"):
-            options["sessionInitStatement"] = "SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY"
+            # Said in the very transaction that the query is read in: Spark opens it before, and commits it at its end.
+            options["sessionInitStatement"] = "SET TRANSACTION READ ONLY"
         reader = sql.read.format("jdbc")
         for name, value in options.items():
             if value:
