@@ -80,7 +80,7 @@ RESOURCES = (
         (
             Column("Phase", ".status.phase"),
             Column("Round", ".status.round", "integer"),
-            Column("Rounds", ".spec.rounds", "integer"),
+            Column("Rounds", ".status.rounds", "integer"),
             Column("Hospitals", ".status.hospitalsReady"),
             Column("Accuracy", ".status.metrics.accuracy", "number"),
             Column("Loss", ".status.metrics.loss", "number"),

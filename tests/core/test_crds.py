@@ -185,6 +185,9 @@ def test_kubectl_shows_a_federation_in_the_columns_people_look_for() -> None:
     (version,) = definition(FEDERATION)["spec"]["versions"]
     shown = [column["name"].upper() for column in version["additionalPrinterColumns"] if "priority" not in column]
     assert shown == ["PHASE", "ROUND", "ROUNDS", "HOSPITALS", "ACCURACY", "LOSS", "EPSILON", "AGE"]
+    # A run's own target: of statistics it is one exchange, and of a private run what its noise was calibrated for.
+    paths = {column["name"]: column["jsonPath"] for column in version["additionalPrinterColumns"]}
+    assert (paths["Round"], paths["Rounds"]) == (".status.round", ".status.rounds")
     assert definition(FEDERATION)["spec"]["names"]["shortNames"] == ["fed"]
     assert version["subresources"] == {"status": {}}
 
