@@ -98,7 +98,7 @@ class SparkBackend:
             look = rows.look(looking, self._looks.progress)
             if look.findings.patients < look.findings.rows:
                 rows, look = self._firsts(rows, look, looking)
-            self._looks.accept(Seen(question, look.findings, look.digest.hex(), stamp))
+            self._looks.accept(Seen(question, look.findings, look.fingerprint, stamp))
         finally:
             self._looks.end()
         self._loaded = Loaded(source, rows, look, self._session.started)

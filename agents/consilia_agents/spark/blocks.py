@@ -24,6 +24,11 @@ BLOCK_BYTES = 1 << 18
 """About what a block's values take: a few of them fit into a core's cache, and Java's collector moves none of them."""
 SHIFT = 40
 """A record's position is its part's number, and below 2^40 its own within that."""
+DIGESTS = 1 << 128
+"""How many digests there are: sums of them are modulo this."""
+_SEEDS = np.array([[0x9E3779B97F4A7C15], [0xD1B54A32D192ED03]], np.uint64)
+_FACTORS = np.array([[0xBF58476D1CE4E5B9], [0x94D049BB133111EB]], np.uint64)
+"""Odd, of splitmix64's (Steele, Lea and Flood 2014); one of each for either half of a record's digest."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,3 +110,23 @@ def firsts(keys: Keys, positions: Numbers) -> npt.NDArray[np.intp]:
     first = order[new]
     kept: npt.NDArray[np.intp] = first[np.argsort(positions[first], kind="stable")]
     return kept
+
+
+def summed_digest(block: Block) -> int:
+    """The sum of the records' digests, modulo 2^128: of the same records the same, in any order and any blocks.
+
+    A record's digest is of 128 bits: two chains of multiplications over its identity's digest and its values. It tells
+    an edited table from the one before; it is no defence against who wants two tables to have the same.
+    """
+    words = np.concatenate([block.keys, block.values.view(np.uint64)], axis=1).T
+    halves = np.broadcast_to(_SEEDS, (2, len(block))).copy()
+    for word in words:
+        halves ^= word
+        halves *= _FACTORS
+        halves ^= halves >> np.uint64(29)
+    halves *= _FACTORS
+    halves ^= halves >> np.uint64(32)
+    # Summed in pieces of 32 bits, for a carry to be seen.
+    low = (halves & np.uint64(0xFFFFFFFF)).sum(axis=1).tolist()
+    high = (halves >> np.uint64(32)).sum(axis=1).tolist()
+    return sum(int(piece) << 32 * at for at, piece in enumerate((low[0], high[0], low[1], high[1]))) % DIGESTS

@@ -22,7 +22,7 @@ from consilia.model import Family, Flags
 from consilia.vectors import FloatArray
 from consilia_agents.findings import MOST_LABELS, Findings, imputed
 from consilia_agents.sources.extract import Extract, Progress, untold
-from consilia_agents.spark.blocks import Block, firsts
+from consilia_agents.spark.blocks import DIGESTS, Block, firsts, summed_digest
 from consilia_agents.spark.passes import Blocks
 from consilia_agents.spark.session import Session
 
@@ -52,13 +52,18 @@ def of_bytes(made: Any) -> Any:
 class Look:
     """What a pass over the rows of one partition finds, or of all.
 
-    ``training`` and ``held``: usable records of either side. ``digest``: of all that was read.
+    ``training`` and ``held``: usable records of either side. ``digest``: :func:`summed_digest` of all that was read.
     """
 
     findings: Findings
     training: int
     held: int
-    digest: bytes
+    digest: int
+
+    @property
+    def fingerprint(self) -> str:
+        """Of the records that were read, whichever order and partitions they came in: a SHA-256."""
+        return sha256(f"{self.findings.rows} {self.digest:032x}".encode()).hexdigest()
 
     @classmethod
     def over(cls, looks: Iterable["Look"]) -> "Look":
@@ -78,7 +83,7 @@ class Look:
             ),
             sum(part.training for part in parts),
             sum(part.held for part in parts),
-            sha256(b"".join(part.digest for part in parts)).digest(),
+            sum(part.digest for part in parts) % DIGESTS,
         )
 
 
@@ -105,9 +110,7 @@ class Looking:
         findings = Findings.of(extract, self.features, self.mapping, self.family)
         kept = usable(block, imputed(self.features, self.mapping))
         held = int(kept.held.sum())
-        digest = sha256(np.ascontiguousarray(block.keys).data)
-        digest.update(np.ascontiguousarray(block.values).reshape(-1).data)
-        return Look(findings, len(kept) - held, held, digest.digest())
+        return Look(findings, len(kept) - held, held, summed_digest(block))
 
 
 def usable(block: Block, public: FloatArray) -> Block:
