@@ -78,14 +78,15 @@ class NoisedTrainer(Protocol):
 class Backend(Protocol):
     """A cohort's rows behind one of the engines. Blocking; called from one thread at a time."""
 
-    def clear(self, features: Features, model: Model) -> Trainer:
-        """The trainer of a NON-PRIVATE run. Rows are read again only when other columns or another model are asked for.
+    def clear(self, features: Features, model: Model | None) -> Trainer:
+        """The trainer of a NON-PRIVATE run; no model: of statistics, for which no label is looked at. Rows are read
+        again only when other columns or another model are asked for.
 
         Raises :class:`consilia.errors.InvalidData` where they cannot be used, and what the source raises.
         """
         ...
 
-    def private(self, features: Features, model: Model) -> NoisedTrainer:
+    def private(self, features: Features, model: Model | None) -> NoisedTrainer:
         """The trainer of a private run, for whatever the rows hold: refused is only what no patient knows of."""
         ...
 

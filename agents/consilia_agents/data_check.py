@@ -3,7 +3,7 @@
 It reads what a hospital's process would read, with the same engine, and neither trains nor sends anything. Asked in
 JSON on standard input::
 
-    {"features": .., "model": .., "private": bool,
+    {"features": .., "model": .. or null, "private": bool,
      "hospitals": [{"cohort": {..}, "data": folder, "credentials": folder or null, "spark": bool}, ..]}
 
 and told in JSON, a line each, on standard output: ``{"hospital": name}`` with ``"reading"`` (a share), and at last with
@@ -46,7 +46,8 @@ class ShownLooks(Looks):
 
 def check(asked: dict[str, Any], say: Say) -> None:
     """Look at every hospital's table, one after the other; whatever is wrong with one is said of it."""
-    features, model = Features.model_validate(asked["features"]), Model.model_validate(asked["model"])
+    features = Features.model_validate(asked["features"])
+    model = None if asked["model"] is None else Model.model_validate(asked["model"])
     for hospital in asked["hospitals"]:
         cohort = Cohort.model_validate(hospital["cohort"])
         name = cohort.spec.hospital
@@ -60,7 +61,13 @@ def check(asked: dict[str, Any], say: Say) -> None:
 
 
 def _look(
-    cohort: Cohort, features: Features, model: Model, hospital: dict[str, Any], looks: Looks, state: Path, private: bool
+    cohort: Cohort,
+    features: Features,
+    model: Model | None,
+    hospital: dict[str, Any],
+    looks: Looks,
+    state: Path,
+    private: bool,
 ) -> dict[str, Any]:
     settings = Settings(
         cohort=cohort,

@@ -18,7 +18,7 @@ def report(
     findings: Findings,
     features: Features,
     cohort: Cohort,
-    family: Family,
+    family: Family | None,
     *,
     private: bool,
     at: str,
@@ -29,7 +29,8 @@ def report(
     judged = verdict(findings, features, mapping, hospital, family)
     objections = dict(judged.objections)
     units: dict[str, str | None] = {feature.name: feature.unit for feature in features.codebook}
-    units[features.label] = features.outcome.unit if features.outcome else None
+    if family is not None:
+        units[features.label] = features.outcome.unit if features.outcome else None
     bounds = bounds_of(features)
     columns = [
         {

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from consilia.errors import InvalidMessage
-from consilia.experiment import FedAvg
+from consilia.experiment import FedAvg, Model
 from consilia.features import STRETCH, FeatureMap
 from consilia.model import Work
 from consilia.privacy.noise_plan import NoisePlan
@@ -74,9 +74,9 @@ class CohortEngine:
     def prepare(self, settings: RunSettings) -> None:
         """See :class:`Engine`. Rows are read again only when other columns are asked for."""
         if settings.privacy is None:
-            self._backend.clear(settings.features, settings.model)
+            self._backend.clear(settings.features, _learned(settings))
         else:
-            self._backend.private(settings.features, settings.model)
+            self._backend.private(settings.features, _learned(settings))
 
     def answer(
         self, task: Task, settings: RunSettings, parameters: FloatArray | None, scored: FloatArray | None = None
@@ -84,7 +84,7 @@ class CohortEngine:
         """See :class:`Engine`."""
         if settings.privacy is not None:
             return self._private_answer(task, settings, settings.privacy, parameters, scored)
-        trainer = self._backend.clear(settings.features, settings.model)
+        trainer = self._backend.clear(settings.features, _learned(settings))
         if task == "statistics" or settings.statistics is not None:
             return Answer(trainer.rows, trainer.statistics(_axes(task, settings)))
         if task == "moments":
@@ -109,7 +109,7 @@ class CohortEngine:
         if self._public is not settings:
             _require_public_map(settings)
             self._public = settings
-        trainer = self._backend.private(settings.features, settings.model)
+        trainer = self._backend.private(settings.features, _learned(settings))
         if task == "statistics" or terms.statistics is not None:
             return Answer(None, trainer.statistics(_axes(task, settings), terms.statistics_plan().statistics))
         plan = self._plan(terms)
@@ -129,6 +129,11 @@ class CohortEngine:
         if self._noise is None or self._noise[0] != terms:
             self._noise = (terms, terms.plan(noised_holdout=self._cohort.spec.holdout.metrics == "noised"))
         return self._noise[1]
+
+
+def _learned(settings: RunSettings) -> Model | None:
+    """The model that a run learns; None of a run that takes statistics."""
+    return settings.model if settings.statistics is None else None
 
 
 def _axes(task: Task, settings: RunSettings) -> Axes:

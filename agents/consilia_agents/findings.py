@@ -6,6 +6,8 @@ columns and neither count nor quote, as they may leave it. Pure.
 The policy for records, the same in every engine and run: of a patient's records the first in the order of the source
 counts; then whatever is missing, or is no number, is replaced by the public value of the mapping's ``impute``, and a
 record in which something is missing still is left out. Values beyond their bounds are clipped by the feature map.
+
+Where nothing is learned, as of statistics, nobody looks at labels: ``family`` is None, and a record without one counts.
 """
 
 from collections.abc import Mapping
@@ -47,8 +49,8 @@ class Findings:
     ``rows`` records were read, of ``patients`` distinct patients. ``missing``, ``unreadable`` (there, and no finite
     number; under the patient column's name, records without a patient) and ``out_of_bounds`` count values of all of
     them. ``labels`` counts the classes of the records left after the policy (the lowest :data:`MOST_LABELS`), and is
-    None for a label that is a number; ``usable`` is how many records are left; ``unfit`` how many of those have a label
-    that is none of the model's.
+    None for a label that is a number, or that is not looked at; ``usable`` is how many records are left; ``unfit`` how
+    many of those have a label that is none of the model's.
     """
 
     rows: int
@@ -61,11 +63,11 @@ class Findings:
     unfit: int = 0
 
     @classmethod
-    def of(cls, extract: Extract, features: Features, mapping: TableMapping, family: Family = LOGISTIC) -> Self:
+    def of(cls, extract: Extract, features: Features, mapping: TableMapping, family: Family | None = LOGISTIC) -> Self:
         """What ``extract`` holds, for a run with these features and this model."""
-        kept = usable(extract, features, mapping)
-        columns = [*extract.x.T, extract.y]
-        names = [*extract.features, extract.label]
+        kept = usable(extract, features, mapping, family)
+        columns = [*extract.x.T, *([extract.y] if family is not None else [])]
+        names = [*extract.features, *([extract.label] if family is not None else [])]
         absent = {name: int(np.isnan(values).sum()) for name, values in zip(names, columns, strict=True)}
         infinite = {name: int(np.isinf(values).sum()) for name, values in zip(names, columns, strict=True)}
         unreadable = {name: infinite[name] + extract.unreadable.get(name, 0) for name in names}
@@ -82,9 +84,9 @@ class Findings:
             missing=_above_zero(missing),
             unreadable=_above_zero({mapping.patient: extract.unreadable.get(mapping.patient, 0)} | unreadable),
             out_of_bounds=_above_zero(outside),
-            labels=None if features.outcome is not None else _labels(kept.y),
+            labels=None if family is None or features.outcome is not None else _labels(kept.y),
             usable=len(kept),
-            unfit=int((~family.label_ok(kept.y)).sum()),
+            unfit=0 if family is None else int((~family.label_ok(kept.y)).sum()),
         )
 
 
@@ -113,7 +115,7 @@ class Verdict:
 
 
 def verdict(
-    findings: Findings, features: Features, mapping: TableMapping, hospital: str, family: Family = LOGISTIC
+    findings: Findings, features: Features, mapping: TableMapping, hospital: str, family: Family | None = LOGISTIC
 ) -> Verdict:
     """The verdict for a NON-PRIVATE run. In a private one it is for the hospital's own eyes: see docs/adr/0017."""
     if findings.rows == 0:
@@ -121,22 +123,22 @@ def verdict(
         return Verdict(hospital, (("", nothing),))
     objections = [
         (name, said)
-        for name in (*features.names, features.label)
+        for name in read_columns(features, family)
         if (said := _of_column(name, findings, features, mapping)) is not None
     ]
     objections += [("", said) for said in _of_patients(findings, mapping.patient)]
     if not objections:
         objections += [("", FEW)] if findings.usable < FEWEST_RECORDS else []
-    if not objections:
+    if not objections and family is not None:
         objections += [(features.label, said) for said in _of_labels(findings, features, mapping, family)]
     return Verdict(hospital, tuple(objections))
 
 
-def usable(extract: Extract, features: Features, mapping: TableMapping) -> Rows:
+def usable(extract: Extract, features: Features, mapping: TableMapping, family: Family | None = LOGISTIC) -> Rows:
     """The records that count, by the policy: (m, d) with ``m`` at most ``n``, in the order of the source."""
     first = firsts(extract.ids)
     rows = extract.rows if first is None else extract.rows.take(first)
-    filled = imputed(features, mapping)
+    filled = imputed(features, mapping, family)
     x, y = _filled(rows.x, filled[:-1]), _filled(rows.y, filled[-1:])
     whole = np.isfinite(y)
     for column in x.T:
@@ -155,10 +157,16 @@ def firsts(ids: tuple[str, ...]) -> Indices | None:
     return np.fromiter(seen.values(), dtype=np.intp, count=len(seen))
 
 
-def imputed(features: Features, mapping: TableMapping) -> FloatArray:
+def read_columns(features: Features, family: Family | None) -> list[str]:
+    """The features, and last the label where anything is learned of it."""
+    return [*features.names, *([features.label] if family is not None else [])]
+
+
+def imputed(features: Features, mapping: TableMapping, family: Family | None = LOGISTIC) -> FloatArray:
     """The public value of each feature, and last of the label, in place of one that is missing: (d + 1), NaN where the
-    record is left out instead."""
-    values = [mapping.of(name).impute for name in (*features.names, features.label)]
+    record is left out instead. A label that nobody looks at leaves none out."""
+    values = [mapping.of(name).impute for name in features.names]
+    values.append(mapping.of(features.label).impute if family is not None else 0.0)
     return np.array([np.nan if value is None else value for value in values])
 
 
@@ -217,7 +225,7 @@ def _of_labels(findings: Findings, features: Features, mapping: TableMapping, fa
     if findings.unfit:
         return [f"{label} is {_other_than(family)} in some rows: code it so, or say in mapping which text is positive"]
     if findings.labels is not None and len(findings.labels) < 2:
-        return [f"there is one class only: {label} is the same in every usable row; patients of both are needed"]
+        return [f"there is one class only: {label} is the same in every usable row; patients of two are needed"]
     return []
 
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from consilia.dataset import Rows
 from consilia.experiment import Features, Model
-from consilia.model import Family, family_of
+from consilia.model import Family
 from consilia.privacy.keystream import Keystream
 from consilia.spec import Cohort, CohortSpec
 from consilia_agents.backend import Trainer
@@ -38,20 +38,20 @@ class InMemory:
         self._clear: Trainer | None = None
         self._private: PrivateTrainer | None = None
 
-    def clear(self, features: Features, model: Model) -> Trainer:
+    def clear(self, features: Features, model: Model | None) -> Trainer:
         """See :class:`consilia_agents.backend.Backend`."""
-        question = Question(features, family_of(model, features), private=False)
+        question = Question.of(features, model, private=False)
         if self._clear is None or not self._stands(question):
             rows = self._look(question)
-            self._clear = self._trainer_of(divide(rows, *self._key), question.family)
+            self._clear = self._trainer_of(divide(rows, *self._key), question.trained)
         return self._clear
 
-    def private(self, features: Features, model: Model) -> PrivateTrainer:
+    def private(self, features: Features, model: Model | None) -> PrivateTrainer:
         """See :class:`consilia_agents.backend.Backend`."""
-        question = Question(features, family_of(model, features), private=True)
+        question = Question.of(features, model, private=True)
         if self._private is None or not self._stands(question):
             rows = self._look(question)
-            self._private = PrivateTrainer(sides_of(rows, *self._key), self._words, question.family)
+            self._private = PrivateTrainer(sides_of(rows, *self._key), self._words, question.trained)
         return self._private
 
     def close(self) -> None:
@@ -75,7 +75,7 @@ class InMemory:
         finally:
             self._looks.end()
         self._source = source
-        return usable(extract, question.features, mapping)
+        return usable(extract, question.features, mapping, question.family)
 
     @property
     def _key(self) -> tuple[str, str, float]:

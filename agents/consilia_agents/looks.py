@@ -14,11 +14,11 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from consilia.errors import InvalidData, Unwritable
-from consilia.experiment import Features
-from consilia.model import Family
+from consilia.experiment import Features, Model
+from consilia.model import LOGISTIC, Family, family_of
 from consilia.spec import Cohort
 from consilia_agents.data_report import report
 from consilia_agents.disk import Disk
@@ -32,11 +32,22 @@ REPORT, PIN = "data-check.json", "fingerprint.json"
 
 @dataclass(frozen=True)
 class Question:
-    """What a look is for: which columns, in which units, by which model's rules, and whether answers have noise."""
+    """What a look is for: which columns, in which units, by which model's rules (None: of statistics), and whether
+    answers have noise."""
 
     features: Features
-    family: Family
+    family: Family | None
     private: bool
+
+    @classmethod
+    def of(cls, features: Features, model: Model | None, *, private: bool) -> Self:
+        """The question of a run that learns this model, or none."""
+        return cls(features, None if model is None else family_of(model, features), private)
+
+    @property
+    def trained(self) -> Family:
+        """What a trainer is made for. Where nothing is learned nobody asks it for anything that depends on it."""
+        return LOGISTIC if self.family is None else self.family
 
     @property
     def columns(self) -> tuple[tuple[str, str | None], ...]:

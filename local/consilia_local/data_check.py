@@ -66,7 +66,7 @@ def _asked(
 ) -> dict[str, Any]:
     return {
         "features": spec.used_features.to_json(),
-        "model": spec.model.to_json(),
+        "model": spec.model.to_json() if spec.task == "Training" else None,
         "private": spec.privacy.private,
         "hospitals": [
             {

@@ -179,3 +179,27 @@ def test_a_label_is_judged_by_the_runs_model(model: dict[str, Any], labels: tupl
     reason = verdict(findings, features, AS_NAMED, "north", family).reason
     assert said in reason
     assert bool(said) == bool(reason)
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [
+        pytest.param((1, 1, 1), id="one class"),
+        pytest.param((NAN, NAN, NAN), id="none"),
+        pytest.param((0, NAN, 7), id="gaps and others"),
+        pytest.param((INF, -INF, 0.5), id="no numbers"),
+    ],
+)
+def test_where_nothing_is_learned_no_label_is_looked_at(labels: tuple[float, ...]) -> None:
+    rows = [(f"p{i}", 50.0, 70.0, float(label)) for i, label in enumerate(labels)]
+    findings = Findings.of(extract_of(rows, sick=1), FEATURES, AS_NAMED, None)
+    assert findings == Findings(rows=3, patients=3, usable=3)
+    assert verdict(findings, FEATURES, AS_NAMED, "north", None).accepted
+    kept = usable(extract_of(rows), FEATURES, AS_NAMED, None)
+    assert kept.ids == ("p0", "p1", "p2")
+    gap = [*rows, ("p4", NAN, 70.0, 1.0), ("p0", 1.0, 1.0, 1.0)]
+    assert usable(extract_of(gap), FEATURES, AS_NAMED, None).ids == kept.ids
+    assert (
+        "several rows"
+        in verdict(Findings.of(extract_of(gap), FEATURES, AS_NAMED, None), FEATURES, AS_NAMED, "north", None).reason
+    )

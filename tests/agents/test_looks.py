@@ -214,3 +214,19 @@ def test_the_share_that_was_read_is_known_while_it_is_read_in_whole_percents(kep
     backend_of(kept, looks).clear(FEATURES, MODEL)
     assert kept.seen == [0.0, 0.43, 1.0]
     assert looks.reading is None
+
+
+@pytest.mark.parametrize("private", [False, True], ids=["clear", "private"])
+def test_statistics_take_a_table_whatever_its_labels_and_a_model_of_the_same_columns_looks_again(
+    kept: Kept, looks: Looks, tmp_path: Path, private: bool
+) -> None:
+    kept.last_label = np.nan
+    backend = backend_of(kept, looks)
+    trainer = (backend.private if private else backend.clear)(FEATURES, None)
+    report = json.loads((tmp_path / REPORT).read_text())
+    assert (report["usable"], report["labels"], report["accepted"]) == (20, None, True)
+    assert [column["name"] for column in report["columns"]] == list(COLUMNS)
+    assert (backend.private if private else backend.clear)(FEATURES, None) is trainer
+    (backend.private if private else backend.clear)(FEATURES, MODEL)
+    assert json.loads((tmp_path / REPORT).read_text())["usable"] == 19
+    assert kept.reads == 2

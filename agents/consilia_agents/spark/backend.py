@@ -5,7 +5,6 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from consilia.experiment import Features, Model
-from consilia.model import family_of
 from consilia.privacy.keystream import Keystream
 from consilia.spec import Cohort, CohortSpec
 from consilia_agents.findings import imputed
@@ -58,22 +57,22 @@ class SparkBackend:
         self._clear: SparkTrainer | None = None
         self._private: SparkPrivateTrainer | None = None
 
-    def clear(self, features: Features, model: Model) -> SparkTrainer:
+    def clear(self, features: Features, model: Model | None) -> SparkTrainer:
         """See :class:`consilia_agents.backend.Backend`."""
-        question = Question(features, family_of(model, features), private=False)
+        question = Question.of(features, model, private=False)
         if self._clear is None or not self._stands(question):
             loaded = self._look(question)
             if not loaded.look.training:
                 raise nobody_to_train_on(self._cohort.spec.hospital, self._cohort.metadata.name)
-            self._clear = SparkTrainer(self._sides(loaded, features), question.family)
+            self._clear = SparkTrainer(self._sides(loaded, question), question.trained)
         return self._clear
 
-    def private(self, features: Features, model: Model) -> SparkPrivateTrainer:
+    def private(self, features: Features, model: Model | None) -> SparkPrivateTrainer:
         """See :class:`consilia_agents.backend.Backend`."""
-        question = Question(features, family_of(model, features), private=True)
+        question = Question.of(features, model, private=True)
         if self._private is None or not self._stands(question):
             loaded = self._look(question)
-            self._private = SparkPrivateTrainer(self._sides(loaded, features), self._words, question.family)
+            self._private = SparkPrivateTrainer(self._sides(loaded, question), self._words, question.trained)
         return self._private
 
     def close(self) -> None:
@@ -132,9 +131,9 @@ class SparkBackend:
         found = replace(look.findings, labels=fewer.labels, usable=fewer.usable, unfit=fewer.unfit)
         return kept, replace(again, findings=found, digest=look.digest)
 
-    def _sides(self, loaded: Loaded, features: Features) -> Sides:
-        blocks = loaded.rows.usable(imputed(features, self._cohort.spec.mapping))
-        return Sides(self._session, blocks, len(features.names), loaded.look.training, loaded.look.held)
+    def _sides(self, loaded: Loaded, question: Question) -> Sides:
+        blocks = loaded.rows.usable(imputed(question.features, self._cohort.spec.mapping, question.family))
+        return Sides(self._session, blocks, len(question.features.names), loaded.look.training, loaded.look.held)
 
     def _parallel(self, items: Any, partitions: int) -> Any:
         context = self._session.context()

@@ -93,7 +93,7 @@ class Looking:
 
     features: Features
     mapping: TableMapping
-    family: Family
+    family: Family | None
 
     def __call__(self, blocks: Blocks) -> list[Look]:
         """One partition's."""
@@ -108,7 +108,7 @@ class Looking:
             everybody, names[:-1], names[-1], block.values[:, :-1], block.values[:, -1], "", unreadable=unreadable
         )
         findings = Findings.of(extract, self.features, self.mapping, self.family)
-        kept = usable(block, imputed(self.features, self.mapping))
+        kept = usable(block, imputed(self.features, self.mapping, self.family))
         held = int(kept.held.sum())
         return Look(findings, len(kept) - held, held, summed_digest(block))
 
