@@ -362,6 +362,8 @@ class Hospital:
                 reading = self._data.reading
                 self._send(Heartbeat(instance=self._instance, order=key, busy=self._busy, reading=reading))
             if self._problem is not None and asyncio.get_running_loop().time() > self._recheck_at:
+                # Not again before this look has ended, however long it takes to read the table.
+                self._recheck_at = math.inf
                 self._spawn_check()
 
     def _join(self) -> None:

@@ -189,7 +189,8 @@ class Hospitals:
         """Refuse the hospital, unless what it declines is over."""
         exchange = self._conductor.run.exchange
         if decline.order is None or (exchange is not None and self._order_of(exchange).key == decline.order):
-            self._conductor.refuse(name, decline.reason, decline.problem)
+            # Whoever shows a reason says whose it is.
+            self._conductor.refuse(name, decline.reason.removeprefix(f"hospital {name}: "), decline.problem)
 
     def _take(self, member: Member, sender: str, update: Update) -> None:
         exchange = self._conductor.run.exchange

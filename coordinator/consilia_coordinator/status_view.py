@@ -153,7 +153,8 @@ def _hospital(facts: Facts, history: RunHistory, name: str) -> HospitalStatus:
         engine=member.engine,
         phase=_hospital_phase(facts.run, member),
         round=newest[0] if newest else None,
-        reading=member.reading if member.present else None,
+        # One that is refused stays so until it has looked again, which its reading does not foretell.
+        reading=member.reading if member.present and member.refusal is None else None,
         last_seen=iso(member.heard_at) if member.heard_at else None,
         problem=member.problem,
         reason=member.refusal or member.lost_reason,

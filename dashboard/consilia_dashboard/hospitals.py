@@ -19,7 +19,12 @@ class HospitalFace:
 
 FACES = {
     "Refused": HospitalFace(
-        "refused", "octagon", "trouble", 0, "It takes no part. Put right what the reason names, then restart its agent."
+        "refused",
+        "octagon",
+        "trouble",
+        0,
+        "It takes no part. Put right what the reason names: it looks again every half minute. If it stays away, "
+        "restart its agent.",
     ),
     "Lost": HospitalFace(
         "lost",

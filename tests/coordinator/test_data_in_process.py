@@ -1,5 +1,6 @@
 """A federation one of whose hospitals keeps its table in a file, or behind a server: what everybody is told of it."""
 
+import asyncio
 import csv
 import threading
 from collections.abc import Callable
@@ -23,7 +24,7 @@ from consilia_agents.sources.builtin import BuiltinSource
 from consilia_agents.sources.chosen import source_of
 from consilia_agents.sources.extract import DataSource, Extract, Progress, untold
 from consilia_agents.sources.places import Places
-from world import COHORTS, FEDERATION, World, spec
+from world import COHORTS, FEDERATION, HEARTBEAT_SECONDS, World, spec
 
 FILE = "biopsies.csv"
 OTHERS = sorted(set(COHORTS) - {"riverside"})
@@ -140,8 +141,7 @@ async def test_a_table_that_is_edited_in_a_run_takes_its_hospital_out_with_the_r
     status = await world.complete()
     assert phase_of(status) == "Refused"
     assert reason_of(status) == (
-        "hospital riverside: the table changed during run 1 of this federation: put it back as it was, or start a new "
-        "run"
+        "the table changed during run 1 of this federation: put it back as it was, or start a new run"
     )
     assert data_accepted(status).status == "False"
     assert data_accepted(status).message == f"riverside: {reason_of(status)}"
@@ -186,9 +186,7 @@ async def test_a_verdict_against_a_table_names_hospital_and_column(world: World,
     start(world, Riverside(tmp_path / "data", tmp_path / "state", of_a_file()), FEDERATION.spec)
     status = await world.until(lambda status: status.phase == "Blocked" and status.connected == 4)
     assert data_accepted(status).reason == "DataRefused"
-    assert data_accepted(status).message.startswith(
-        f'riverside: hospital riverside: column "{FEDERATION.spec.features.names[2]}" is empty'
-    )
+    assert data_accepted(status).message.startswith(f'riverside: column "{FEDERATION.spec.features.names[2]}" is empty')
 
 
 class Away:
@@ -221,7 +219,7 @@ async def test_a_source_that_does_not_answer_is_told_at_once_and_tried_again(wor
     riverside.engine = CohortEngine(cohort, InMemory(cohort, source=lambda _: away, looks=riverside.looks))
     start(world, riverside, FEDERATION.spec)
     status = await world.until(lambda status: phase_of(status) == "Refused" and status.connected == 4)
-    assert reason_of(status) == "hospital riverside: the server db.riverside does not answer: start it"
+    assert reason_of(status) == "the server db.riverside does not answer: start it"
     assert (data_accepted(status).status, data_accepted(status).reason) == ("Unknown", "SourceUnavailable")
     assert next(each.problem for each in status.hospitals if each.name == "riverside") == "SourceUnavailable"
     before = away.tried
@@ -265,3 +263,35 @@ async def test_the_share_that_a_hospital_has_read_is_shown_until_it_has_read_all
     shown.set()
     seen.append(reading(await world.complete()))
     assert seen == [0.43, None]
+
+
+async def test_a_hospital_that_is_refused_is_shown_as_that_while_it_looks_again(world: World, tmp_path: Path) -> None:
+    write_table(tmp_path / "data")
+    cohort = of_a_file()
+    source = source_of(cohort.spec, Places(tmp_path / "data"))
+    again, shown = threading.Event(), threading.Event()
+
+    class SlowThenAway(Away):
+        def extract(self, features: Features, progress: Progress = untold) -> Extract:
+            self.tried += 1
+            progress(0.43)
+            if self.tried > 1:
+                again.set()
+                shown.wait(20)
+            raise Unavailable("hospital riverside: the server db.riverside does not answer: start it")
+
+    away = SlowThenAway(source)
+    riverside = Riverside(tmp_path / "data", tmp_path / "state", cohort)
+    riverside.engine = CohortEngine(cohort, InMemory(cohort, source=lambda _: away, looks=riverside.looks))
+    start(world, riverside, FEDERATION.spec)
+    await world.until(lambda status: phase_of(status) == "Refused" and again.is_set())
+    await world.until(lambda _: world.conductor.roster.member("riverside").reading == 0.43)
+    status = await world.until(lambda _: True)
+    assert phase_of(status) == "Refused"
+    assert next(each.reading for each in status.hospitals if each.name == "riverside") is None
+    # However often its heart beats, it looks once at a time, and again only half a minute (here: a beat) after.
+    beats = world.conductor.roster.member("riverside").heard
+    await world.until(lambda _: world.conductor.roster.member("riverside").heard > beats + 20 * HEARTBEAT_SECONDS)
+    checks = [task for task in asyncio.all_tasks() if "_check_data" in repr(task.get_coro())]
+    shown.set()
+    assert len(checks) == 1

@@ -178,6 +178,10 @@ def test_a_hospital_whose_source_is_away_joins_by_itself() -> None:
     assert (face.word, face.advice) == ("refused", "It joins by itself once this is put right.")
 
 
+def test_a_hospital_whose_data_are_refused_is_said_to_look_again_by_itself() -> None:
+    assert "it looks again every half minute" in hospital_face({"phase": "Refused", "reason": "one class"}).advice
+
+
 def test_a_hospital_at_work_does_not_flicker_when_rounds_are_short() -> None:
     assert {hospital_face({"phase": phase}, fast=True).word for phase in ("Ready", "Training", "Sent")} == {"training"}
 
