@@ -1,6 +1,7 @@
 """Parquet: what is damaged or of a wrong type is one sentence, and numbers of any type are read."""
 
 import re
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import pyarrow as pa
 import pytest
 from pyarrow import parquet
 
+from consilia.experiment import Features
 from consilia_agents.sources.extract import Extract
 from consilia_agents.sources.places import Places
 from refused_sources import refusal
@@ -134,3 +136,21 @@ def test_a_dot_in_a_name_is_a_letter_and_no_path(tmp_path: Path) -> None:
     columns = [TABLE_COLUMNS[0], {"name": "mean area", "column": "note.area"}, TABLE_COLUMNS[2]]
     sentence = refusal(Written(written.source, columns, written.places))
     assert re.search(r'has no column "note\.area" in "labs\.parquet", to which "mean area" is mapped', sentence)
+
+
+def test_a_file_is_read_into_its_place_without_a_second_copy_of_its_values(tmp_path: Path) -> None:
+    rows = 60_000
+    values = pa.array(np.arange(rows, dtype=float))
+    names = [f"f{at}" for at in range(30)]
+    ids = pa.array([f"p{at}" for at in range(rows)])
+    table = pa.table({"patient_id": ids, **dict.fromkeys(names, values), "y": values})
+    parquet.write_table(table, tmp_path / "labs.parquet", row_group_size=10_000)
+    codebook = [{"name": name} for name in names]
+    features = Features.model_validate({"label": "y", "scaling": "federated", "codebook": codebook})
+    source = Written({"parquet": {"path": "labs.parquet"}}, [], Places(tmp_path)).read()
+    tracemalloc.start()
+    found = source.extract(features)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert found.y[-1] == rows - 1
+    assert peak < 1.9 * (found.x.nbytes + found.y.nbytes)  # with identities, which are objects

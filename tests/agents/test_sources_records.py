@@ -3,6 +3,7 @@
 import tracemalloc
 
 import numpy as np
+import pytest
 
 from consilia.spec import CohortSpec
 from consilia_agents.sources.mapped import Mapped
@@ -30,6 +31,31 @@ def test_a_table_takes_twice_its_size_while_it_is_gathered_and_its_size_afterwar
     table = extract.x.nbytes + extract.y.nbytes + 8 * len(extract)  # and where its identities are
     assert now < 1.6 * table
     assert peak < 2.6 * table
+
+
+def test_a_table_whose_records_are_told_beforehand_takes_its_size_and_a_batch() -> None:
+    size, many = 4096, 50
+    records = Records(MAPPED, size * many)
+    batches = [batch(at * size, size) for at in range(many)]
+    tracemalloc.start()
+    for ids, columns in batches:
+        records.add(ids, columns)
+    extract = records.extract()
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 1.6 * (extract.x.nbytes + extract.y.nbytes + 8 * len(extract))
+    assert extract.x[:, 0].tolist() == list(range(size * many))
+
+
+@pytest.mark.parametrize("expected", [0, 1, 3, 4, 9])
+def test_a_wrong_number_of_expected_records_changes_nothing_of_the_table(expected: int) -> None:
+    records = Records(MAPPED, expected)
+    for start, size in ((0, 2), (2, 2), (4, 1)):
+        records.add(*batch(start, size))
+    found = records.extract()
+    assert found.x[:, 2].tolist() == [0.0, 1.0, 2.0, 3.0, 4.0]
+    assert found.y.tolist() == [0.0, 1.0, 0.0, 1.0, 0.0]
+    assert found.ids == tuple(f"p{at:07d}" for at in range(5))
 
 
 def test_records_of_a_source_without_an_order_are_sorted_by_patient_and_equal_ones_stay_in_turn() -> None:

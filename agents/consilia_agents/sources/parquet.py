@@ -45,7 +45,7 @@ class ParquetFiles:
         rows = 0
         for file in files:
             rows += self._require(mapped, file)
-        records, share, done = Records(mapped), Share(progress), 0
+        records, share, done = Records(mapped, rows), Share(progress), 0
         for file in files:
             for batch in self._batches(mapped, file):
                 add_arrow(records, mapped, batch, f' in "{file.name}"')
@@ -121,6 +121,9 @@ class ParquetFiles:
                 if not of_the_bytes(error):
                     raise
                 raise self._cut_off(file) from None
+            finally:
+                # Arrow would keep what pages took for the next file; here the rows are next.
+                pa.default_memory_pool().release_unused()
 
     def _cut_off(self, file: DataFile) -> InvalidData:
         return self._refused(file, "is cut off or damaged: it begins as Parquet and does not end as such; copy it anew")

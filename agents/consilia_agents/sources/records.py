@@ -1,4 +1,8 @@
-"""Records gathered batch by batch into one table of about twice its size in memory at the most, and then its own."""
+"""Records gathered batch by batch into one table.
+
+Where the source tells how many will come, they are put into their places at once, and the table is all that is held;
+else its batches are held and put together in the end, at about twice its size.
+"""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -15,11 +19,15 @@ MOST_NOTES = 20
 
 
 class Records:
-    """What was read so far."""
+    """What was read so far; of about ``expected`` records, where that is known."""
 
-    def __init__(self, mapped: Mapped) -> None:
+    def __init__(self, mapped: Mapped, expected: int = 0) -> None:
         self._mapped = mapped
         self._ids: list[str] = []
+        # Memory is taken by what is written, not by what is promised.
+        self._x = np.empty((expected, len(mapped.features)))
+        self._y = np.empty(expected)
+        self._placed = 0
         self._chunks: list[FloatArray] = []
         self._unreadable: Counter[str] = Counter()
         self._notes: list[str] = []
@@ -42,7 +50,7 @@ class Records:
             self.count(self._mapped.patient, int((~known).sum()))
             chunk = chunk[known]
         self._ids += [each for each in ids if each is not None]
-        self._chunks.append(chunk)
+        self._keep(chunk)
 
     def count(self, name: str, unreadable: int = 1) -> None:
         """So many values of a feature or the label (or records, by the patient column's name) are unreadable."""
@@ -87,8 +95,20 @@ class Records:
             notes=(*self._notes, *more),
         )
 
+    def _keep(self, chunk: FloatArray) -> None:
+        end = self._placed + len(chunk)
+        if end <= len(self._y) and not self._chunks:
+            self._x[self._placed : end], self._y[self._placed : end] = chunk[:, :-1], chunk[:, -1]
+            self._placed = end
+        else:
+            self._chunks.append(chunk)
+
     def _gathered(self, order: Indices | None) -> tuple[FloatArray, FloatArray]:
         """All chunks in one, each let go of as it is copied; record i goes to row ``order[i]``."""
+        if order is None and not self._chunks:
+            return self._x[: self._placed], self._y[: self._placed]
+        if self._placed:
+            self._chunks.insert(0, np.column_stack([self._x[: self._placed], self._y[: self._placed]]))
         x = np.empty((len(self._ids), len(self._mapped.features)))
         y = np.empty(len(self._ids))
         start = 0
