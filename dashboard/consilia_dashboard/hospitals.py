@@ -8,13 +8,15 @@ from consilia_dashboard.seen import Document
 
 @dataclass(frozen=True)
 class HospitalFace:
-    """``rank`` orders cards: the smallest is the worst. ``advice`` is empty when nothing is to be done."""
+    """``rank`` orders cards: the smallest is the worst. ``advice`` is empty when nothing is to be done; ``share`` is
+    how far it has come with what the word says, where that is known."""
 
     word: str
     shape: str
     tone: Tone
     rank: int
     advice: str = ""
+    share: str = ""
 
 
 FACES = {
@@ -53,7 +55,7 @@ def hospital_face(hospital: Document, fast: bool = False) -> HospitalFace:
     face = FACES.get(phase) or HospitalFace(phase.lower(), "dotted", "wait", 2)
     reading = hospital.get("reading")
     if isinstance(reading, float | int):
-        return replace(FACES["Training"], word=f"reading its data, {100 * reading:.0f} %")
+        return replace(FACES["Training"], word="reading", share=f"{100 * reading:.0f} %")
     if hospital.get("problem") == "CohortBusy":
         return replace(
             face, word="cohort busy", advice="It joins by itself when that federation lets go of the cohort."

@@ -217,6 +217,34 @@ def test_the_hospitals_page_shows_the_worst_first_and_its_clock_ticks(page: Page
     page.until("document.querySelector('.card[data-name=north] .seen').textContent === 'seen 3 s ago'", within=3)
 
 
+def test_a_hospital_s_card_says_how_much_of_its_table_it_has_read_and_why_it_is_refused(
+    page: Page, dashboard: Served, upstream: Upstream
+) -> None:
+    state = "document.querySelector('.card[data-name=north] .state').textContent"
+    upstream.begin()
+    upstream.hospital("north", phase="Ready", reading=0.0)
+    upstream.hospital("riverside", phase="Ready", reading=0.97)
+    page.open(f"{dashboard.url}/agents")
+    page.until(f"{state} === 'reading 0 %'")
+    page.until("document.getElementById('summary').textContent === '5 hospitals: 2 reading, 3 ready'")
+    # The name keeps its line beside the longest of states.
+    heights = "return [...document.querySelectorAll('.card h2')].map((each) => each.getClientRects()[0].height)"
+    assert len(set(page.run(heights))) == 1
+    upstream.hospital("north", reading=0.43)
+    page.until(f"{state} === 'reading 43 %'")
+    reason = 'column "radius_cm" ("mean radius") is empty: fill it, or map another column'
+    upstream.hospital("north", phase="Refused", reading=None, reason=reason)
+    page.until(f"{state} === 'refused'")
+    card = page.run("return document.querySelector('.card').textContent")
+    assert reason in card
+    assert "it looks again every half minute" in card
+    upstream.hospital("north", phase="Ready", reading=0.5, reason=None)
+    page.until(f"{state} === 'reading 50 %'")
+    assert "half minute" not in page.run("return document.querySelector('.card[data-name=north]').innerText")
+    upstream.hospital("north", reading=None)
+    page.until(f"{state} === 'ready'")
+
+
 def test_the_table_behind_a_chart_holds_every_round(page: Page, upstream: Upstream) -> None:
     upstream.begin()
     for _ in range(4):

@@ -169,7 +169,7 @@ def test_a_hospital_in_trouble_comes_first_and_says_what_to_do(phase: str) -> No
 def test_a_hospital_that_reads_its_data_says_how_far_it_has_come() -> None:
     for phase in ("Ready", "Training"):
         face = hospital_face({"phase": phase, "reading": 0.43}, fast=True)
-        assert (face.word, face.tone, face.advice) == ("reading its data, 43 %", "busy", "")
+        assert (face.word, face.share, face.tone, face.advice) == ("reading", "43 %", "busy", "")
     assert hospital_face({"phase": "Ready", "reading": None}).word == "ready"
 
 

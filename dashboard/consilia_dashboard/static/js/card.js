@@ -35,7 +35,7 @@ export class HospitalCard {
     attribute(this.element, "data-tone", hospital.tone);
     attribute(this.state, "data-tone", hospital.tone);
     setShape(this.state, hospital.shape);
-    text(this.word, hospital.word);
+    text(this.word, hospital.share ? `${hospital.word} ${hospital.share}` : hospital.word);
     show(this.why, hospital.reason);
     show(this.advice, hospital.advice);
     show(this.engine, hospital.engine);
