@@ -35,7 +35,7 @@ def test_the_example_ends_with_a_table_is_in_mlflow_and_costs_epsilon_once(consi
     status = command.api()["status"]
     assert (status["phase"], status["round"], status["task"]) == ("Complete", 1, "Statistics")
     for told in status["statistics"]:
-        # Six of its own bars: not once in a million runs.
+        # Three bars, of two deviations each: not once in a million runs.
         assert abs(told["count"] - 363) < 3 * told["errors"]["count"]
     run = ask(f"http://127.0.0.1:{port}/api/2.0/mlflow/runs/get?run_id={status['mlflow']['runId']}")["run"]
     assert run["info"]["status"] == "FINISHED"
