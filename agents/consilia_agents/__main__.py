@@ -1,6 +1,7 @@
 """The hospital's process: ``python -m consilia_agents``."""
 
 import os
+import shutil
 import sys
 from dataclasses import dataclass
 from functools import partial
@@ -63,6 +64,9 @@ def hospital() -> Holding:
 def backend_of(settings: Settings, looks: Looks | None = None) -> Backend:
     """The engine that the cohort, or ``USE_SPARK``, asks for; ``looks`` are told of what it reads."""
     source = partial(source_of, places=settings.places)
+    rows = (settings.scratch or settings.state) / "spark"
+    # Of a process that was killed, and of patients: not only before the next Spark, which there may never be.
+    shutil.rmtree(rows, ignore_errors=True)
     if not settings.spark:
         return InMemory(settings.cohort, source=source, looks=looks)
     try:
@@ -74,8 +78,7 @@ def backend_of(settings: Settings, looks: Looks | None = None) -> Backend:
         raise InvalidSetting("engine spark needs pyspark: pip install 'consilia[spark]'") from error
     require_java()
     conf = settings_of(settings.spark_conf) if settings.spark_conf else {}
-    session = Session(settings.state / "spark", conf)
-    return SparkBackend(settings.cohort, session, source=source, looks=looks, places=settings.places)
+    return SparkBackend(settings.cohort, Session(rows, conf), source=source, looks=looks, places=settings.places)
 
 
 def _hospital(settings: Settings, bus_settings: BusSettings, backend: Backend, looks: Looks) -> Hospital:

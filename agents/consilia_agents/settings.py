@@ -38,6 +38,9 @@ class Settings:
     """USE_SPARK, or the cohort's own engine: whether Spark computes."""
     spark_conf: Path | None = None
     """CONSILIA_SPARK_CONF: a file with Spark's settings, one a line."""
+    scratch: Path | None = None
+    """CONSILIA_SCRATCH: the folder in which Spark keeps rows while the process runs, default the state's; where the
+    state outlives the process, this should not."""
 
     @classmethod
     def of(cls, environment: Environment) -> "Settings":
@@ -48,6 +51,7 @@ class Settings:
             cohort=cohort,
             spark=cohort.spec.engine == "spark" or settings.flag(environment, "USE_SPARK"),
             spark_conf=settings.optional_file(environment, "CONSILIA_SPARK_CONF"),
+            scratch=settings.optional_file(environment, "CONSILIA_SCRATCH"),
             coordinator=settings.text(environment, "CONSILIA_COORDINATOR", "coordinator"),
             coordinator_url=settings.url(environment, "CONSILIA_COORDINATOR_URL"),
             state=settings.file(environment, "CONSILIA_STATE"),

@@ -37,6 +37,11 @@ def test_a_hospital_knows_where_its_data_and_credentials_are(tmp_path: Path) -> 
     assert Settings.of(environment(tmp_path) | folders).places == Places(Path("/data"), Path("/credentials"))
 
 
+def test_a_hospitals_spark_may_keep_its_rows_elsewhere_than_in_its_state(tmp_path: Path) -> None:
+    assert Settings.of(environment(tmp_path)).scratch is None
+    assert Settings.of(environment(tmp_path) | {"CONSILIA_SCRATCH": "/tmp"}).scratch == Path("/tmp")  # noqa: S108
+
+
 @pytest.mark.parametrize("name", ["CONSILIA_COHORT_FILE", "CONSILIA_COORDINATOR_URL", "CONSILIA_STATE"])
 def test_a_setting_that_is_missing_is_asked_for_by_name(tmp_path: Path, name: str) -> None:
     with pytest.raises(InvalidSetting, match=f"{name} is not set: this process needs it"):

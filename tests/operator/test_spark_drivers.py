@@ -69,6 +69,16 @@ def test_without_executors_nobody_gets_any_right_or_port(spec: dict[str, Any]) -
     assert not {each["kind"] for each in objects(found)} & RIGHTS
 
 
+@pytest.mark.parametrize("spec", [EXECUTORS, ALONE], ids=["with executors", "alone"])
+def test_sparks_rows_are_on_nothing_that_outlives_the_pod(spec: dict[str, Any]) -> None:
+    found = pod_of(spec)
+    (container,) = found["containers"]
+    (folder,) = [each["value"] for each in container["env"] if each["name"] == "CONSILIA_SCRATCH"]
+    (mount,) = [each["name"] for each in container["volumeMounts"] if each["mountPath"] == folder]
+    (volume,) = [each for each in found["volumes"] if each["name"] == mount]
+    assert volume == {"name": mount, "emptyDir": {}}
+
+
 def test_rights_are_there_before_the_pod_that_uses_them() -> None:
     kinds = [each["kind"] for each in objects(made(EXECUTORS)[0])]
     assert set(kinds) >= RIGHTS

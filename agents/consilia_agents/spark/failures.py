@@ -29,8 +29,8 @@ def told(error: Exception, folder: Path) -> ConsiliaError:
         return kind(ours[2])
     if any(word in said for word in _FULL):
         return Unwritable(
-            f"there is no room left for what Spark keeps on disk, in {folder}: give the hospital's state a larger "
-            "volume, or executors more storage"
+            f"there is no room left for what Spark keeps on disk, in {folder}: make room there, or on the nodes of "
+            "its executors"
         )
     if any(word in said for word in _NO_MEMORY):
         return InvalidData(

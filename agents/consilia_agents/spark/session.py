@@ -1,7 +1,7 @@
 """One long-lived Spark a hospital: how it is started, what is made of its errors, and that nothing of it outlives us.
 
 Java is a process of its own. It ends when the pipe to its standard input does, so also with a hospital that was killed;
-what it spilled to disk lies in a folder of the hospital's state, and is removed when the next one starts.
+what it spilled to disk lies in a folder of its own, and is removed with it, or when the next one starts.
 
 No stack trace and no value of a patient leaves here: of what Spark says, only its kind is told.
 """
@@ -68,17 +68,23 @@ class Session:
         self._settings = dict(settings or {})
         self._context: Any = None
         self._ended = 0
+        self._closed = False
         self.started = 0
         """How often Spark was started: what was cached under an earlier number is gone."""
 
     def context(self) -> Any:
         """The running Spark. Raises :class:`Unavailable` where there can be none."""
         if self._context is not None and not self.running:
-            self.close()
-        if self._context is None:
-            self._context = self._start()
+            self.stop()
+        context = self._context
+        if context is None:
+            self._require_open()
+            context = self._context = self._start()
             self.started += 1
-        return self._context
+            if self._closed:  # meanwhile, by another thread
+                self.stop()
+                self._require_open()
+        return context
 
     def sql(self) -> Any:
         """The same with DataFrames."""
@@ -110,6 +116,11 @@ class Session:
         return found
 
     def close(self) -> None:
+        """End Spark and Java for good, from any thread: whoever works with them gets :class:`Unavailable`."""
+        self._closed = True
+        self.stop()
+
+    def stop(self) -> None:
         """End Spark and Java, and remove what they kept."""
         context, self._context = self._context, None
         if context is not None:
@@ -117,17 +128,24 @@ class Session:
                 _end(context)
             shutil.rmtree(self._folder, ignore_errors=True)
 
+    def _require_open(self) -> None:
+        if self._closed:
+            raise Unavailable("this hospital's process ends, and its Spark with it")
+
     def _require_executors(self) -> None:
         """Wait until there is an executor, where they are processes of their own."""
-        if self._context is None or self._context.master.startswith("local"):
+        context = self._context
+        if context is None or context.master.startswith("local"):
             return
         ends = time.monotonic() + EXECUTOR_SECONDS
         # The driver is one of those that are counted.
-        while self._context._jsc.sc().getExecutorMemoryStatus().size() < 2:  # noqa: SLF001
+        while context._jsc.sc().getExecutorMemoryStatus().size() < 2:  # noqa: SLF001
+            self._require_open()
             if time.monotonic() > ends:
-                raise InvalidData(
-                    f"none of Spark's executors has come within {EXECUTOR_SECONDS:.0f} s: see whether the cohort's "
-                    "namespace has room for them, or ask for smaller ones in the cohort's spark"
+                raise Unavailable(
+                    f"none of Spark's executors has come within {EXECUTOR_SECONDS:.0f} s: see whether a ResourceQuota "
+                    "or a policy of the cohort's namespace refuses their pods, whether nodes have room for them, and "
+                    "whether they can pull their image; or ask for smaller ones in the cohort's spark"
                 )
             time.sleep(EXECUTOR_POLL_SECONDS)
 
@@ -179,7 +197,8 @@ class Session:
                 SparkContext._gateway.proc.wait(GONE_SECONDS)  # noqa: SLF001
         if self.running and not isinstance(error, Py4JNetworkError | ConnectionError | EOFError):
             return told(error, self._folder)
-        self.close()
+        self.stop()
+        self._require_open()
         self._ended += 1
         if self._ended > 1:
             return InvalidData("Spark's Java process ends again and again: see its memory limit, and that of its host")

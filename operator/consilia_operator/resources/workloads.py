@@ -19,6 +19,8 @@ from consilia_operator.resources.storage import claim_name
 
 REVISION = "consilia.health/revision"
 PULSE = "/tmp/pulse"  # noqa: S108 - in an emptyDir of the pod's own
+SCRATCH = "/tmp"  # noqa: S108 - the same
+"""Where Spark keeps rows: gone with the pod, and not on a volume that outlives it."""
 PULSE_AGE_SECONDS = 60
 """A pulse is touched every five seconds; after three looks at an old one, half a minute apart, the pod is ended."""
 REQUESTS: Mapping[str, Mapping[str, str]] = {
@@ -131,7 +133,11 @@ def _container(site: Site, component: Component, image: str) -> Manifest:
 
 def _environment(site: Site, component: Component) -> dict[str, str]:
     environment = site.environment(component)
-    return environment | {"CONSILIA_PULSE_FILE": PULSE} if component.kind == "hospital" else environment
+    if component.kind == "hospital":
+        environment["CONSILIA_PULSE_FILE"] = PULSE
+    if SPARK_FILE in component.files:
+        environment["CONSILIA_SCRATCH"] = SCRATCH
+    return environment
 
 
 def _probes(component: Component) -> Manifest:

@@ -4,7 +4,9 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,6 +15,10 @@ from consilia.errors import ConsiliaError, InvalidData, InvalidSetting, Unavaila
 from consilia.experiment import Features, Model
 from consilia.features import FeatureMap
 from consilia.model import Work
+from consilia_agents.__main__ import backend_of
+from consilia_agents.settings import Settings
+from consilia_agents.sources.places import Places
+from consilia_agents.spark import session as session_module
 from consilia_agents.spark.backend import SparkBackend
 from consilia_agents.spark.failures import told
 from consilia_agents.spark.session import Session, require_java, settings_of
@@ -108,6 +114,89 @@ def test_an_error_is_told_by_its_kind_and_never_in_its_own_words(
     assert "Zaphod" not in str(error)
 
 
+class TestClosing:
+    """A hospital that is told to end waits for nothing of Spark's."""
+
+    def test_spark_is_not_started_again(self, tmp_path: Path) -> None:
+        session = Session(tmp_path / "spark")
+        session.close()
+        with pytest.raises(Unavailable, match="process ends, and its Spark with it"):
+            session.context()
+
+    def test_spark_that_has_just_been_started_is_not_used(
+        self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    ) -> None:
+        session = Session(tmp_path / "spark")
+
+        def started() -> object:
+            session.close()
+            (tmp_path / "spark").mkdir()
+            return object()
+
+        monkeypatch.setattr(session, "_start", started)
+        with pytest.raises(Unavailable, match="process ends, and its Spark with it"):
+            session.context()
+        assert not (tmp_path / "spark").exists()
+
+
+class NoExecutors:
+    """A Spark on a cluster that gives it none."""
+
+    master = "k8s://https://kubernetes.default.svc"
+
+    def __init__(self, asked: Callable[[], None] = lambda: None) -> None:
+        self._asked = asked
+
+    def __getattr__(self, name: str) -> Any:
+        return lambda: self
+
+    @property
+    def _jsc(self) -> "NoExecutors":
+        return self
+
+    def size(self) -> int:
+        self._asked()
+        return 1
+
+
+class TestExecutorsThatDoNotCome:
+    def test_after_a_while_it_is_told_where_to_look(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+        monkeypatch.setattr(session_module, "EXECUTOR_SECONDS", 0.0)
+        session = Session(tmp_path / "spark")
+        monkeypatch.setattr(session, "_context", NoExecutors())
+        with pytest.raises(Unavailable, match=r"none of Spark's executors .* ResourceQuota") as refused:
+            session.run(lambda: None)
+        # Of the data, so that the hospital declines with it and looks again; not against them.
+        assert type(refused.value) is Unavailable
+
+    def test_a_hospital_that_ends_does_not_wait_for_them(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+        session = Session(tmp_path / "spark")
+        monkeypatch.setattr(session, "_context", NoExecutors(session.close))
+        with pytest.raises(Unavailable, match="process ends, and its Spark with it"):
+            session.run(lambda: None)
+
+
+@pytest.mark.parametrize("scratch", [True, False], ids=["of its own", "in its state"])
+def test_rows_of_a_process_that_was_killed_are_gone_when_the_next_begins_whatever_its_engine(
+    tmp_path: Path, *, scratch: bool
+) -> None:
+    state, apart = tmp_path / "state", tmp_path / "scratch"
+    rows = (apart if scratch else state) / "spark"
+    (rows / "blockmgr-of-patients").mkdir(parents=True)
+    settings = Settings(
+        cohort=cohort(),
+        coordinator="coordinator",
+        coordinator_url="https://coordinator:8443",
+        state=state,
+        ledger=None,
+        cap=0.0,
+        places=Places(tmp_path),
+        scratch=apart if scratch else None,
+    )
+    backend_of(settings).close()
+    assert not rows.exists()
+
+
 @pytest.mark.real
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM], ids=["killed", "told to end"])
 def test_java_and_its_workers_end_with_the_hospital_in_the_middle_of_a_pass(
@@ -128,7 +217,8 @@ def test_java_and_its_workers_end_with_the_hospital_in_the_middle_of_a_pass(
         said = hospital.stdout.read()
     eventually(lambda: not any(map(alive, pids)), 20, lambda: f"still there: {[pid for pid in pids if alive(pid)]}")
     assert hospital.returncode == (-signal.SIGKILL if number == signal.SIGKILL else 0)
-    assert said == "" or "Java process has ended" in said
+    assert said == "" or "its Spark with it" in said
+    assert not (tmp_path / "spark").exists() or not list((tmp_path / "spark").glob("blockmgr-*"))
 
 
 def alive(pid: int) -> bool:
@@ -157,7 +247,7 @@ def test_the_order_after_java_was_killed_has_another_and_the_same_answer(spark: 
 @pytest.mark.real
 def test_nothing_of_an_earlier_process_is_left_in_sparks_folder(spark: Session) -> None:
     folder = Path(str(spark.context().getConf().get("spark.local.dir")))
-    spark.close()
+    spark.stop()
     assert not folder.exists()
     folder.mkdir()
     (folder / "blockmgr-of-a-process-that-was-killed").touch()
