@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ from consilia.status import (
     Metrics,
     PrivacyStatus,
 )
+from consilia_operator.cohort_view import cohort_status
 from deadline import eventually
 from invalid_manifests import CORPUS, InvalidManifest
 
@@ -239,6 +241,25 @@ def test_kubectl_shows_a_cohort_and_the_category_shows_both(server: ApiServer) -
     assert cells[:-1] == ["shown", "north", "sklearn", "1", "4", "consortium/breast-cancer", "True"]
     assert json.loads(server.kubectl("get", "cohort", "shown", "--output=json"))["status"] == status
     assert "cohort.consilia.health/shown" in server.kubectl("get", "consilia", "--output=name")
+
+
+def test_kubectl_says_of_a_cohort_that_its_data_are_refused_and_why(server: ApiServer) -> None:
+    create(server, changed(cohort_document(), "metadata.name", "refused"))
+    reason = 'column "radius_cm" ("mean radius") is empty: fill it, or map another column'
+    hospital = {"name": "north", "phase": "Refused", "reason": reason}
+    holder = federation_document() | {"status": {"hospitals": [hospital]}}
+    cohort = json.loads(server.kubectl("get", "cohort", "refused", "--output=json"))
+    status = cohort_status(cohort, holder | {"metadata": {"name": "study", "namespace": "default"}}, datetime.now(UTC))
+    server.kubectl(
+        "patch", "cohort", "refused", "--subresource=status", "--type=merge", "--patch", json.dumps({"status": status})
+    )
+    heads, cells = rows(server.kubectl("get", "cohorts", "refused", "--output=wide"))
+    assert "False" in cells  # what is not known is an empty cell
+    assert (heads[-1], cells[-1]) == ("MESSAGE", reason)
+    described = server.kubectl("describe", "cohort", "refused")
+    assert f"Message: {reason}" in words(described)
+    assert "Reason: DataRefused" in words(described)
+    server.kubectl("wait", "--for=condition=DataAccepted=false", "--timeout=5s", "cohort/refused")
 
 
 def test_a_status_is_no_part_of_what_people_apply(server: ApiServer) -> None:
