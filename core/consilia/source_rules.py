@@ -58,6 +58,11 @@ def _heap(name: str) -> Rule:
     )
 
 
+_AGENT = ("self.agent", "self.agent.resources", "self.agent.resources.limits", "self.agent.resources.limits.memory")
+_HEAP = "(has(self.spark) && has(self.spark.driverMemory) ? self.spark.driverMemory : '1Gi')"
+_NO_LIMIT = " || ".join(f"!has({each})" for each in _AGENT)
+_LIMIT = _AGENT[-1]
+
 RULES: dict[str, tuple[Rule, ...]] = {
     "CohortSpec": (
         Rule(
@@ -71,6 +76,17 @@ RULES: dict[str, tuple[Rule, ...]] = {
             "'source.jdbc is read by Spark, and engine is %s: use sql, or engine: spark'.format([self.engine])",
             "source.jdbc is read by Spark, and engine is another: use sql, or engine: spark",
             ".source",
+        ),
+        # Two fifths more, in whole numbers; what is no quantity at all is its pattern's to tell.
+        Rule(
+            f"self.engine != 'spark' || {_NO_LIMIT} || !isQuantity({_LIMIT}) || !isQuantity({_HEAP}) || "
+            f"(quantity({_LIMIT}).compareTo(quantity({_HEAP}).add(quantity('384Mi'))) >= 0 && "
+            f"quantity({_LIMIT}).asApproximateFloat() * 5.0 >= quantity({_HEAP}).asApproximateFloat() * 7.0)",
+            "'agent.resources.limits.memory %s has no room for driverMemory %s and two fifths of it, at least 384Mi: "
+            f"raise the limit, or lower spark.driverMemory'.format([{_LIMIT}, {_HEAP}])",
+            "agent.resources.limits.memory has no room for driverMemory and two fifths of it, at least 384Mi: raise "
+            "the limit, or lower spark.driverMemory",
+            ".agent.resources.limits",
         ),
     ),
     "Source": (

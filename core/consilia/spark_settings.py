@@ -1,5 +1,6 @@
 """Spark's settings of a hospital, by Spark's names: how much it takes, and where its parts find one another. Pure."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
@@ -14,9 +15,9 @@ FEWEST_OVERHEAD, OVERHEAD = Decimal(384 * MEBI), Decimal("0.4")
 
 
 def with_overhead(heap: str) -> int:
-    """Bytes of Spark with this heap."""
+    """Bytes of Spark with this heap, rounded up."""
     size = quantity(heap)
-    return int(size + max(FEWEST_OVERHEAD, size * OVERHEAD))
+    return math.ceil(size + max(FEWEST_OVERHEAD, size * OVERHEAD))
 
 
 def mebibytes(size: str) -> str:

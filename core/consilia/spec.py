@@ -29,7 +29,8 @@ from consilia.experiment import (
     require_unique,
 )
 from consilia.object_paths import API_VERSION
-from consilia.pod import Agent, Broker, Coordinator, Egress, Spark, Tracking
+from consilia.pod import Agent, Broker, Coordinator, Egress, Spark, Tracking, quantity
+from consilia.spark_settings import with_overhead
 from consilia.wording import NON_PRIVATE, counted
 
 DEFAULT_NAMESPACE = "default"
@@ -155,6 +156,33 @@ class FederationSpec(Document):
         return self
 
     @model_validator(mode="after")
+    def _statistics_can_be_told(self) -> Self:
+        if self.task == "Training":
+            if self.statistics is not None:
+                raise ValueError(
+                    "statistics says what task: Statistics tells, and task is Training: set task, or leave it out"
+                )
+            return self
+        if self.algorithm.fed_avg is not None or self.algorithm.dp_fed_sgd is not None or self.evaluation is not None:
+            raise ValueError("task: Statistics trains no model: leave algorithm and evaluation out")
+        if self.features.scaling != "codebook":
+            raise ValueError(
+                "task: Statistics places values between public bounds: use scaling: codebook, with min and max"
+            )
+        asked, known = self.asked_statistics.features, self.features.names
+        strange = next((name for name in asked if name not in known), None)
+        if strange is not None:
+            raise ValueError(
+                f'statistics names feature "{strange}", which is not in features.codebook: add it there, or remove it'
+            )
+        if not asked and len(known) > MOST_FEATURES:
+            raise ValueError(
+                f"statistics of all {len(known)} features of the codebook are too many for one run: name at most "
+                f"{MOST_FEATURES} of them in statistics.features"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _algorithm_keeps_the_promise(self) -> Self:
         if not self.privacy.private:
             if self.algorithm.dp_fed_sgd is not None:
@@ -184,33 +212,6 @@ class FederationSpec(Document):
             raise ValueError(
                 f"privacy.delta is {self.privacy.delta:g}, and 1 / nominalRows is not above it, with nominalRows "
                 f"{rows}: a whole record could be sent at that delta; lower it, usually to 1e-5 or less"
-            )
-        return self
-
-    @model_validator(mode="after")
-    def _statistics_can_be_told(self) -> Self:
-        if self.task == "Training":
-            if self.statistics is not None:
-                raise ValueError(
-                    "statistics says what task: Statistics tells, and task is Training: set task, or leave it out"
-                )
-            return self
-        if self.algorithm.fed_avg is not None or self.algorithm.dp_fed_sgd is not None or self.evaluation is not None:
-            raise ValueError("task: Statistics trains no model: leave algorithm and evaluation out")
-        if self.features.scaling != "codebook":
-            raise ValueError(
-                "task: Statistics places values between public bounds: use scaling: codebook, with min and max"
-            )
-        asked, known = self.asked_statistics.features, self.features.names
-        strange = next((name for name in asked if name not in known), None)
-        if strange is not None:
-            raise ValueError(
-                f'statistics names feature "{strange}", which is not in features.codebook: add it there, or remove it'
-            )
-        if not asked and len(known) > MOST_FEATURES:
-            raise ValueError(
-                f"statistics of all {len(known)} features of the codebook are too many for one run: name at most "
-                f"{MOST_FEATURES} of them in statistics.features"
             )
         return self
 
@@ -369,6 +370,16 @@ class CohortSpec(Document):
             raise ValueError(f"spark is given, and engine is {self.engine}: say engine: spark, or leave spark out")
         if self.engine != "spark" and self.source.jdbc is not None:
             raise ValueError(f"source.jdbc is read by Spark, and engine is {self.engine}: use sql, or engine: spark")
+        return self
+
+    @model_validator(mode="after")
+    def _java_fits_into_the_pod(self) -> Self:
+        heap, limit = (self.spark or Spark()).driver_memory, self.agent.resources.limits.memory
+        if self.engine == "spark" and limit is not None and quantity(limit) < with_overhead(heap):
+            raise ValueError(
+                f"agent.resources.limits.memory {limit} has no room for driverMemory {heap} and two fifths of it, at "
+                "least 384Mi: raise the limit, or lower spark.driverMemory"
+            )
         return self
 
     @model_validator(mode="after")
