@@ -102,7 +102,8 @@ class _Database(Document):
 
     url: Annotated[str, Field(pattern=patterns.DATABASE_URL, max_length=512)] = Field(
         description="The database as SQLAlchemy names it, postgresql://host:5432/name or sqlite:///file, without a "
-        "user and a password."
+        "user and a password. A PostgreSQL may be followed by ?sslmode=require, verify-ca or verify-full, to demand "
+        "TLS; the last two check its certificate against ca.crt of the credentials."
     )
     claim: ObjectName | None = Field(
         None, description="For SQLite: the PersistentVolumeClaim with the file, in the cohort's namespace."
@@ -182,7 +183,8 @@ class Source(Document):
     credentials: ObjectName | None = Field(
         None,
         description="The Secret with what the source asks for, in the cohort's namespace: username and password, or "
-        "accessKeyId and secretAccessKey. On one machine: the folder of that name under CONSILIA_CREDENTIALS.",
+        "accessKeyId, secretAccessKey and, where there is one, sessionToken; with either, ca.crt, the authority that "
+        "the server's certificate has to be of. On one machine: the folder of that name under CONSILIA_CREDENTIALS.",
     )
 
     @model_validator(mode="after")
@@ -239,7 +241,9 @@ class ColumnMapping(Document):
         "left out.",
     )
     positive: Annotated[str, Field(min_length=1, max_length=128)] | None = Field(
-        None, description="For the label: the text that means 1; any other that is there means 0."
+        None,
+        description="The text, or the number, that means 1; any other that is there means 0. For a label, or a "
+        "feature, that is kept as one of two words.",
     )
     present: bool = Field(
         False, description="For the label, in FHIR and OMOP: 1 where the patient has a condition of this code, else 0."

@@ -28,7 +28,8 @@ DIGEST = r"^[0-9a-f]{64}$"
 DATA_PATH = r"^(s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]/[^?#]+|[^/?#][^?#]*)$"
 """Of files: relative, or of an object store."""
 DATABASE_URL = (
-    r"^(postgresql://[a-zA-Z0-9]([a-zA-Z0-9.-]*[a-zA-Z0-9])?(:[0-9]{1,5})?/[^ @?#/]+|sqlite:///[^/ ?#][^?#]*)$"
+    r"^(postgresql://[a-zA-Z0-9]([a-zA-Z0-9.-]*[a-zA-Z0-9])?(:[0-9]{1,5})?/[^ @?#/]+"
+    r"([?]sslmode=(require|verify-ca|verify-full))?|sqlite:///[^/ ?#][^?#]*)$"
 )
 JDBC_URL = r"^jdbc:[a-z0-9]+:[^ @]+$"
 SQL_NAME = r"^[a-zA-Z_][a-zA-Z0-9_]{0,62}$"
@@ -53,7 +54,8 @@ WORDS = {
     LABEL_KEY: "the key of a label such as example.com/pool",
     LABEL_VALUE: "the value of a label: letters, digits, and hyphens, dots and underscores between them",
     DATA_PATH: "a path within the claim such as biopsies.csv or exports/2024, or s3://bucket/key",
-    DATABASE_URL: "a database without user and password, such as postgresql://db.example:5432/clinic or sqlite:///clinic.db",
+    DATABASE_URL: "a database without user and password, such as postgresql://db.example:5432/clinic or "
+    "sqlite:///clinic.db; ?sslmode=require, verify-ca or verify-full may follow the first",
     JDBC_URL: "a database without user and password, such as jdbc:postgresql://db.example:5432/clinic",
     SQL_NAME: "the name of a schema: letters, digits and underscores",
     ENCODING: "an encoding such as utf-8 or latin-1",

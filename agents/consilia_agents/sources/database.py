@@ -22,9 +22,10 @@ from consilia.errors import ConsiliaError
 from consilia.spec import CohortSpec
 from consilia_agents.sources.database_errors import postgresql_problem, sqlite_problem
 from consilia_agents.sources.files import no_such_file
-from consilia_agents.sources.places import Credentials, Places
+from consilia_agents.sources.places import AUTHORITY, Credentials, Places
 
 CONNECT_SECONDS = 10
+VERIFYING = {"verify-ca", "verify-full"}
 SILENT_SECONDS = 60
 """After so long without a sign of the server's machine, the connection is given up."""
 
@@ -93,6 +94,18 @@ class Database:
             return {}
         return {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
 
+    @property
+    def _tls(self) -> dict[str, str]:
+        """Of libpq: TLS where the server offers it, unless the url demands it or there is an authority to check."""
+        told = self.url.query.get("sslmode")
+        authority = self.credentials.file(AUTHORITY)
+        if authority is None and told in VERIFYING:
+            self.credentials.required(AUTHORITY)
+        if told is None and authority is None:
+            return {}
+        mode = {"sslmode": str(told or "verify-full"), "gssencmode": "disable"}  # Kerberos would do instead of TLS
+        return mode | ({"sslrootcert": authority} if authority is not None else {})
+
     def _engine(self) -> Any:
         if self.sqlite:
             file = self.places.inside(self.hospital, self.url.database or "")
@@ -116,6 +129,7 @@ class Database:
             "keepalives_interval": SILENT_SECONDS // 6,
             "keepalives_count": 3,
             "tcp_user_timeout": SILENT_SECONDS * 1000,
+            **self._tls,
         }
         return sqlalchemy.create_engine(url, connect_args=settings, poolclass=NullPool)
 

@@ -32,6 +32,26 @@ _STATES: dict[str, tuple[_Kind, str]] = {
 
 _WORDS: tuple[tuple[tuple[str, ...], _Kind, str], ...] = (
     (
+        ("root certificate file",),
+        InvalidData,
+        ": ca.crt of the source's credentials is no certificate; put one there, in PEM",
+    ),
+    (
+        ("certificate verify failed",),
+        InvalidData,
+        " has a certificate that ran out, or that ca.crt of the source's credentials does not vouch for; mend either",
+    ),
+    (
+        ("does not match host name",),
+        InvalidData,
+        " has a certificate of another name than the source's url; mend either",
+    ),
+    (
+        ("server does not support ssl",),
+        InvalidData,
+        " offers no TLS, and the source demands it; have the server offer it",
+    ),
+    (
         ("resolve host", "translate host name"),
         Unavailable,
         ": nobody knows that host; mend the source's url, or see whether names are resolved",

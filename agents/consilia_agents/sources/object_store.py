@@ -15,13 +15,15 @@ from pyarrow import fs
 from consilia.data_source import CsvSource, FhirSource, ObjectStore, ParquetSource
 from consilia.errors import ConsiliaError, InvalidData, Unavailable
 from consilia_agents.sources.files import HIDDEN, DataFile, no_file_of_the_kind, no_such_file, stamp_of
-from consilia_agents.sources.places import Credentials
+from consilia_agents.sources.places import AUTHORITY, Credentials
 
 CONNECT_SECONDS = 10.0
 ANSWER_SECONDS = 60.0
 ATTEMPTS = 3
 
 _REASON = re.compile(r"AWS Error ([A-Z_]+)")
+_UNTRUSTED = re.compile(r"curlCode: (60|77)\b")
+"""What libcurl says of a server's certificate that it does not accept, or of a file of authorities that is none."""
 _DENIED = {
     "ACCESS_DENIED",
     "INVALID_ACCESS_KEY_ID",
@@ -112,6 +114,7 @@ class StoredFiles:
                 "access_key": self.credentials.required("accessKeyId"),
                 "secret_key": self.credentials.required("secretAccessKey"),
                 "session_token": self.credentials.optional("sessionToken"),
+                "tls_ca_file_path": self.credentials.file(AUTHORITY),
             }
         return fs.S3FileSystem(
             region=self.store.region,
@@ -145,6 +148,11 @@ class StoredFiles:
             return InvalidData(f'{said} denies {whom} "{self.path}" ({reason}): mend source.credentials, or the rights')
         if reason in _GONE:
             return InvalidData(f'{said} has no bucket "{self._bucket}", or nothing at "{self.path}": mend the path')
+        if _UNTRUSTED.search(str(error)):
+            return InvalidData(
+                f"{said} has a certificate that nothing here vouches for, or of another name: put the authority that "
+                f"signed it into {AUTHORITY} of source.credentials, or mend objectStore.endpoint"
+            )
         if reason == "NETWORK_CONNECTION":
             return Unavailable(
                 f"{said} does not answer: see whether it is up, and whether egress lets requests through"

@@ -8,6 +8,9 @@ from pathlib import Path
 
 from consilia.errors import InvalidData, Unavailable
 
+AUTHORITY = "ca.crt"
+"""The key of a Secret with the certificate, in PEM, that the server's has to be signed by."""
+
 
 @dataclass(frozen=True)
 class Places:
@@ -71,6 +74,10 @@ class Credentials:
             state = "is empty" if value == "" else "is missing"
             raise InvalidData(f"{self._named(key)} {state}: put it there")
         return value
+
+    def file(self, key: str) -> str | None:
+        """Where the value of ``key`` is, for a library that reads it itself; None where there is none."""
+        return str(self._folder() / key) if self.optional(key) else None
 
     def _folder(self) -> Path:
         if self.places.credentials is None:
