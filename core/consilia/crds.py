@@ -33,7 +33,7 @@ _ALIKE = (
     "maxItems",
     "maxProperties",
 )
-_TOLD_ELSEWHERE = frozenset({"title", "description", "type", "default", "items", "additionalProperties"})
+_TOLD_ELSEWHERE = frozenset({"title", "description", "type", "default", "items", "additionalProperties", "rounded"})
 
 
 @dataclass(frozen=True)

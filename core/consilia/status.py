@@ -31,6 +31,10 @@ Address = Annotated[str, _at_most(2048)]
 Sentence = Annotated[str, _at_most(4096)]
 Certificate = Annotated[str, _at_most(8192)]
 
+SpentEpsilon = Annotated[float, Field(json_schema_extra={"rounded": "up"})]
+RemainingEpsilon = Annotated[float, Field(json_schema_extra={"rounded": "down"})]
+"""The resource tells few digits of a number: never too little of what was spent, nor too much of what remains."""
+
 
 class Metrics(Document):
     """Scores of one model on one set of patients; absent where undefined (precision without positives, say).
@@ -91,12 +95,16 @@ class LedgerWitness(Document):
 class LedgerState(LedgerWitness):
     """A cohort's ledger, as its hospital tells it."""
 
-    spent: float = Field(ge=0, description="Epsilon at the budget's delta that the cohort's patients have lost so far.")
-    remaining: float = Field(ge=0, description="The largest epsilon that a run may still ask for, at its delta.")
+    spent: SpentEpsilon = Field(
+        ge=0, description="Epsilon at the budget's delta that the cohort's patients have lost so far."
+    )
+    remaining: RemainingEpsilon = Field(
+        ge=0, description="The largest epsilon that a run may still ask for, at its delta."
+    )
     budget: float = Field(gt=0, description="The cohort's epsilon for life.")
     delta: float = Field(gt=0, lt=1, description="The budget's delta.")
-    run_spent: float = Field(0.0, ge=0, description="Epsilon that this run has cost so far, at the run's delta.")
-    run_replacing: float = Field(
+    run_spent: SpentEpsilon = Field(0.0, ge=0, description="Epsilon that this run has cost so far, at the run's delta.")
+    run_replacing: SpentEpsilon = Field(
         0.0, ge=0, description="The same, for one record replaced by another instead of added or removed."
     )
     exact: bool = Field(False, description="Whether scores on the holdout leave without noise.")
@@ -129,8 +137,8 @@ class PrivacyStatus(Document):
 
     epsilon: float = Field(description="What the run asks for, for one patient record added or removed.")
     delta: float = Field(description="The chance that the promise does not hold.")
-    epsilon_spent: float = Field(0.0, description="What it has cost so far, at the hospital where it cost most.")
-    epsilon_replace_one: float = Field(0.0, description="The same, for one record replaced by another.")
+    epsilon_spent: SpentEpsilon = Field(0.0, description="What it has cost so far, at the hospital where it cost most.")
+    epsilon_replace_one: SpentEpsilon = Field(0.0, description="The same, for one record replaced by another.")
     holdout: Literal["noised", "exact", "mixed"] | None = Field(
         None,
         description="How scores on holdout patients leave: where exact, the promise covers the training patients only.",
@@ -316,8 +324,12 @@ class CohortStatus(Document):
 
     observed_generation: int | None = Field(None, description="The metadata.generation that this status is about.")
     in_use_by: ShortText | None = Field(None, description="The federation that uses it now: namespace/name.")
-    epsilon_spent: float | None = Field(None, description="What its patients have lost so far, at the budget's delta.")
-    epsilon_remaining: float | None = Field(None, description="The largest epsilon that a run may still ask for.")
+    epsilon_spent: SpentEpsilon | None = Field(
+        None, description="What its patients have lost so far, at the budget's delta."
+    )
+    epsilon_remaining: RemainingEpsilon | None = Field(
+        None, description="The largest epsilon that a run may still ask for."
+    )
     budget: CountedBudget | None = Field(
         None, description="What they were counted for; nothing is told of what remains of another budget."
     )

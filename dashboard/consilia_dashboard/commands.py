@@ -6,9 +6,9 @@ They touch ``suspend``, ``rounds`` and ``run`` and nothing else.
 from dataclasses import dataclass
 
 from consilia import edits
+from consilia.epsilons import asked
 from consilia.errors import Refusal
 from consilia.wording import NON_PRIVATE, counted, first_of
-from consilia_dashboard.epsilons import asked
 from consilia_dashboard.faces import stage
 from consilia_dashboard.promise import asks, is_private, short_of
 from consilia_dashboard.seen import Document, Seen

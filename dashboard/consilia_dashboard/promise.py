@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass, field
 
+from consilia.epsilons import asked, remaining, small, spent
 from consilia.experiment import Privacy
 from consilia.wording import NON_PRIVATE, counted
-from consilia_dashboard.epsilons import asked, remaining, small, spent
 from consilia_dashboard.seen import Document, Seen
 
 _DEFAULT = Privacy()

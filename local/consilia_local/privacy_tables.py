@@ -7,6 +7,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from consilia.epsilons import asked, remaining, rounded_up, small, spent
 from consilia.model import Family, family_of
 from consilia.privacy.accounting import Loss
 from consilia.privacy.dp_fedsgd import step_size
@@ -19,7 +20,7 @@ from consilia.statistics import NOISIEST_MEAN, Deviations, middle_mean_error
 from consilia.wording import NON_PRIVATE, counted
 from consilia_local.admission import Admission
 from consilia_local.tables import inert
-from consilia_local.wording import ABSENT, HIDDEN, asked, remaining, small, spent
+from consilia_local.wording import ABSENT, HIDDEN
 
 PATIENTS = (20, 50, 100, 500)
 """Sizes of a holdout for which the noise's part in its first score is told."""
@@ -104,7 +105,7 @@ def _promise(plan: Plan) -> RenderableType:
     return _paragraph(
         f"Whatever a hospital sends in this run tells of any one patient no more than epsilon {asked(ask.epsilon)} at "
         f"delta {small(ask.delta)} allows: with that record, or without it. For a record that is replaced by another "
-        f"one, epsilon is {plan.replacing:.3g}."
+        f"one, epsilon is {_cost(plan.replacing)}."
     )
 
 
@@ -132,18 +133,23 @@ def _add_release(table: Table, planned: Planned, delta: float) -> None:
         f"{planned.noise.scale:.4g}",
         _mu(each),
         _mu(loss),
-        f"{loss.epsilon(delta):.3g}",
-        f"{loss.replacing(delta):.3g}",
+        _cost(loss.epsilon(delta)),
+        _cost(loss.replacing(delta)),
     )
 
 
 def _add_total(table: Table, who: str, loss: Loss, delta: float) -> None:
-    told = (_mu(loss), f"{loss.epsilon(delta):.3g}", f"{loss.replacing(delta):.3g}")
+    told = (_mu(loss), _cost(loss.epsilon(delta)), _cost(loss.replacing(delta)))
     table.add_row(f"  {who}", "", "", "", "", *told, style="bold")
 
 
 def _mu(loss: Loss) -> str:
     return f"{loss.mu:.4g}" if loss.pure == 0 else ABSENT
+
+
+def _cost(epsilon: float) -> str:
+    """What a loss is, to three digits, never too little; infinite above 10,000."""
+    return f"{rounded_up(epsilon, 3):g}"
 
 
 def _step(plan: NoisePlan, family: Family) -> RenderableType:

@@ -9,6 +9,7 @@ from rich.console import RenderableType
 
 from consilia import edits
 from consilia.consent import require_consent
+from consilia.epsilons import asked, spent
 from consilia.errors import InvalidPrivacy, InvalidSetting
 from consilia.experiment import Privacy
 from consilia.manifest import Manifest, only_federation
@@ -25,7 +26,7 @@ from consilia_local.held_federation import hold, load
 from consilia_local.ledger_tables import ledger_view, verified_line
 from consilia_local.ledgers import budget_of, find_ledger, name_of
 from consilia_local.privacy_tables import plan_view
-from consilia_local.wording import asked, promise, spent
+from consilia_local.wording import promise
 
 
 def validate(manifest: Manifest, environ: Mapping[str, str]) -> list[str]:

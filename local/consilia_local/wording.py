@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from math import ceil, floor
 
+from consilia.epsilons import asked, small, spent
 from consilia.experiment import Privacy
 from consilia.spec import Federation, FederationSpec
 from consilia.status import (
@@ -19,8 +19,6 @@ from consilia.wording import NON_PRIVATE, counted, privacy_word
 
 ABSENT = "–"
 HIDDEN = "hidden: noise"
-ROUNDING = 1e-6
-"""Hundredths of an epsilon that are the totals' own rounding."""
 METRICS = ("accuracy", "loss", "precision", "recall")
 METRICS_OF_NUMBERS = ("r2", "loss")
 SHARES = ("accuracy", "precision", "recall")
@@ -53,26 +51,6 @@ def promise(privacy: Privacy) -> str:
     if not privacy.private:
         return NON_PRIVATE
     return f"epsilon {asked(privacy.epsilon)} per patient (delta {small(privacy.delta)})"
-
-
-def asked(epsilon: float) -> str:
-    """An epsilon that somebody wrote, with every digit of it: ``1.0``, ``0.25``."""
-    return f"{epsilon:.1f}" if epsilon == round(epsilon) else f"{epsilon:g}"
-
-
-def spent(epsilon: float) -> str:
-    """An epsilon that was spent, to two decimals, never too little."""
-    return str(ceil(100 * epsilon - ROUNDING) / 100)
-
-
-def remaining(epsilon: float) -> str:
-    """An epsilon that may still be asked for, to two decimals, never too much."""
-    return str(floor(100 * epsilon + ROUNDING) / 100)
-
-
-def small(delta: float) -> str:
-    """A delta: ``1e-5``."""
-    return f"{delta:g}".replace("e-0", "e-")
 
 
 def spent_line(privacy: PrivacyStatus) -> str:

@@ -12,6 +12,7 @@ from functools import cached_property
 from pydantic import ValidationError
 
 from consilia.bounds import DIGITS
+from consilia.epsilons import rounded_up
 from consilia.plan import BROKER, COORDINATOR
 from consilia.spec import Federation
 from consilia.status import FederationStatus, HospitalCounts, HospitalStatus, Phase
@@ -144,7 +145,7 @@ class Standing:
     def privacy_label(self) -> str:
         """What the current run has cost so far, for people."""
         spent = self.base.privacy.epsilon_spent if self.base.privacy is not None else 0.0
-        return f"{spent:.{DIGITS}g}" if self.private else NON_PRIVATE
+        return f"{rounded_up(spent, DIGITS):g}" if self.private else NON_PRIVATE
 
     @property
     def counts(self) -> HospitalCounts:

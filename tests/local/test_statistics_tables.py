@@ -80,9 +80,9 @@ def test_the_plan_of_a_statistics_run_says_what_it_costs_and_how_wide_its_bars_w
     file = console.file
     assert isinstance(file, io.StringIO)
     told = file.getvalue()
-    assert re.search(r"statistics +1 +2\.432 +9\.073 +0\.2681 +0\.2681 +1 +2\.15", told)
+    assert re.search(r"statistics +1 +2\.432 +9\.073 +0\.2681 +0\.2681 +1 +2\.16", told)
     assert "a training patient" in told
     assert "a holdout patient" not in told
     assert re.search(r"count, 95 % of the time +± 33", told)
     assert re.search(r"a mean, of its bounds' width +± 4 % +± 0\.4 %", told)
-    assert re.search(r"north +north-2024 +4\.0 +0\.0 +4\.0 +3\.8+ +yes", told)
+    assert re.search(r"north +north-2024 +4\.0 +0\.00 +4\.00 +3\.80+ +yes", told)

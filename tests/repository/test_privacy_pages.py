@@ -13,11 +13,11 @@ from statistics import NormalDist
 import pytest
 
 from consilia import features
+from consilia.epsilons import remaining, spent
 from consilia.privacy import gaussian, scores
 from consilia.privacy.accounting import Loss
 from consilia.privacy.ledger import Budget, Ledger
 from consilia.privacy.noise_plan import CENTRE_FROM, CENTRE_SHARE, LARGEST_LOSS, LOSS_WEIGHT, Ask, NoisePlan, Planned
-from consilia_local.wording import remaining, spent
 
 ASK = Ask(epsilon=1.0, delta=1e-5, clip=1.0, rounds=20, hospitals=5, nominal_rows=455)
 """What both pages say that their figures are of."""
@@ -72,7 +72,7 @@ def test_the_officer_reads_what_an_attacker_can_guess(officer: str) -> None:
     def told(epsilon: float) -> str:
         # The best test of two hypotheses that are as likely, at the trade-off curve of mu-GDP.
         right = NormalDist().cdf(gaussian.mu_of(epsilon, ASK.delta) / 2)
-        return row(f"{epsilon:g}", f"{100 * right:.1f} % of the time", f"{plan(epsilon).replacing:.2f}")
+        return row(f"{epsilon:g}", f"{100 * right:.1f} % of the time", spent(plan(epsilon).replacing))
 
     assert rows_under("epsilon of the run", officer) == [told(epsilon) for epsilon in EPSILONS]
 
