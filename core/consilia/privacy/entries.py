@@ -47,6 +47,10 @@ class Entry(Document):
     previous: Digest
     at: Text
 
+    def goes(self, place: Place) -> bool:
+        """Whether this is the entry that is due at ``place``."""
+        return (self.sequence, self.previous) == (place.sequence, place.previous)
+
     @cached_property
     def hash(self) -> str:
         """SHA-256 of the canonical JSON, without this field."""
@@ -219,7 +223,7 @@ def _require_in_place(entry: AnyEntry, place: Place, where: str) -> None:
             f"{where} has sequence {entry.sequence}, where {place.sequence} is due: lines before it are missing; "
             "restore the file"
         )
-    if entry.sequence < place.sequence or entry.previous != place.previous:
+    if not entry.goes(place):
         raise DamagedLedger(f"{where} does not follow the line before it: lines were put in or replaced; restore it")
     if isinstance(entry, Created) != (place.sequence == 0):
         raise DamagedLedger(f"{where} is out of its place: a ledger is created once, by its first line; restore it")
