@@ -51,8 +51,10 @@ def score_sum(y: FloatArray, prediction: FloatArray, evaluate: Planned, family: 
     counts = usable(y, prediction, family)
     y, prediction = y[counts], prediction[counts]
     grid = evaluate.noise.grid
-    cells = [round(int(np.count_nonzero(cell)) / grid) for cell in cells_of(y, prediction, family)]
-    # Cut to the grid patient by patient, so that the sum is exact.
+    # Cut to the grid patient by patient, so that the sum is exact, and no patient moves it by more than their part. A
+    # patient is a whole number of multiples, but for noise so large (epsilon below 1e-9) that they are not even one.
+    patient = int(1.0 / grid)
+    cells = [patient * int(np.count_nonzero(cell)) for cell in cells_of(y, prediction, family)]
     loss = np.trunc(clipped_losses(y, prediction, family) * (_loss_unit(family) / grid)).astype(np.int64).sum()
     return np.array([*cells, loss], dtype=np.int64)
 

@@ -13,6 +13,7 @@ from consilia.metrics import losses
 from consilia.model import Family, Linear, Poisson, Softmax
 from consilia.privacy.cells import Evaluation
 from consilia.privacy.keystream import Keystream, Words
+from consilia.privacy.noise import Noise
 from consilia.privacy.noise_plan import LARGEST_LOSS, LOSS_WEIGHT, Ask, NoisePlan
 from consilia.privacy.releases import noised_gradient, noised_rows, noised_scores
 
@@ -55,6 +56,16 @@ def test_the_noise_of_rows_and_of_scores_is_that_of_the_plan() -> None:
     scores = np.std([noised_scores(Y, PROBABILITY, EVALUATE, key(i)) - silent for i in range(1000)], axis=0)
     expected = np.array([1, 1, 1, 1, LARGEST_LOSS / LOSS_WEIGHT]) * EVALUATE.noise.scale
     np.testing.assert_allclose(scores, expected, rtol=0.1)
+
+
+@pytest.mark.parametrize("scale", [2.0**29, 2.0**31, 2.0**32, 1.5 * 2.0**40], ids="{:g}".format)
+def test_noise_so_large_that_its_grid_is_coarser_than_a_patient_hides_whole_patients(scale: float) -> None:
+    evaluate = replace(EVALUATE, noise=Noise("Gaussian", scale))
+    y, probability, units = np.ones(9), np.full(9, 0.9), np.array([1, 1, 1, 1, LOSS_WEIGHT / LARGEST_LOSS])
+    sums = np.array([noised_scores(y[:n], probability[:n], evaluate, Silence()) * units for n in range(10)])
+    changes = np.linalg.norm(np.diff(sums, axis=0), axis=1)
+    assert (changes <= evaluate.sensitivity).all()
+    assert (changes.max() > 0) == (evaluate.noise.grid <= 1)
 
 
 def test_no_two_releases_have_the_same_noise() -> None:
