@@ -14,8 +14,9 @@ With ``m = A / n`` and ``b = B / n`` of the sums A, B and the count n, on the sc
   ``s3^2 ((1 - q)^2 k + q^2 (B - k))``. Edges are tested from the outside in, up to the first that stands, so that each
   end is wrong in at most 2.5 % of all runs, however many bins there are.
 
-Refuses nothing. What noise hides is not told: see the constants. Without noise, nothing is hidden but what has no
-patients, and the interval of a quantile is the bin that it lies in.
+Refuses nothing. What noise hides is not told: see the constants. Whether it is hidden depends on the noise too: of all
+runs, told or hidden, 5 % tell a number that is off by more than its bar. Without noise, nothing is hidden but what has
+no patients, and the interval of a quantile is the bin that it lies in.
 """
 
 from collections.abc import Sequence

@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 from builders import keyed_words
 from consilia.errors import InvalidData, InvalidManifest
 from consilia.experiment import Features
+from consilia.privacy.noise import Mechanism
 from consilia.privacy.noise_plan import Ask
-from consilia.privacy.statistics_plan import StatisticsPlan
+from consilia.privacy.statistics_plan import StatisticsPlan, Weights
 from consilia.privacy.statistics_release import noised_statistics
 from consilia.statistics import EXACT, NOISIEST_MEAN, Deviations, _isotonic, statistics_of
 from consilia.statistics_sums import Axes, statistic_sums
@@ -200,6 +201,54 @@ def test_noise_of_half_its_deviation_would_be_seen(drawn: list[list[FeatureStati
         if run[0].mean is not None and run[0].errors is not None and run[0].errors.mean is not None
     ]
     assert shares(hits) < LEAST - 0.1
+
+
+def survey(patients: int, bins: int, epsilon: float, mechanism: Mechanism) -> dict[str, tuple[float, float]]:
+    """Of 400 private runs at three hospitals, by number: the share that tell it, and the share that tell it wrong."""
+    axes, names = Axes((0.0,), (40.0,), bins), [("radius", None)]
+    planned = StatisticsPlan.of(Ask(epsilon, 1e-5, 1.0, 1, HOSPITALS, 6000, mechanism, reserve=0), 1).statistics
+    x, runs = rows(patients)[:, :1], 400
+    noise = planned.noise.draw(runs * HOSPITALS * axes.size, keyed_words(7)).reshape(runs, HOSPITALS, axes.size)
+    weights = Weights.of(1)
+    units = np.repeat([weights.count, weights.first, weights.second, weights.bin], [1, 1, 1, bins])
+    sums = statistic_sums(x, axes) + noise.sum(axis=1) * planned.noise.grid / units
+    values = np.clip(x[:, 0], 0, 40)
+    told: dict[str, list[bool]] = {"mean": [], "variance": [], "25 %": [], "50 %": [], "75 %": []}
+    for total in sums:
+        (found,) = statistics_of(names, axes, QUANTILES, total, Deviations.of(planned, 1, HOSPITALS))
+        assert found.errors is not None
+        for name, value, error, truth in (
+            ("mean", found.mean, found.errors.mean, values.mean()),
+            ("variance", found.variance, found.errors.variance, values.var()),
+        ):
+            if value is not None and error is not None:
+                told[name].append(abs(value - truth) > error)
+        for quantile in found.quantiles or []:
+            truth = np.quantile(values, quantile.q, method="inverted_cdf")
+            told[f"{100 * quantile.q:g} %"].append(not quantile.low <= truth <= quantile.high)
+    return {name: (len(wrong) / runs, sum(wrong) / runs) for name, wrong in told.items()}
+
+
+@pytest.mark.parametrize("mechanism", ["Gaussian", "Laplace"])
+def test_intervals_of_quantiles_hold_where_a_bin_has_fewer_patients_than_the_noise(mechanism: Mechanism) -> None:
+    """Wide bins round an interval outwards, and hide one that is too short."""
+    found = survey(1500, 50, 1.0, mechanism)
+    for q in ("25 %", "50 %", "75 %"):
+        told, wrong = found[q]
+        assert told == 1
+        assert wrong <= 0.05, q
+
+
+@pytest.mark.parametrize(("patients", "bins"), [(60, 5), (150, 10), (300, 20), (500, 20)])
+@pytest.mark.parametrize("mechanism", ["Gaussian", "Laplace"])
+def test_where_numbers_are_hidden_now_and_then_5_of_100_runs_mislead_at_most(
+    patients: int, bins: int, mechanism: Mechanism
+) -> None:
+    found = survey(patients, bins, 0.5, mechanism)
+    assert min(told for told, _ in found.values()) < 1
+    for name, (_, wrong) in found.items():
+        # Three standard errors of 400 trials are 3 %.
+        assert wrong <= 0.08, name
 
 
 def test_what_noise_hides_is_not_told(plan: StatisticsPlan) -> None:

@@ -79,6 +79,16 @@ def test_a_bound_as_small_as_a_hostile_coordinator_likes_is_kept(
 
 
 @pytest.mark.parametrize("norm", ["L1", "L2"])
+def test_a_number_that_is_told_absurdly_wrong_is_clipped_as_any_other(norm: Norm) -> None:
+    """A bound's share of a residual of 1e300 has one bit or two, and what is left of it would pass the bound."""
+    for bound in np.linspace(7e-24, 3e-23, 50):
+        part = gradient_sum(
+            np.ones((1, 1)), np.zeros(1), np.array([1e300]), bound, bound * 2.0**-26, norm, Linear(-1.0, 1.0)
+        )
+        assert 0 < int(part[0]) <= 2**26
+
+
+@pytest.mark.parametrize("norm", ["L1", "L2"])
 def test_a_part_that_is_clipped_stays_within_the_bound_on_the_finest_grid(norm: Norm) -> None:
     """There a margin on the wrong side shows: on a coarser one it is mostly cut off."""
     row, w = np.array([[50.0]]), np.zeros(1)

@@ -67,6 +67,25 @@ def test_a_record_at_its_bounds_reaches_the_sensitivity_so_that_none_is_paid_for
     assert size == pytest.approx(planned.sensitivity, rel=1e-7)
 
 
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_a_record_that_lacks_one_value_counts_nowhere_and_spoils_nothing(value: float) -> None:
+    planned, axes = plan_of(3).statistics, axes_of(3)
+    whole = np.array([[1.0, 9.0, 4.0], [2.0, 2.0, 2.0]])
+    for at in range(3):
+        lacking = np.full((1, 3), 5.0)
+        lacking[0, at] = value
+        with_it = weighted_sum(np.vstack([whole, lacking]), axes, planned)
+        np.testing.assert_array_equal(with_it, weighted_sum(whole, axes, planned))
+
+
+@pytest.mark.parametrize("value", [11.0, 1e308, -1.0, -1e308, np.nextafter(10.0, 11.0), np.nextafter(0.0, -1.0)])
+def test_a_value_beyond_its_bounds_counts_as_the_bound(value: float) -> None:
+    planned, axes = plan_of(2).statistics, axes_of(2)
+    at_the_bound = np.array([[10.0 if value > 5 else 0.0, 3.0]])
+    beyond = np.array([[value, 3.0]])
+    np.testing.assert_array_equal(weighted_sum(beyond, axes, planned), weighted_sum(at_the_bound, axes, planned))
+
+
 def test_the_part_of_a_record_depends_on_that_record_alone() -> None:
     random = np.random.default_rng(1)
     x = random.uniform(-1, 11, (5000, 3))
@@ -137,5 +156,7 @@ def test_the_noise_of_another_kind_or_of_fewer_features_releases_nothing() -> No
         noised_statistics(x, axes_of(2), train, keyed_words(0))
     with pytest.raises(InvalidPrivacy, match="were given the noise of fewer"):
         noised_statistics(x, axes_of(2), plan_of(1).statistics, keyed_words(0))
+    with pytest.raises(InvalidPrivacy, match="were given the noise of fewer"):
+        noised_statistics(x, axes_of(2), plan_of(1, "Laplace").statistics, keyed_words(0))
     with pytest.raises(InvalidPrivacy, match=r"lower privacy\.epsilon"):
         noised_statistics(x, axes_of(2), plan_of(2, epsilon=10_000.0).statistics, keyed_words(0))
