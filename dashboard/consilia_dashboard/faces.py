@@ -155,11 +155,21 @@ def _stopping(_seen: Seen) -> Face:
 def _complete(seen: Seen) -> Face:
     status = seen.current
     if status.get("task") == "Statistics":
-        advice = "" if status.get("mlflow") else "They are on their way to MLflow."
+        advice = "They are on their way to MLflow." if _is_recording(status) else ""
         return Face("Complete", "check", "good", f"Run {_count(status, 'run')} has its statistics.", advice)
     sentence = f"Run {_count(status, 'run')} finished {counted(_count(status, 'round'), 'round')}."
-    advice = "" if status.get("model") else "The model is on its way to MLflow."
+    advice = "The model is on its way to MLflow." if _is_recording(status) else ""
     return Face("Complete", "check", "good", sentence, advice)
+
+
+def _is_recording(status: Document) -> bool:
+    """Whether a complete run's result, its model or its statistics, is still to come into an MLflow that there is."""
+    recorded = status.get("mlflow")
+    if not (recorded or (status.get("endpoints") or {}).get("mlflow")):
+        return False
+    if status.get("task") == "Statistics":
+        return ((recorded or {}).get("settled") or 0) < _count(status, "round")
+    return not status.get("model")
 
 
 _FACES = {

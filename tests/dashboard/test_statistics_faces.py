@@ -21,9 +21,22 @@ def seen(status: dict[str, Any], **spec: Any) -> Seen:
 
 def test_a_complete_run_is_complete_whatever_the_rounds_say() -> None:
     assert stage(seen(COMPLETE)) == "Complete"
-    told = face(seen(COMPLETE))
-    assert (told.sentence, told.advice) == ("Run 1 has its statistics.", "They are on their way to MLflow.")
-    assert face(seen(COMPLETE | {"mlflow": {"runId": "1"}})).advice == ""
+    assert face(seen(COMPLETE)).sentence == "Run 1 has its statistics."
+
+
+@pytest.mark.parametrize(
+    ("known", "advice"),
+    [
+        pytest.param({}, "", id="there is no MLflow"),
+        pytest.param({"endpoints": {"mlflow": "http://m"}}, "They are on their way to MLflow.", id="it begins"),
+        pytest.param({"mlflow": {"runId": "1"}}, "They are on their way to MLflow.", id="it has begun"),
+        pytest.param({"mlflow": {"runId": "1", "settled": 1}}, "", id="they are there"),
+    ],
+)
+def test_statistics_are_awaited_where_there_is_an_mlflow_until_they_are_in_it(
+    known: dict[str, Any], advice: str
+) -> None:
+    assert face(seen(COMPLETE | known)).advice == advice
 
 
 def test_another_run_is_begun_and_not_more_rounds() -> None:
