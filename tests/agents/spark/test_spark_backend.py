@@ -14,7 +14,9 @@ from consilia.experiment import Features, Model
 from consilia.features import FeatureMap
 from consilia.privacy.keystream import Keystream
 from consilia.privacy.noise_plan import Ask, NoisePlan
+from consilia.privacy.statistics_plan import StatisticsPlan
 from consilia.spec import Cohort, CohortSpec
+from consilia.statistics_sums import Axes
 from consilia_agents.in_memory import InMemory
 from consilia_agents.looks import Looks, Seen
 from consilia_agents.sources.chosen import source_of
@@ -121,6 +123,19 @@ def spoilt() -> dict[str, list[Any]]:
         columns["patient_id"][number] = columns["patient_id"][3]
     columns["patient_id"][50] = None
     return columns
+
+
+def test_statistics_count_records_whatever_their_labels_as_in_memory(spark: Session, tmp_path: Path) -> None:
+    columns = spoilt() | {"sick": [None, 1, *[7] * 298]}
+    write(tmp_path, {"csv": {}}, "1", columns)
+    site = Site(tmp_path, spark, engine="spark", source={"csv": {"path": "tables"}}, mapping=MAPPING)
+    mine, theirs = site.spark.private(FEATURES, None), site.memory.private(FEATURES, None)
+    site.findings()
+    found = site.looks[1].seen[-1].findings
+    assert (found.rows, found.labels, found.usable) == (299, None, 292)
+    planned = StatisticsPlan.of(Ask(2.0, 1e-5, 1.0, 1, 3, 300, reserve=0), 2).statistics
+    axes = Axes.of(FEATURES, 8)
+    assert mine.statistics(axes, planned).tobytes() == theirs.statistics(axes, planned).tobytes()
 
 
 @pytest.mark.parametrize("source", SOURCES)
