@@ -146,7 +146,13 @@ MUTATIONS = [
     pytest.param("entries.py", "    if rest:\n", "    if False:\n", "ledger", id="a torn line"),
     pytest.param("entries.py", "    if edited:\n", "    if False:\n", "ledger", id="an edited line"),
     pytest.param("entries.py", "entry.sequence > place.sequence", "False", "ledger", id="a missing line is not told"),
-    pytest.param("entries.py", "or entry.previous != place.previous", "", "ledger", id="a line put in for another"),
+    pytest.param(
+        "entries.py",
+        "(self.sequence, self.previous) == (place.sequence, place.previous)",
+        "self.sequence == place.sequence",
+        "ledger",
+        id="a line put in for another",
+    ),
     # Statistics
     pytest.param(
         "statistics_release.py",
