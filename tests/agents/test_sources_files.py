@@ -134,6 +134,45 @@ def test_a_file_that_may_not_be_read_is_named(tmp_path: Path) -> None:
             'has one column, and its header holds "\\t": give that as delimiter',
             id="tabs",
         ),
+        pytest.param(
+            csv_text().encode("utf-16-le"),
+            {},
+            "is not in encoding utf-8: give the one it is in, such as utf-16",
+            id="NUL",
+        ),
+        pytest.param(
+            csv_text().encode("utf-16-le"),
+            {"encoding": "utf-16"},
+            "is not in encoding utf-16",
+            id="UTF-16 without mark",
+        ),
+        pytest.param(
+            csv_text(), {"encoding": "undefined"}, "is not in encoding undefined", id="the encoding of nothing"
+        ),
+        pytest.param(
+            csv_text(), {"encoding": "hex"}, 'has encoding "hex", which there is not', id="no text's encoding"
+        ),
+        pytest.param(
+            "\ufeff" + csv_text(),
+            {"encoding": "latin-1"},
+            "begins as utf-8 does, and not as latin-1: leave encoding out",
+            id="UTF-8 after all",
+        ),
+        pytest.param(
+            "sep=;\n" + csv_text(delimiter=";"),
+            {"delimiter": ";"},
+            'begins with "sep=", which is no header: delete that line',
+            id="a line of Excel's",
+        ),
+        pytest.param(b"PK\x03\x04" + bytes(900), {}, "is a workbook or a zip, and no CSV: save it", id="a workbook"),
+        pytest.param(b"PK\x03\x04" + b"\xff" * 900, {}, "is a workbook or a zip, and no CSV: save it", id="a zip"),
+        pytest.param(gzip.compress(csv_text().encode()), {}, "is compressed: let its name end in .gz", id="gzip"),
+        pytest.param(
+            csv_text([*table_rows(), [SECRET, '"', *[1] * 4]]).replace('""""', '"').encode("utf-16"),
+            {"encoding": "utf-16"},
+            'has a quote (") that is not closed',
+            id="an open quote in UTF-16",
+        ),
         pytest.param(csv_text(), {"delimiter": "§"}, "cannot be cut at that delimiter", id="no delimiter"),
         pytest.param(
             gzip.compress(csv_text().encode())[:-900],
@@ -240,8 +279,9 @@ def test_texts_in_a_column_of_numbers_are_counted_and_missing_values_are_not(tmp
 
 
 def test_a_header_alone_is_a_table_without_records(tmp_path: Path) -> None:
-    found = read(csv_in(tmp_path, csv_text([])))
-    assert (len(found), found.x.shape, found.y.shape) == (0, (0, 3), (0,))
+    for content in (csv_text([]), csv_text([]).rstrip("\r\n")):
+        found = read(csv_in(tmp_path, content))
+        assert (len(found), found.x.shape, found.y.shape) == (0, (0, 3), (0,))
     with pytest.raises(InvalidData, match="hospital north has no rows: there is nothing to learn from"):
         found.table.select(FEATURES.names, FEATURES.label, "hospital north")
 
@@ -274,3 +314,32 @@ def test_another_size_time_or_name_is_another_stamp(tmp_path: Path) -> None:
     file.write_text(csv_text() + "\n")
     os.utime(file, ns=(0, 2))
     assert len({first, second, third, written.read().stamp()}) == 4
+
+
+@pytest.mark.parametrize("before", ["\n", "\r\n\r\n", "\ufeff\n"], ids=["one", "of Windows", "behind a mark"])
+def test_empty_lines_before_the_header_are_none(tmp_path: Path, before: str) -> None:
+    assert len(csv_in(tmp_path, before + csv_text()).read().extract(FEATURES)) == len(PATIENTS)
+
+
+def test_a_column_that_nobody_asks_for_may_be_in_any_encoding(tmp_path: Path) -> None:
+    text = csv_text(changed(0, "note", "Jürgen"))
+    assert len(csv_in(tmp_path, text.encode("latin-1")).read().extract(FEATURES)) == len(PATIENTS)
+
+
+def test_what_is_missing_does_not_depend_on_what_stands_beside_it(tmp_path: Path) -> None:
+    """Arrow takes NAN, Nan and -nan for NaN, where a whole column is of numbers."""
+    counted = []
+    for other in ("1.0", "none"):
+        rows = changed(0, "area", "NAN")
+        rows[1][HEADER.index("area")], rows[2][HEADER.index("area")] = "-nan", "NaN"
+        rows[3][HEADER.index("area")] = other
+        found = csv_in(tmp_path, csv_text(rows)).read().extract(FEATURES)
+        counted.append(found.unreadable["mean area"])
+        assert np.isnan(found.x[:3, 2]).all()
+    assert counted == [2, 3]
+
+
+def test_a_blank_identity_is_none(tmp_path: Path) -> None:
+    found = csv_in(tmp_path, csv_text(changed(0, "patient_id", "  "))).read().extract(FEATURES)
+    assert len(found) == len(PATIENTS) - 1
+    assert found.unreadable == {"patient_id": 1}

@@ -10,10 +10,11 @@ import pyarrow as pa
 import pytest
 from pyarrow import parquet
 
+from consilia.errors import InvalidData
 from consilia.experiment import Features
 from consilia_agents.sources.extract import Extract
 from consilia_agents.sources.places import Places
-from refused_sources import refusal
+from refused_sources import SECRET, refusal, sentence_of
 from written_tables import FEATURES, HEADER, PATIENTS, TABLE_COLUMNS, Written, csv_text, parquet_bytes, table_rows
 
 
@@ -75,8 +76,14 @@ def typed(folder: Path, **columns: Any) -> Written:
         pytest.param(
             "diagnosis",
             pa.array([1] * len(PATIENTS)),
-            'holds numbers, and the positive text of "malignant" is none',
+            'holds numbers, and the positive text of "malignant" is none: give the number, or leave positive out',
             id="a label of numbers",
+        ),
+        pytest.param(
+            "diagnosis",
+            pa.array([True] * len(PATIENTS)),
+            'holds booleans, and the positive text of "malignant" is none: give the boolean, or leave positive out',
+            id="a label of booleans",
         ),
     ],
 )
@@ -120,12 +127,55 @@ def test_identities_may_be_whole_numbers_and_labels_booleans(tmp_path: Path) -> 
     assert found.unreadable == {"patient_id": 1}
 
 
+@pytest.mark.parametrize("positive", ["true", "True", " 1 "])
+def test_a_boolean_is_what_positive_says_however_it_is_written(tmp_path: Path, positive: str) -> None:
+    labels = pa.array([None, *(at % 2 == 0 for at in range(1, len(PATIENTS)))])
+    written = typed(tmp_path, diagnosis=labels)
+    columns = [*TABLE_COLUMNS[:2], {"name": "malignant", "column": "diagnosis", "positive": positive}]
+    found = Written(written.source, columns, written.places).read().extract(FEATURES)
+    np.testing.assert_array_equal(found.y, [np.nan, *(float(at % 2 == 0) for at in range(1, len(PATIENTS)))])
+
+
+@pytest.mark.parametrize("column", ["patient_id", "area", "diagnosis"])
+def test_texts_that_are_not_utf_8_are_one_sentence(tmp_path: Path, column: str) -> None:
+    texts = pa.array([SECRET] * len(PATIENTS))
+    spoilt = pa.py_buffer(f"böse{SECRET[4:]}".encode("latin-1") * len(PATIENTS))
+    broken = pa.Array.from_buffers(pa.string(), len(texts), [None, texts.buffers()[1], spoilt])
+    assert refusal(typed(tmp_path, **{column: broken})) == (
+        'hospital north: file "labs.parquet" has texts that are not UTF-8, as Parquet\'s are: write it anew'
+    )
+
+
+def test_a_file_with_any_byte_changed_is_read_or_is_one_sentence(tmp_path: Path) -> None:
+    whole = parquet_bytes(table_rows()[:5])
+    draws = np.random.default_rng(7)
+    refused = 0
+    for _ in range(200):
+        content = bytearray(whole)
+        content[draws.integers(4, len(whole) - 4)] = draws.integers(256)
+        try:
+            read(parquet_in(tmp_path, bytes(content)))
+        except InvalidData as error:
+            sentence_of(error)
+            refused += 1
+    assert 20 < refused < 200
+
+
+def test_identities_may_be_views_of_texts_and_blanks_are_none(tmp_path: Path) -> None:
+    ids = pa.array([" ", *(f"p{at}" for at in range(1, len(PATIENTS)))], pa.string_view())
+    found = read(typed(tmp_path, patient_id=ids))
+    assert found.ids == tuple(f"p{at}" for at in range(1, len(PATIENTS)))
+    assert found.unreadable == {"patient_id": 1}
+
+
 def test_what_is_infinite_is_unreadable_and_any_nan_is_missing(tmp_path: Path) -> None:
     strange = np.array([0x7FF8DEADBEEF0000], dtype=np.uint64).view(np.float64)[0]
     values = [np.inf, -np.inf, strange, None, *[1.0] * (len(PATIENTS) - 4)]
     found = read(typed(tmp_path, **{"mean texture": pa.array(values)}))
     assert found.unreadable == {"mean texture": 2}
     assert np.isnan(found.x[:4, 1]).all()
+    huge = read(typed(tmp_path, radius_cm=pa.array([1.7e308] + [1.0] * (len(PATIENTS) - 1))))
+    assert huge.unreadable == {"mean radius": 1}, "it has no float in mm"
     plain = read(typed(tmp_path, **{"mean texture": pa.array([None] * 4 + values[4:], pa.float64())}))
     assert found.fingerprint == plain.fingerprint
 

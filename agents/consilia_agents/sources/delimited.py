@@ -5,6 +5,7 @@ row, and has no row in the table. What is wrong with a file as a whole is refuse
 header.
 """
 
+import codecs
 import csv
 import io
 from collections.abc import Callable, Iterator
@@ -32,6 +33,14 @@ BLOCK_BYTES = 1 << 20
 HEADER_BYTES = 1 << 20
 _OTHERS = {",": '","', ";": '";"', "\t": '"\\t"', "|": '"|"'}
 _UTF16 = (b"\xff\xfe", b"\xfe\xff")
+_BOM_AS_LATIN = "\u00ef\u00bb\u00bf"
+_OTHER_KINDS = {
+    b"PK\x03\x04": "is a workbook or a zip, and no CSV: save it as CSV",
+    b"\x1f\x8b": "is compressed: let its name end in .gz",
+    b"PAR1": "is Parquet: use source.parquet",
+}
+_NO_ROWS = "empty csv file"
+"""What Arrow says of a header that no line's end follows."""
 
 
 @dataclass(frozen=True)
@@ -92,7 +101,7 @@ class DelimitedText:
                 start = bytes(_plain(file, opened).read(HEADER_BYTES))
                 text = self._decoded(start)
                 row = next(csv.reader(io.StringIO(text, newline=""), delimiter=self.source.delimiter), [])
-            except UnicodeDecodeError:
+            except UnicodeError:
                 raise self._wrong_encoding(file, start) from None
             except LookupError:
                 raise self._refused(
@@ -105,38 +114,47 @@ class DelimitedText:
                 raise self._broken(file, error) from None
         if not row:
             raise self._refused(file, "is empty: it needs a header and a row a patient")
+        if row[0].startswith(_BOM_AS_LATIN):
+            raise self._refused(file, f"begins as utf-8 does, and not as {self.source.encoding}: leave encoding out")
+        if row[0].startswith("sep="):
+            raise self._refused(file, 'begins with "sep=", which is no header: delete that line')
+        if any("\0" in name for name in row):
+            raise self._wrong_encoding(file, start if start.startswith(tuple(_OTHER_KINDS)) else _UTF16[0])
         return row
 
     def _decoded(self, start: bytes) -> str:
-        """The text of the file's beginning, whose last letter may be cut."""
-        reader = io.TextIOWrapper(io.BytesIO(start), self.source.encoding, newline="")
+        """The text of the header alone, as what follows may be in any encoding where nobody asks for it."""
+        "".encode(self.source.encoding)  # of what is no text's, such as hex, there are decoders too
+        decoder = codecs.getincrementaldecoder(self.source.encoding)()
         text = ""
-        try:
-            text = reader.readline()
-            # A header may go on over lines, within quotes.
-            while text.count('"') % 2 and (more := reader.readline()):
-                text += more
-        except UnicodeDecodeError:
-            if len(start) < HEADER_BYTES or not text:
-                raise
-        return text.removeprefix("\ufeff")
+        for at in range(len(start)):
+            letter = decoder.decode(start[at : at + 1])
+            text += letter
+            # A header may go on over lines, within quotes; lines before it may be empty.
+            if letter in {"\n", "\r"} and text.count('"') % 2 == 0 and text.strip("\ufeff\r\n"):
+                break
+        else:
+            if len(start) < HEADER_BYTES:
+                text += decoder.decode(b"", final=True)
+        return text.removeprefix("\ufeff").lstrip("\r\n")
 
     def _batches(self, mapped: Mapped, file: DataFile, records: Records) -> Iterator[int]:
         """Read a file into ``records``; yields how many of its bytes are read."""
         where = f' in "{file.name}"'
         with reading(self.files, file) as opened:
-            text = _Text(_plain(file, opened))
+            text = _Text(_plain(file, opened), self.source.encoding)
             try:
                 for batch in self._reader(mapped, file, text, records):
                     add_arrow(records, mapped, batch, where)
                     yield opened.tell()
-            except UnicodeDecodeError:
+            except UnicodeError:
                 raise self._wrong_encoding(file) from None
             except (pa.ArrowException, OSError) as error:
                 if not of_the_bytes(error):
                     raise
-                raise self._broken(file, error) from None
-        if text.quotes % 2 and '"'.encode(self.source.encoding) == b'"':
+                if _NO_ROWS not in str(error).lower():
+                    raise self._broken(file, error) from None
+        if text.quotes % 2:
             # What follows an open quote is one value to its end, so rows would be lost without a word.
             raise self._refused(file, 'has a quote (") that is not closed: close it, or double it within a value')
 
@@ -162,6 +180,9 @@ class DelimitedText:
         return InvalidData(f'hospital {self.cohort.hospital}: file "{file.name}" {what}')
 
     def _wrong_encoding(self, file: DataFile, start: bytes = b"") -> InvalidData:
+        for magic, better in _OTHER_KINDS.items():
+            if start.startswith(magic):
+                return self._refused(file, better)
         better = "utf-16" if start.startswith(_UTF16) else "latin-1"
         return self._refused(
             file, f"is not in encoding {self.source.encoding}: give the one it is in, such as {better}, as encoding"
@@ -184,8 +205,9 @@ class DelimitedText:
 class _Text(io.RawIOBase):
     """A file as it is read, with how many quotes there were: in RFC 4180 an even number."""
 
-    def __init__(self, plain: Any) -> None:
+    def __init__(self, plain: Any, encoding: str) -> None:
         self._plain = plain
+        self._decoder = None if '"'.encode(encoding) == b'"' else codecs.getincrementaldecoder(encoding)("replace")
         self.quotes = 0
 
     def readable(self) -> bool:
@@ -193,7 +215,7 @@ class _Text(io.RawIOBase):
 
     def read(self, size: int = -1) -> bytes:
         content = bytes(self._plain.read(size if size >= 0 else None))
-        self.quotes += content.count(b'"')
+        self.quotes += content.count(b'"') if self._decoder is None else self._decoder.decode(content).count('"')
         return content
 
 

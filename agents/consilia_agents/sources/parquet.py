@@ -22,6 +22,7 @@ SUFFIXES = (".parquet", ".pq")
 BATCH_ROWS = 16384
 PAGE_BYTES = 1 << 20
 _MAGIC = b"PAR1"
+_NO_TEXT = "has texts that are not UTF-8, as Parquet's are: write it anew"
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,7 @@ class ParquetFiles:
         """See :class:`consilia_agents.sources.extract.DataSource`; of the first file."""
         file = self.files.listed()[0]
         with reading(self.files, file) as opened:
-            return tuple(self._opened(file, opened).schema_arrow.names)
+            return self._names(file, self._opened(file, opened))
 
     def extract(self, features: Features, progress: Progress = untold) -> Extract:
         """See :class:`consilia_agents.sources.extract.DataSource`."""
@@ -47,9 +48,8 @@ class ParquetFiles:
             rows += self._require(mapped, file)
         records, share, done = Records(mapped, rows), Share(progress), 0
         for file in files:
-            for batch in self._batches(mapped, file):
-                add_arrow(records, mapped, batch, f' in "{file.name}"')
-                done += len(batch)
+            for read in self._batches(mapped, file, records):
+                done += read
                 share.tell(done, rows)
         extract = records.extract()
         share.finish()
@@ -79,9 +79,8 @@ class ParquetFiles:
     def read(self, mapped: Mapped, part: Part, records: Records) -> Iterator[int]:
         """See :class:`consilia_agents.sources.parts.Parted`; yields rows."""
         done = 0
-        for batch in self._batches(mapped, part.file, part.groups):
-            add_arrow(records, mapped, batch, f' in "{part.file.name}"')
-            done += len(batch)
+        for read in self._batches(mapped, part.file, records, part.groups):
+            done += read
             yield done
 
     def _rows_of_groups(self, file: DataFile) -> list[int]:
@@ -93,7 +92,7 @@ class ParquetFiles:
         """How many rows a file has, whose columns are there and of types that are numbers."""
         with reading(self.files, file) as opened:
             found = self._opened(file, opened)
-            mapped.require(found.schema_arrow.names, f' in "{file.name}"')
+            mapped.require(self._names(file, found), f' in "{file.name}"')
             # A type is refused before the first row is looked at, and where there is none.
             empty = found.schema_arrow.empty_table().select(list(mapped.needed)).combine_chunks()
             for batch in empty.to_batches() or [_empty(empty.schema)]:
@@ -104,6 +103,8 @@ class ParquetFiles:
         try:
             # Pages one after the other, and not a whole row group at once.
             return parquet.ParquetFile(opened, pre_buffer=False, buffer_size=PAGE_BYTES)
+        except UnicodeError:  # of a column's name
+            raise self._cut_off(file) from None
         except (pa.ArrowException, OSError) as error:
             if not of_the_bytes(error):
                 raise
@@ -112,14 +113,29 @@ class ParquetFiles:
                 raise self._cut_off(file) from None
             raise self._refused(file, "is no Parquet: name one, or use source.csv for text") from None
 
-    def _batches(self, mapped: Mapped, file: DataFile, groups: tuple[int, ...] | None = None) -> Iterator[Any]:
+    def _names(self, file: DataFile, found: Any) -> tuple[str, ...]:
+        try:
+            return tuple(found.schema_arrow.names)
+        except UnicodeError:
+            raise self._cut_off(file) from None
+
+    def _batches(
+        self, mapped: Mapped, file: DataFile, records: Records, groups: tuple[int, ...] | None = None
+    ) -> Iterator[int]:
+        """Read a file, or some of its row groups, into ``records``; yields how many rows came."""
         with reading(self.files, file) as opened:
             found = self._opened(file, opened)
             try:
-                yield from found.iter_batches(batch_size=BATCH_ROWS, row_groups=groups, columns=list(mapped.needed))
+                for batch in found.iter_batches(batch_size=BATCH_ROWS, row_groups=groups, columns=list(mapped.needed)):
+                    add_arrow(records, mapped, batch, f' in "{file.name}"')
+                    yield len(batch)
+            except UnicodeError:
+                raise self._refused(file, _NO_TEXT) from None
             except (pa.ArrowException, OSError) as error:
                 if not of_the_bytes(error):
                     raise
+                if "utf8" in str(error).lower():
+                    raise self._refused(file, _NO_TEXT) from None
                 raise self._cut_off(file) from None
             finally:
                 # Arrow would keep what pages took for the next file; here the rows are next.

@@ -14,6 +14,8 @@ from fractions import Fraction
 from functools import cache, lru_cache
 from typing import Any
 
+import numpy as np
+
 from consilia.vectors import FloatArray
 
 LONGEST = 64
@@ -95,8 +97,12 @@ class Conversion:
         return value if self.identity else value * self.factor + self.offset
 
     def apply(self, values: FloatArray) -> FloatArray:
-        """Values of any shape, converted; NaN stays NaN."""
-        return values if self.identity else values * self.factor + self.offset
+        """Values of any shape, converted; NaN stays NaN, and what is too large for a float becomes infinite."""
+        if self.identity:
+            return values
+        with np.errstate(over="ignore", invalid="ignore"):  # the second of NaN that signal, as a damaged file has them
+            converted: FloatArray = values * self.factor + self.offset
+        return converted
 
 
 UNCHANGED = Conversion()

@@ -34,10 +34,13 @@ def numbers_of_arrow(array: Any, column: Column, hospital: str, where: str = "")
     kind = array.type
     if pa.types.is_null(kind):
         return np.full(len(array), np.nan), 0
-    if pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind):
+    if _is_text(kind):
         return _texts_of_arrow(array, column)
     if pa.types.is_boolean(kind) and column.positive is not None:
-        return _texts_of_arrow(array.cast(pa.string()), column)
+        one = _truth(column.positive)
+        if one is None:
+            raise _no_such_value(column, "booleans", hospital, where)
+        return _floats(pc.cast(pc.equal(array, one), pa.float64())), 0
     if (
         pa.types.is_boolean(kind)
         or pa.types.is_integer(kind)
@@ -69,9 +72,9 @@ def ids_of_arrow(array: Any, name: str, hospital: str, where: str = "") -> list[
     whole = pa.types.is_decimal(kind) and kind.scale == 0
     if pa.types.is_null(kind):
         return [None] * len(array)
-    if not (pa.types.is_integer(kind) or whole or pa.types.is_string(kind) or pa.types.is_large_string(kind)):
+    if not (pa.types.is_integer(kind) or whole or _is_text(kind)):
         raise no_identity(name, str(kind), hospital, where)
-    return [text or None for text in array.cast(pa.string()).to_pylist()]
+    return [None if text is None or not text.strip(_BLANKS) else text for text in array.cast(pa.string()).to_pylist()]
 
 
 def numbers_of_rows(values: Sequence[Any], column: Column) -> tuple[FloatArray, int]:
@@ -92,7 +95,8 @@ def number_of(value: Any, column: Column) -> float | None:
     if value is None:
         return math.nan
     if isinstance(value, bool) and column.positive is not None:
-        return _of_text(str(value).lower(), column.positive)
+        one = _truth(column.positive)
+        return None if one is None else float(value == one)
     if isinstance(value, str):
         return _of_text(value, column.positive)
     return _of_number(value, column.positive) if isinstance(value, int | float | Decimal) else None
@@ -100,10 +104,10 @@ def number_of(value: Any, column: Column) -> float | None:
 
 def id_of(value: Any, name: str, hospital: str) -> str | None:
     """One identity as text; None where there is none."""
-    if value is None or value == "":
+    if value is None:
         return None
     if isinstance(value, str):
-        return value
+        return value if value.strip(_BLANKS) else None
     if isinstance(value, Decimal) and value.is_finite() and value == value.to_integral_value():
         return str(int(value))
     if (isinstance(value, int) and not isinstance(value, bool)) or isinstance(value, UUID):
@@ -144,6 +148,10 @@ def _of_number(value: float | Decimal, positive: str | None) -> float | None:
     return None if one is None else float(plain == one)
 
 
+def _is_text(kind: Any) -> bool:
+    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind))
+
+
 def _texts_of_arrow(array: Any, column: Column) -> tuple[FloatArray, int]:
     if column.positive is None:
         try:
@@ -151,7 +159,9 @@ def _texts_of_arrow(array: Any, column: Column) -> tuple[FloatArray, int]:
         except pa.ArrowInvalid:
             pass  # something is no number, or has blanks around it: look at each
         else:
-            return _finite(values, column)
+            if int(np.isnan(values).sum()) == array.null_count:
+                return _finite(values, column)  # else Arrow takes more texts for NaN than are missing here
+    array.validate(full=True)  # a Parquet's texts may be no UTF-8
     plain = pc.utf8_trim(array, _BLANKS)
     missing = pc.or_(pc.is_null(plain), pc.fill_null(pc.is_in(plain, pa.array(MISSING, plain.type)), False))
     if column.positive is not None:
@@ -169,18 +179,28 @@ def _floats(array: Any) -> FloatArray:
 
 
 def _finite(values: FloatArray, column: Column) -> tuple[FloatArray, int]:
+    values = column.conversion.apply(values)
     beyond = np.isinf(values)
     unreadable = int(beyond.sum())
     if unreadable:
         values = np.where(beyond, np.nan, values)
-    return column.conversion.apply(values), unreadable
+    return values, unreadable
 
 
 def _equal(values: FloatArray, column: Column, hospital: str, where: str) -> FloatArray:
     one = number(column.positive or "")
     if one is None or math.isnan(one):
-        raise InvalidData(
-            f'hospital {hospital}: column "{column.column}"{where} holds numbers, and the positive text of '
-            f'"{column.name}" is none: give the number, or leave positive out'
-        )
+        raise _no_such_value(column, "numbers", hospital, where)
     return np.where(np.isnan(values), np.nan, (values == one).astype(np.float64))
+
+
+def _truth(positive: str) -> bool | None:
+    """Which boolean a positive text is; None where it is none."""
+    return {"true": True, "1": True, "false": False, "0": False}.get(positive.strip(_BLANKS).lower())
+
+
+def _no_such_value(column: Column, held: str, hospital: str, where: str) -> InvalidData:
+    return InvalidData(
+        f'hospital {hospital}: column "{column.column}"{where} holds {held}, and the positive text of "{column.name}" '
+        f"is none: give the {held.removesuffix('s')}, or leave positive out"
+    )
