@@ -155,13 +155,16 @@ class Hospital:
         self._coordinator_instance = welcome.instance
         self._heartbeat_seconds = welcome.heartbeat_seconds
         self._told = None
-        self._run = (welcome.federation, welcome.run)
+        before, self._run = self._run, (welcome.federation, welcome.run)
         news = welcome.settings is not None and welcome.settings != self._settings
         if welcome.witness is not None and welcome.witness != self._witness:
             self._witness, news = welcome.witness, True
         if welcome.settings is not None and news:
             self._settings, self._admitted = welcome.settings, None
             self._digest = welcome.settings.digest
+            self._spawn_check()
+        elif self._problem is not None and self._run != before:
+            # What was refused in one run may be good for the next, as a table that was edited in between.
             self._spawn_check()
 
     def _accept(self, order: Order) -> None:

@@ -18,8 +18,9 @@ SILENCE_SECONDS = 6.0
 class Member:
     """One hospital. ``address`` is the full JID of its current process; None while it is not there.
 
-    ``reading`` is the share of its data that it has read, while it reads them. ``problem`` is what its ``refusal`` is
-    about, where its data are not refused; ``ledger`` what it told of its cohort's outside of the answers that count.
+    ``settings`` and ``run`` are those it was last told of. ``reading`` is the share of its data that it has read, while
+    it reads them. ``problem`` is what its ``refusal`` is about, where its data are not refused; ``ledger`` what it told
+    of its cohort's outside of the answers that count.
     """
 
     name: str
@@ -32,6 +33,7 @@ class Member:
     busy: bool = False
     reading: float | None = None
     settings: str | None = None
+    run: int | None = None
     lost_reason: str | None = None
     refusal: str | None = None
     problem: Problem | None = None

@@ -176,6 +176,19 @@ async def test_a_table_that_was_edited_is_good_for_a_new_run(world: World, tmp_p
     assert status.connected == 5
 
 
+async def test_a_hospital_whose_table_changed_in_a_run_is_in_the_next_with_it(world: World, tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    write_table(data)
+    riverside = Riverside(data, tmp_path / "state", of_a_file(), at=4)
+    riverside.then = lambda: write_table(data, _without_the_last)
+    start(world, riverside, spec(quorum=4))
+    assert phase_of(await world.complete()) == "Refused"
+    world.conductor.desire(2, FEDERATION.spec)
+    status = await world.until(lambda status: status.run == 2 and status.phase == "Complete")
+    assert status.connected == 5
+    assert data_accepted(status).status == "True"
+
+
 def _empty(rows: list[list[str]]) -> None:
     for row in rows:
         row[3] = ""

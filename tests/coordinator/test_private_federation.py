@@ -166,6 +166,16 @@ async def test_a_hospital_without_the_budget_blocks_the_run_and_says_what_remain
     assert "0.6" in budget.message
 
 
+async def test_hospitals_that_a_run_asked_too_much_of_are_in_the_next_one_that_asks_for_less(tmp_path: Path) -> None:
+    async with federation(tmp_path, budget=0.6) as world:
+        world.conductor.desire(1, spec(1.0))
+        world.start_hospitals(list(NAMES))
+        await world.until(lambda status: all(each.phase == "Refused" for each in status.hospitals))
+        world.conductor.desire(2, spec(0.5))
+        status = await world.complete()
+    assert (status.run, status.connected) == (2, len(NAMES))
+
+
 # Early end, more rounds, other hospitals.
 
 
