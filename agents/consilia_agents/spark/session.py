@@ -7,13 +7,14 @@ No stack trace and no value of a patient leaves here: of what Spark says, only i
 """
 
 import os
+import re
 import shutil
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
-from subprocess import DEVNULL, TimeoutExpired
+from subprocess import DEVNULL, SubprocessError, TimeoutExpired, run
 from threading import Event, Thread
 from typing import Any
 
@@ -27,10 +28,10 @@ from consilia.errors import ConsiliaError, InvalidData, InvalidSetting, Unavaila
 from consilia.threads import ONE_THREAD
 from consilia_agents.spark.failures import told
 
-NO_JAVA = (
-    "engine spark needs Java 17 or later, and there is no java on PATH: install one, on Debian with "
-    "apt-get install openjdk-17-jre-headless"
-)
+OLDEST_JAVA = 17
+INSTALL_JAVA = "install one, on Debian with apt-get install openjdk-17-jre-headless"
+JAVA_SECONDS = 30.0
+"""How long Java may take to tell its version."""
 DRIVERS = Path("/usr/share/java/postgresql.jar")
 """Where Debian has PostgreSQL's driver for Java."""
 LOG4J = Path(__file__).with_name("log4j2.properties")
@@ -156,8 +157,11 @@ class Session:
             self._folder.mkdir(parents=True)
         except OSError as error:
             raise Unwritable(f"Spark's folder {self._folder} cannot be made: {error.strerror}") from error
+        # Of another Spark, perhaps: where it is installed, which Python it uses, and in which folder it keeps rows.
+        for name in [name for name in os.environ if name.startswith(("SPARK_", "PYSPARK_"))]:
+            del os.environ[name]
         # Executors have it where this process does: both are of one image, or of one machine.
-        os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
+        os.environ["PYSPARK_PYTHON"] = sys.executable
         conf = SparkConf(loadDefaults=False).setAll(list(self._conf().items()))
         try:
             # Java says nothing on the terminal: what it would say may quote rows.
@@ -206,10 +210,29 @@ class Session:
 
 
 def require_java() -> None:
-    """Refuse, with :class:`InvalidSetting`, where Spark would find no Java."""
+    """Refuse, with :class:`InvalidSetting`, where Spark would find no Java, or one that is too old."""
     home = os.environ.get("JAVA_HOME")
-    if (shutil.which("java", path=str(Path(home) / "bin")) if home else shutil.which("java")) is None:
-        raise InvalidSetting(NO_JAVA)
+    where = f"in JAVA_HOME, {home}" if home else "on PATH"
+    java = shutil.which("java", path=str(Path(home) / "bin")) if home else shutil.which("java")
+    if java is None:
+        raise InvalidSetting(
+            f"engine spark needs Java {OLDEST_JAVA} or later, and there is no java {where}: {INSTALL_JAVA}"
+        )
+    version = _version_of(java)
+    if version is not None and version < OLDEST_JAVA:
+        raise InvalidSetting(
+            f"engine spark needs Java {OLDEST_JAVA} or later, and java {where} is Java {version}: {INSTALL_JAVA}"
+        )
+
+
+def _version_of(java: str) -> int | None:
+    """The 17 of ``openjdk version "17.0.12"``, the 8 of ``"1.8.0_392"``; None where it does not tell."""
+    try:
+        told = run([java, "-version"], capture_output=True, text=True, timeout=JAVA_SECONDS, check=False).stderr  # noqa: S603
+    except (OSError, SubprocessError, ValueError):
+        return None
+    found = re.search(r'version "(?:1\.)?([0-9]+)', told)
+    return int(found[1]) if found else None
 
 
 def settings_of(path: Path) -> dict[str, str]:

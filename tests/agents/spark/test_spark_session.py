@@ -1,6 +1,7 @@
 """Spark's life with a hospital: how it starts, what is told where it fails, and that it never outlives its hospital."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -36,6 +37,7 @@ from consilia.errors import Unavailable
 from consilia_agents.spark.session import Session
 session = Session(Path(sys.argv[1]), {"spark.master": "local[1]", "spark.driver.memory": "512m"})
 context = session.context()
+assert context.parallelize([0], 1).map(lambda _: sys.executable).first() == sys.executable
 pids = context.parallelize([0], 1).flatMap(lambda _: [os.getpid(), os.getppid()]).collect()
 ended = threading.Event()
 signal.signal(signal.SIGTERM, lambda *_: ended.set())
@@ -74,8 +76,45 @@ class TestSettings:
     def test_without_java_it_is_told_how_to_get_it(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         monkeypatch.delenv("JAVA_HOME", raising=False)
         monkeypatch.setenv("PATH", str(tmp_path))
-        with pytest.raises(InvalidSetting, match="apt-get install openjdk-17-jre-headless"):
+        with pytest.raises(InvalidSetting, match=r"no java on PATH: .* apt-get install openjdk-17-jre-headless"):
             require_java()
+
+    def test_a_java_home_without_java_is_told(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+        monkeypatch.setenv("JAVA_HOME", str(tmp_path))
+        with pytest.raises(InvalidSetting, match=re.escape(f"there is no java in JAVA_HOME, {tmp_path}: install one")):
+            require_java()
+
+    @pytest.mark.parametrize(("version", "major"), [("11.0.21", 11), ("1.8.0_392", 8)])
+    def test_a_java_that_is_too_old_is_told(
+        self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, version: str, major: int
+    ) -> None:
+        java(tmp_path, monkeypatch, f"echo 'openjdk version \"{version}\" 2023-10-17' >&2")
+        with pytest.raises(InvalidSetting, match=f"needs Java 17 or later, and java in JAVA_HOME, .* is Java {major}:"):
+            require_java()
+
+    @pytest.mark.parametrize(
+        "says",
+        [
+            "echo 'openjdk version \"17.0.12\" 2024-07-16' >&2",
+            "echo 'openjdk version \"25\"' >&2",
+            "echo hello",
+            "exit 1",
+        ],
+        ids=["17", "25", "nothing of it", "nothing"],
+    )
+    def test_a_java_that_is_young_enough_or_does_not_tell_is_tried(
+        self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, says: str
+    ) -> None:
+        java(tmp_path, monkeypatch, says)
+        require_java()
+
+
+def java(folder: Path, monkeypatch: pytest.MonkeyPatch, says: str) -> None:
+    """A Java whose version is this."""
+    (folder / "bin").mkdir()
+    (folder / "bin" / "java").write_text(f"#!/bin/sh\n{says}\n")
+    (folder / "bin" / "java").chmod(0o755)
+    monkeypatch.setenv("JAVA_HOME", str(folder))
 
 
 SECRET = "Zaphod's potassium is 4.2"
@@ -202,8 +241,13 @@ def test_rows_of_a_process_that_was_killed_are_gone_when_the_next_begins_whateve
 def test_java_and_its_workers_end_with_the_hospital_in_the_middle_of_a_pass(
     tmp_path: Path, number: signal.Signals
 ) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    another = {"SPARK_HOME": str(elsewhere), "SPARK_LOCAL_DIRS": str(elsewhere), "PYSPARK_PYTHON": str(elsewhere)}
     with subprocess.Popen(
-        [sys.executable, "-c", HOSPITAL, str(tmp_path / "spark")], stdout=subprocess.PIPE, text=True
+        [sys.executable, "-c", HOSPITAL, str(tmp_path / "spark")],
+        env=os.environ | another,
+        stdout=subprocess.PIPE,
+        text=True,
     ) as hospital:
         assert hospital.stdout is not None
         try:
@@ -218,6 +262,7 @@ def test_java_and_its_workers_end_with_the_hospital_in_the_middle_of_a_pass(
     eventually(lambda: not any(map(alive, pids)), 20, lambda: f"still there: {[pid for pid in pids if alive(pid)]}")
     assert hospital.returncode == (-signal.SIGKILL if number == signal.SIGKILL else 0)
     assert said == "" or "its Spark with it" in said
+    assert not elsewhere.exists()
     assert not (tmp_path / "spark").exists() or not list((tmp_path / "spark").glob("blockmgr-*"))
 
 
