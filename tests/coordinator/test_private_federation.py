@@ -150,7 +150,9 @@ async def test_exact_cohorts_score_every_round_and_noised_ones_the_last_within_t
     )
 
 
-async def test_a_hospital_without_the_budget_blocks_the_run_and_says_what_remains(tmp_path: Path) -> None:
+async def test_hospitals_without_the_budget_block_the_run_and_say_what_remains_until_one_asks_for_less(
+    tmp_path: Path,
+) -> None:
     async with federation(tmp_path, budget=0.6) as world:
         world.conductor.desire(1, spec(1.0))
         world.start_hospitals(list(NAMES))
@@ -158,22 +160,14 @@ async def test_a_hospital_without_the_budget_blocks_the_run_and_says_what_remain
             lambda status: status.phase == "Blocked" and all(each.phase == "Refused" for each in status.hospitals)
         )
         assert not [fact for fact in facts_of(world) if isinstance(fact, UpdateReceived)]
+        world.conductor.desire(2, spec(0.5))
+        assert (await world.complete()).connected == len(NAMES)
     (data,) = (each for each in status.conditions if each.type == "DataAccepted")
     assert data.reason != "DataRefused"
     (budget,) = (each for each in status.conditions if each.type == "PrivacyBudgetAvailable")
     assert (budget.status, budget.reason) == ("False", "BudgetExceeded")
     assert budget.message.startswith("hillview: ")
     assert "0.6" in budget.message
-
-
-async def test_hospitals_that_a_run_asked_too_much_of_are_in_the_next_one_that_asks_for_less(tmp_path: Path) -> None:
-    async with federation(tmp_path, budget=0.6) as world:
-        world.conductor.desire(1, spec(1.0))
-        world.start_hospitals(list(NAMES))
-        await world.until(lambda status: all(each.phase == "Refused" for each in status.hospitals))
-        world.conductor.desire(2, spec(0.5))
-        status = await world.complete()
-    assert (status.run, status.connected) == (2, len(NAMES))
 
 
 # Early end, more rounds, other hospitals.
