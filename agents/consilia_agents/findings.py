@@ -225,7 +225,8 @@ def _of_labels(findings: Findings, features: Features, mapping: TableMapping, fa
     if findings.unfit:
         return [f"{label} is {_other_than(family)} in some rows: code it so, or say in mapping which text is positive"]
     if findings.labels is not None and len(findings.labels) < 2:
-        return [f"there is one class only: {label} is the same in every usable row; patients of two are needed"]
+        word = ", or mend positive in the mapping" if mapping.of(features.label).positive is not None else ""
+        return [f"there is one class only: {label} is the same in every usable row; bring patients of another{word}"]
     return []
 
 

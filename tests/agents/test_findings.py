@@ -116,6 +116,12 @@ def test_a_whole_table_is_not_copied() -> None:
             extract_of([("p1", 1, 1, 1), ("p2", 2, 2, 1)]), AS_NAMED, "there is one class only: label", id="one class"
         ),
         pytest.param(
+            extract_of([("p1", 1, 1, 0), ("p2", 2, 2, 0)]),
+            mapping({"name": "sick", "positive": "ill"}),
+            "bring patients of another, or mend positive in the mapping",
+            id="a word that nobody uses",
+        ),
+        pytest.param(
             extract_of([*GOOD, ("p4", 1, 1, 2)]), AS_NAMED, 'label "sick" is neither 0 nor 1 in some rows', id="label"
         ),
     ],
