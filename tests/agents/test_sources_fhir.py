@@ -2,6 +2,7 @@
 
 import gzip
 import math
+from copy import deepcopy
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -86,6 +87,12 @@ def test_a_feature_without_a_code_says_what_it_may_be(tmp_path: Path) -> None:
         pytest.param(quantity(1.5, "cm"), 15.0, id="in another unit"),
         pytest.param({"valueQuantity": {"value": 1.5, "unit": "cm"}}, 15.0, id="in a unit without a code"),
         pytest.param(quantity(1.5, None), 1.5, id="in the mapping's unit"),
+        pytest.param(
+            {"valueQuantity": {"value": 1.5, "unit": "cm", "code": "C07", "system": "http://lab.example"}},
+            15.0,
+            id="in a unit whose code is the laboratory's",
+        ),
+        pytest.param(quantity(1.5, "Mm"), None, id="in megametres, which nobody means"),
         pytest.param({"valueInteger": 4}, 4.0, id="a whole number"),
         pytest.param({"valueBoolean": True}, 1.0, id="a boolean"),
         pytest.param({"valueString": " 12.5 "}, 12.5, id="a number as text"),
@@ -177,6 +184,38 @@ def test_what_a_patient_is_may_be_a_feature(tmp_path: Path) -> None:
     assert found.x[1].tolist()[1:] == [0.0, 0.0]
     assert math.isnan(found.x[1, 0])
     assert found.unreadable == {"patient_id": 1}
+
+
+def places_in(value: Any, at: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+    """Where something is within JSON."""
+    inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    return [at, *(place for key, each in inner for place in places_in(each, (*at, key)))]
+
+
+@pytest.mark.parametrize(
+    "junk",
+    [None, 7, True, "", "\ud800", [], {}, [[]], [{}], {"x": [1]}, 10**400, math.inf],
+    ids=lambda junk: str(junk)[:9],
+)
+def test_whatever_stands_anywhere_in_a_resource_the_others_are_read(tmp_path: Path, junk: Any) -> None:
+    parts = [{"code": {"coding": [{"system": LOINC, "code": RADIUS}]}} | quantity(1.5, "cm")]
+    whole = [
+        PATIENT | {"birthDate": "1970-01-01", "gender": "male"},
+        observation("p", RADIUS, "2024", **quantity(1.5, "cm"), component=parts, effectivePeriod={"end": "2024"}),
+        observation("p", RADIUS, "2024", valueCodeableConcept={"text": "x", "coding": [{"code": "x"}]}),
+        condition("p", verificationStatus={"coding": [{"code": "confirmed"}]}),
+    ]
+    spoilt = []
+    for resource in whole:
+        for *outer, last in filter(None, places_in(resource)):
+            copy = within = deepcopy(resource)
+            for key in outer:
+                within = within[key]
+            within[last] = junk
+            spoilt.append(copy)
+    good = observation("p", RADIUS, "2030", **quantity(7, "mm"))
+    found = exported(tmp_path, *spoilt, good)
+    assert found.x[found.ids.index("p"), 0] == 7.0
 
 
 def test_a_condition_that_was_entered_in_error_is_none(tmp_path: Path) -> None:

@@ -28,6 +28,7 @@ from consilia_agents.sources.values import number_of
 
 SUFFIXES = (".ndjson", ".ndjson.gz", ".jsonl", ".jsonl.gz")
 LOINC = "http://loinc.org"
+UCUM = "http://unitsofmeasure.org"
 LONGEST_LINE = 64 << 20
 TELL_EVERY = 1 << 20
 """Bytes between two tellings of the progress."""
@@ -150,7 +151,7 @@ class _Reader:
         match resource["resourceType"]:
             case "Patient":
                 self._patient(resource)
-            case "Observation" if resource.get("status") not in _VOID:
+            case "Observation" if _text(resource.get("status")) not in _VOID:
                 self._observation(resource)
             case "Condition" if not _codes(resource.get("verificationStatus")).keys() & _VOID:
                 self._condition(resource)
@@ -171,8 +172,8 @@ class _Reader:
             self._records.add(batch, [column[rows] for column in columns])
 
     def _patient(self, patient: dict[str, Any]) -> None:
-        identity = patient.get("id")
-        if not isinstance(identity, str) or not identity:
+        identity = _identity(patient)
+        if identity is None:
             self._records.count(self._mapped.patient)
             return
         self._patients[identity] = None
@@ -218,6 +219,19 @@ def _resource(line: bytes) -> dict[str, Any] | None:
     return found if isinstance(found, dict) and isinstance(found.get("resourceType"), str) else None
 
 
+def _text(value: Any) -> str | None:
+    return value if isinstance(value, str) else None
+
+
+def _identity(patient: dict[str, Any]) -> str | None:
+    told = _text(patient.get("id")) or ""
+    try:
+        told.encode()
+    except UnicodeEncodeError:  # half of a letter, as JSON lets be written
+        return None
+    return told if told.strip() else None
+
+
 def _listed(value: Any) -> list[dict[str, Any]]:
     return [each for each in value if isinstance(each, dict)] if isinstance(value, list) else []
 
@@ -227,7 +241,7 @@ def _codes(concept: Any) -> dict[str, set[str | None]]:
     found: dict[str, set[str | None]] = {}
     for coding in _listed(concept.get("coding")) if isinstance(concept, dict) else []:
         if isinstance(coding.get("code"), str):
-            found.setdefault(coding["code"], set()).add(coding.get("system"))
+            found.setdefault(coding["code"], set()).add(_text(coding.get("system")))
     return found
 
 
@@ -252,8 +266,7 @@ def _value(part: dict[str, Any], column: Column) -> float | None:
     quantity, concept = part.get("valueQuantity"), part.get("valueCodeableConcept")
     if isinstance(quantity, dict):
         value = number_of(quantity.get("value"), column)
-        unit = quantity.get("code") or quantity.get("unit")
-        conversion = own_unit(column, unit if isinstance(unit, str) else None)
+        conversion = own_unit(column, _unit(quantity))
         if quantity.get("comparator") or value is None or conversion is None:
             return None  # below or above something is no number either
         return conversion.of(value) if column.positive is None else value
@@ -264,6 +277,12 @@ def _value(part: dict[str, Any], column: Column) -> float | None:
             value = number_of(part[kind], column)
             return value if value is None or column.positive is not None else column.conversion.of(value)
     return math.nan
+
+
+def _unit(quantity: dict[str, Any]) -> str | None:
+    """What its unit is called: by its code, where that is UCUM's; else in words."""
+    code, words = _text(quantity.get("code")), _text(quantity.get("unit"))
+    return code or words if _text(quantity.get("system")) in {None, UCUM} else words or code
 
 
 def _concept(concept: dict[str, Any], column: Column) -> float | None:

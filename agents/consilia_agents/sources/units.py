@@ -5,7 +5,8 @@ A unit is written as UCUM does (``mg/dL``, ``10*9/L``, ``mm[Hg]``, ``Cel``) or a
 from records, and pint would compute whatever expression it is given. What the names mean, pint says.
 
 Refused is what only looks like a conversion: amounts to masses without a molar mass; equivalents, osmoles and
-international units to anything else; a ratio of amounts to a plain ratio (an HbA1c of 48 mmol/mol is not 4.8 %).
+international units to anything else; a ratio of amounts to a plain ratio (an HbA1c of 48 mmol/mol is not 4.8 %); a
+capital that makes milli mega and pico peta (Mmol/L).
 """
 
 import re
@@ -54,6 +55,11 @@ _UCUM = {
     "u": "unified_atomic_mass_unit",
     "st": "stere",
 }
+_MEASURES = {"gram", "mole", "molar", "liter", "meter", "second", "meter_Hg"}
+_MEASURES |= {"international_unit", "enzyme_unit", "equivalent", "osmole"}
+_MISTAKEN = {f"{prefix}{measure}" for prefix in ("mega", "peta") for measure in _MEASURES} | {"mil"}
+"""Units that no patient has: who writes Mg/dL, Mmol/L, ML or Pg means milli and pico, and is a billion times off; who
+writes mil/uL means millions, and pint an angle."""
 _UCUM_PREFIXED = re.compile(r"([a-zµ]?)\[(?:iU|IU)\]")
 
 _SPELLING = (
@@ -225,8 +231,8 @@ def _name(written: str) -> str:
     prefixed = _UCUM_PREFIXED.fullmatch(written)
     plain = f"{prefixed[1]}IU" if prefixed else _UCUM.get(written, written)
     found: str = _registry().get_name(plain, case_sensitive=True)
-    if not found:
-        raise ValueError("not a unit")
+    if not found or found in _MISTAKEN:
+        raise ValueError("not a unit, or not the one that is meant")
     return found
 
 
