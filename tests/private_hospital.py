@@ -38,7 +38,7 @@ from consilia_agents.blob_client import BlobClient
 from consilia_agents.custodian import Custodian
 from consilia_agents.disk import Disk
 from consilia_agents.engine import CohortEngine, Engine
-from consilia_agents.hospital import Hospital
+from consilia_agents.hospital import JOIN_SECONDS, Hospital
 from consilia_agents.in_memory import InMemory
 from consilia_agents.outbox import Outbox
 from consilia_agents.sources.extract import DataSource, Extract, Progress, untold
@@ -220,6 +220,7 @@ async def playing(
     on_sent: Callable[[Envelope], None] = lambda _: None,
     recheck_seconds: float = 600.0,
     blobs: BlobClient | None = None,
+    join_seconds: float = JOIN_SECONDS,
 ) -> AsyncIterator[Coordinator]:
     """A hospital that was started on ``folder``, until it is gone as by SIGKILL. ``on_sent``: before any message leaves
     it."""
@@ -238,6 +239,7 @@ async def playing(
         Outbox(folder / "answers", disk),
         blobs or BlobClient("https://localhost:1", ssl.create_default_context(), folder / "blobs"),
         Custodian(of, folder / "ledger", cap, disk, lambda: AT, lambda: DIGEST),
+        join_seconds=join_seconds,
         recheck_seconds=recheck_seconds,
     )
     tasks = [asyncio.ensure_future(coordinator.bus.run(coordinator)), asyncio.ensure_future(hospital.run())]
