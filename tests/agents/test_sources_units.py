@@ -62,7 +62,9 @@ def test_a_laboratory_value_is_the_same_in_another_unit(value, kept, wanted, mol
         pytest.param("[pH]", "1", "it measures something else", id="acidity"),
         pytest.param("%", "mmol/mol", "ratios of different things", id="HbA1c"),
         pytest.param("mmol/mol", "%", "ratios of different things", id="HbA1c, back"),
+        pytest.param("mol/mol", "%", "ratios of different things", id="HbA1c, that cancels out"),
         pytest.param("mg/g", "mL/L", "ratios of different things", id="masses and volumes"),
+        pytest.param("g/g", "mL/L", "ratios of different things", id="masses that cancel out, and volumes"),
         pytest.param("dB", "1", "it does not convert", id="a logarithm"),
         pytest.param("mg/Cel", "mg/[degF]", "it does not convert", id="an offset in a product"),
         pytest.param("furlongish", "mm", "is no known unit: write it as UCUM does", id="an unknown name"),
@@ -92,6 +94,12 @@ def test_what_does_not_convert_is_refused_with_why(kept, wanted, said):
 
 def test_a_unit_that_nobody_knows_is_still_itself():
     assert conversion("points of mood ", "points of mood") is UNCHANGED
+
+
+def test_a_ratio_that_cancels_out_is_of_what_it_is_written_with():
+    assert conversion("mol/mol", "mmol/mol").of(0.048) == pytest.approx(48)
+    assert conversion("g/g", "mg/g").of(0.3) == pytest.approx(300)
+    assert conversion("g/g", "%").of(0.3) == pytest.approx(30)
 
 
 def test_what_is_called_otherwise_is_left_as_it_is():

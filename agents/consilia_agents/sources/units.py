@@ -120,6 +120,8 @@ class Unit:
 
     scale: Fraction
     powers: tuple[tuple[str, int], ...]
+    names: frozenset[str] = frozenset()
+    """All that it is written with, those too that cancel out (mol/mol)."""
 
     @property
     def pint(self) -> Any:
@@ -179,6 +181,7 @@ class _Reader:
     def __init__(self, tokens: list["re.Match[str]"]) -> None:
         self._tokens = tokens
         self._at = 0
+        self._names: set[str] = set()
 
     def read(self) -> Unit:
         scale, powers = self._product() if self._tokens else (Fraction(1), {})
@@ -186,7 +189,8 @@ class _Reader:
             raise ValueError("a closing bracket too many")
         if any(abs(power) > HIGHEST_POWER for power in powers.values()):
             raise ValueError("a power too high")
-        return Unit(scale, tuple(sorted((name, power) for name, power in powers.items() if power)))
+        left = tuple(sorted((name, power) for name, power in powers.items() if power))
+        return Unit(scale, left, frozenset(self._names))
 
     def _sign(self) -> str | None:
         return self._tokens[self._at]["sign"] if self._at < len(self._tokens) else None
@@ -222,7 +226,9 @@ class _Reader:
                 return scale * more, powers
             return scale, {}
         if token["name"]:
-            return Fraction(1), {_name(token["name"]): int(token["power"] or 1)}
+            name = _name(token["name"])
+            self._names.add(name)
+            return Fraction(1), {name: int(token["power"] or 1)}
         raise ValueError("a sign without a unit")
 
 
@@ -264,12 +270,12 @@ def _require_one_kind(source: Unit, target: Unit, kept: str, wanted: str) -> Non
     """Ratios of one dimension may mean different things: amounts, masses, volumes."""
     if _dimension(source) or _dimension(target):
         return
-    here, there = _numerator(source), _numerator(target)
-    amount = "[substance]" in here or "[substance]" in there
-    if here != there and (amount or (here and there)):
+    here, there = _matter(source), _matter(target)
+    if here != there and ("[substance]" in here | there or (here and there)):
         raise Inconvertible(f'"{kept}" and "{wanted}" are ratios of different things')
 
 
-def _numerator(unit: Unit) -> dict[str, int]:
-    above = Unit(Fraction(1), tuple((name, power) for name, power in unit.powers if power > 0))
-    return _dimension(above)
+def _matter(unit: Unit) -> set[str]:
+    """What a ratio is one of."""
+    dimensions = {dimension for name in unit.names for dimension in _dimension(Unit(Fraction(1), ((name, 1),)))}
+    return dimensions & {"[substance]", "[mass]", "[length]"}
