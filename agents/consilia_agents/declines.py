@@ -28,5 +28,7 @@ def problem_of(error: ConsiliaError) -> Problem | None:
             return "LedgerDamaged"
         case SourceUnavailable():
             return "SourceUnavailable"
+        case Unwritable():
+            return "DiskUnwritable"
         case _:
             return None

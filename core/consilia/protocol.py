@@ -42,7 +42,7 @@ MOST_ROWS = 2**40
 Task = Literal["moments", "centre", "train", "evaluate", "statistics"]
 """What an order asks for. ``moments`` and ``centre`` open a run before its first round; it has one at most.
 ``statistics`` is all that a statistics run asks."""
-Problem = Literal["BudgetExceeded", "CohortBusy", "LedgerDamaged", "SourceUnavailable"]
+Problem = Literal["BudgetExceeded", "CohortBusy", "DiskUnwritable", "LedgerDamaged", "SourceUnavailable"]
 """Why a hospital declines, where its data are not refused: what its patients have left, the ledger of it, or a source
 that cannot be read now."""
 Digest = Annotated[str, Field(pattern=DIGEST)]

@@ -49,6 +49,8 @@ class Reason(StrEnum):
 
     SOURCE_UNAVAILABLE = "SourceUnavailable"
     """The cohort's source does not answer, or what it asks for is wrong: it is tried again every half minute."""
+    DISK_UNWRITABLE = "DiskUnwritable"
+    """The hospital's own files cannot be written, as when its disk is full: it tries again every half minute."""
     LEDGER_DAMAGED = "LedgerDamaged"
     """The cohort's ledger is torn, edited, missing or behind what was seen of it: nothing is sent."""
 
@@ -128,6 +130,12 @@ OF_A_COHORT = frozenset(
 
 
 OF_A_HOSPITAL = frozenset(
-    {Reason.BUDGET_EXCEEDED, Reason.LEDGER_DAMAGED, Reason.COHORT_BUSY, Reason.SOURCE_UNAVAILABLE}
+    {
+        Reason.BUDGET_EXCEEDED,
+        Reason.LEDGER_DAMAGED,
+        Reason.COHORT_BUSY,
+        Reason.DISK_UNWRITABLE,
+        Reason.SOURCE_UNAVAILABLE,
+    }
 )
 """Why a hospital itself declines, where its data are not refused; its coordinator tells it."""

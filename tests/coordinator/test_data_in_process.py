@@ -2,6 +2,7 @@
 
 import asyncio
 import csv
+import errno
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -17,6 +18,7 @@ from consilia.protocol import RunSettings, Task
 from consilia.spec import Cohort, FederationSpec
 from consilia.status import Condition, FederationStatus
 from consilia.vectors import FloatArray
+from consilia_agents.disk import Disk
 from consilia_agents.engine import Answer, CohortEngine
 from consilia_agents.in_memory import InMemory
 from consilia_agents.looks import Looks
@@ -238,6 +240,32 @@ async def test_a_source_that_does_not_answer_is_told_at_once_and_tried_again(wor
     before = away.tried
     await world.until(lambda _: away.tried > before)
     away.up = True
+    assert (await world.complete()).connected == 5
+
+
+class FullDisk(Disk):
+    """There is no room, until some is made."""
+
+    full = True
+
+    def write(self, file: int, data: bytes | memoryview) -> None:
+        if self.full:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        super().write(file, data)
+
+
+async def test_a_full_disk_is_told_as_that_and_not_as_data_that_are_refused(world: World, tmp_path: Path) -> None:
+    write_table(tmp_path / "data")
+    riverside, disk = Riverside(tmp_path / "data", tmp_path / "state", of_a_file()), FullDisk()
+    riverside.looks = Looks(riverside.cohort, tmp_path / "state", disk)
+    source = partial(source_of, places=Places(tmp_path / "data"))
+    riverside.engine = CohortEngine(riverside.cohort, InMemory(riverside.cohort, source=source, looks=riverside.looks))
+    start(world, riverside, FEDERATION.spec)
+    status = await world.until(lambda status: phase_of(status) == "Refused" and status.connected == 4)
+    assert "(No space left on device)" in reason_of(status)
+    assert next(each.problem for each in status.hospitals if each.name == "riverside") == "DiskUnwritable"
+    assert data_accepted(status).reason != "DataRefused"
+    disk.full = False
     assert (await world.complete()).connected == 5
 
 
