@@ -144,7 +144,7 @@ def score(metric: str, scores: HospitalMetrics) -> str:
     if value is None or error is None:
         return figure(metric, value)
     if metric not in SHARES:
-        return f"{value:.3f} ± {error:.1g}"
+        return f"{figure(metric, value)} ± {error:.1g}"
     return f"{100 * value:.1f} ± {100 * error:.{0 if error >= 0.01 else 1}f} %"
 
 
@@ -155,10 +155,12 @@ def budget_of(hospital: HospitalStatus) -> str:
 
 
 def figure(metric: str, value: float | None) -> str:
-    """A metric as people read it: shares in percent, loss and r2 as they are."""
+    """A metric as people read it: shares in percent, loss and r2 as they are, to two digits where they are small."""
     if value is None:
         return ABSENT
-    return f"{100 * value:.1f} %" if metric in SHARES else f"{value:.3f}"
+    if metric in SHARES:
+        return f"{100 * value:.1f} %"
+    return f"{value:.4f}" if 0 < abs(value) < 0.01 else f"{value:.3f}"
 
 
 def seconds(value: float) -> str:

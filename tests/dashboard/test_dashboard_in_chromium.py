@@ -78,10 +78,32 @@ def test_a_run_of_a_number_shows_its_r2_and_no_empty_places(page: Page, upstream
     ]
     page.until("document.querySelectorAll('#chart-r2 canvas').length === 1")
     assert inked(page, "#chart-r2") > 0
+    # Squares on bounds of -1 and 1 are small: three decimals would all be the same.
+    page.until(r"/^0\.00\d\d$/.test(document.querySelector('#stats [data-metric=loss] .value').textContent)")
     page.open(f"{dashboard.url}/agents")
     page.until(r"/^0\.\d{3}$/.test(document.querySelector('.card [data-metric=r2] dd')?.textContent)")
     assert page.run("return document.querySelector('.card .spark-label').textContent").startswith("R², rounds 1–12")
     assert page.run("return document.querySelectorAll('.card [data-metric=accuracy]').length") == 0
+
+
+AXIS = """
+const [most, ready] = arguments, page = document.querySelector('script[type=module][src*="overview"]').src;
+import(page.replace(/overview/, "scales")).then(({ rangeOf, tick }) => {
+  const [low, high] = rangeOf("loss", 0, most);
+  ready([low, high, tick("loss", most, high / 4)]);
+});
+"""
+
+
+@pytest.mark.parametrize(
+    ("most", "top", "told"),
+    [(0.7, 0.8, "0.70"), (0.05, 0.06, "0.05"), (0.0072, 0.008, "0.007"), (2.3, 2.4, "2.30"), (0.0, 2e-5, "0.000000")],
+)
+def test_the_axis_of_losses_fits_small_ones_too(page: Page, most: float, top: float, told: str) -> None:
+    low, high, at = page.driver.execute_async_script(AXIS, most)
+    assert -top / 50 < low < 0
+    assert top <= high < top * 1.05
+    assert at == told
 
 
 def test_an_action_answers_within_a_tenth_of_a_second(page: Page, upstream: Upstream) -> None:

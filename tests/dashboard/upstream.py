@@ -122,7 +122,7 @@ class Upstream:
 
     def scored(self, number: int, index: int) -> Document:
         told = scores(number, index)
-        return {"r2": 2 * told["accuracy"] - 1, "loss": told["loss"]} if self.status.get("numeric") else told
+        return {"r2": 2 * told["accuracy"] - 1, "loss": told["loss"] / 100} if self.status.get("numeric") else told
 
     @property
     def epsilon(self) -> float:

@@ -317,7 +317,14 @@ def test_seconds_keep_two_figures(value: float, text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("metric", "value", "text"), [("loss", 0.14159, "0.142"), ("recall", 1.0, "100.0 %"), ("recall", None, "–")]
+    ("metric", "value", "text"),
+    [
+        ("loss", 0.14159, "0.142"),
+        ("loss", 0.00314, "0.0031"),
+        ("loss", 0.0, "0.000"),
+        ("recall", 1.0, "100.0 %"),
+        ("recall", None, "–"),
+    ],
 )
 def test_figures_read_as_people_write_them(metric: str, value: float | None, text: str) -> None:
     assert figure(metric, value) == text

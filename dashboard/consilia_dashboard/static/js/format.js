@@ -4,7 +4,9 @@ const DASH = "–";
 const defined = (value) => typeof value === "number" && Number.isFinite(value);
 
 export const percent = (value) => (defined(value) ? `${(value * 100).toFixed(1)} %` : DASH);
-export const loss = (value) => (defined(value) ? value.toFixed(3) : DASH);
+// Three decimals, and four of what is below a hundredth, as losses of numbers are.
+const decimals = (value) => (value !== 0 && Math.abs(value) < 0.01 ? 4 : 3);
+export const loss = (value) => (defined(value) ? value.toFixed(decimals(value)) : DASH);
 // Loss and r2 are numbers, all else is a share.
 export const isShare = (name) => name !== "loss" && name !== "r2";
 export const metric = (name, value) => (isShare(name) ? percent(value) : loss(value));
@@ -44,7 +46,7 @@ export const ago = (milliseconds) => {
 export const delta = (name, now, before) => {
   if (!defined(now) || !defined(before)) return { text: "", good: "" };
   const change = isShare(name) ? (now - before) * 100 : now - before;
-  const text = Math.abs(change).toFixed(isShare(name) ? 1 : 3);
+  const text = Math.abs(change).toFixed(isShare(name) ? 1 : decimals(now));
   if (Number(text) === 0) return { text: `= ${text}`, good: "" };
   return { text: `${change > 0 ? "▲" : "▼"} ${text}`, good: (change > 0) === (name !== "loss") ? "yes" : "no" };
 };
