@@ -114,7 +114,7 @@ class SparkBackend:
         mapped = Mapped.of(spec, features)
         holdout = Holdout(spec.hospital, self._cohort.metadata.name, spec.holdout.fraction)
         if isinstance(source, JdbcQuery):
-            return Rows(self._session, source.read(self._session, mapped, holdout))
+            return Rows(self._session, source.read(self._session, mapped, holdout), once=True)
         if isinstance(source, Parted) and not (spec.source.files and spec.source.files.remote):
             parts = list(enumerate(source.parts(mapped)))
             read = self._parallel(parts, len(parts)).mapPartitions(PartReader(source, mapped, holdout))

@@ -20,6 +20,14 @@ _WRITES = "in a read-only transaction"
 """As PostgreSQL says it."""
 
 
+_GONE = "CHECKPOINT_RDD_BLOCK_ID_NOT_FOUND"
+
+
+def rows_are_gone(error: Exception) -> bool:
+    """Whether rows that were looked at are not there any more, and must not be read again as if they were the same."""
+    return _GONE in text_of(error)
+
+
 def told(error: Exception, folder: Path) -> ConsiliaError:
     """The error to raise in its place; ``folder`` is where Spark spills to."""
     said = text_of(error)
@@ -36,8 +44,9 @@ def told(error: Exception, folder: Path) -> ConsiliaError:
         return InvalidData(
             "Spark has too little memory for this table: raise driverMemory, or executorMemory, in the cohort's spark"
         )
-    if any(word in said for word in _LOST):
-        return Unavailable("an executor of Spark was lost, and its work with it: see the memory of executors")
+    if any(word in said for word in (_GONE, *_LOST)):
+        next_is = "the table is read and looked at again" if _GONE in said else "see the memory of executors"
+        return Unavailable(f"an executor of Spark was lost, and its work with it: {next_is}")
     if _WRITES in said:
         return InvalidData("source.jdbc.query would write, and may only read: leave out what writes")
     kinds = sorted(set(_KIND.findall(said)))

@@ -171,9 +171,13 @@ def joined(blocks: list[Block]) -> Block:
 class Rows:
     """The records of a cohort, as they were read."""
 
-    def __init__(self, session: Session, read: RDD[bytes]) -> None:
+    def __init__(self, session: Session, read: RDD[bytes], *, once: bool = False) -> None:
+        """``once``: a part that is lost is not read again, as nobody could tell whether it is what was looked at; the
+        pass that needs it fails, and all of it has to be looked at anew."""
         self.session = session
         self.read = session.run(lambda: of_bytes(read).persist(ON_DISK))
+        if once:
+            session.run(self.read.localCheckpoint)
 
     def look(self, looking: Looking, progress: Progress = untold) -> Look:
         """One pass over all records, which is told to ``progress``, and one over their patients."""

@@ -26,7 +26,7 @@ from pyspark.sql import SparkSession
 
 from consilia.errors import ConsiliaError, InvalidData, InvalidSetting, Unavailable, Unwritable
 from consilia.threads import ONE_THREAD
-from consilia_agents.spark.failures import told
+from consilia_agents.spark.failures import rows_are_gone, told
 
 OLDEST_JAVA = 17
 INSTALL_JAVA = "install one, on Debian with apt-get install openjdk-17-jre-headless"
@@ -71,7 +71,7 @@ class Session:
         self._ended = 0
         self._closed = False
         self.started = 0
-        """How often Spark was started: what was cached under an earlier number is gone."""
+        """How often Spark was started, or lost rows: what was cached under an earlier number is gone."""
 
     def context(self) -> Any:
         """The running Spark. Raises :class:`Unavailable` where there can be none."""
@@ -200,6 +200,7 @@ class Session:
             with suppress(TimeoutExpired, AttributeError):
                 SparkContext._gateway.proc.wait(GONE_SECONDS)  # noqa: SLF001
         if self.running and not isinstance(error, Py4JNetworkError | ConnectionError | EOFError):
+            self.started += rows_are_gone(error)
             return told(error, self._folder)
         self.stop()
         self._require_open()

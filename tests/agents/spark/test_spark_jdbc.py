@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from builders import cohort
-from consilia.errors import ConsiliaError, InvalidData
+from consilia.errors import ConsiliaError, InvalidData, Unavailable
 from consilia.experiment import Features, Model
 from consilia_agents.sources.places import Places
 from consilia_agents.spark.backend import SparkBackend
@@ -62,6 +62,21 @@ def test_a_query_is_read_in_the_federations_units(
     assert both.training + both.held == COUNT
     # In cm: a tenth of the number in mm, which is that of the row and a half.
     np.testing.assert_allclose(moments[1], (moments[2] * 7 + 0.5 * trainer.rows) / 10, rtol=1e-12)
+
+
+def test_a_lost_part_is_not_read_again_as_if_the_database_could_not_have_changed(
+    spark: Session, tmp_path: Path, derby: str
+) -> None:
+    of = backend(spark, tmp_path, derby)
+    trainer = of.clear(FEATURES, Model())
+    moments = trainer.moments()
+    rows = of._loaded.rows  # type: ignore[union-attr]
+    spark.run(lambda: rows.read.unpersist(blocking=True))  # as an executor's end would
+    with pytest.raises(Unavailable, match="the table is read and looked at again"):
+        trainer.moments()
+    again = of.clear(FEATURES, Model())
+    assert again is not trainer
+    assert again.moments().tobytes() == moments.tobytes()
 
 
 def refusal(of: SparkBackend) -> str:

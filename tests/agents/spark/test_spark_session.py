@@ -137,6 +137,12 @@ SECRET = "Zaphod's potassium is 4.2"
             "ExecutorLostFailure (executor 1 exited)", Unavailable, "an executor of Spark was lost", id="lost"
         ),
         pytest.param(
+            "[CHECKPOINT_RDD_BLOCK_ID_NOT_FOUND] Checkpoint block rdd_1_0 not found!",
+            Unavailable,
+            "the table is read and looked at again",
+            id="rows",
+        ),
+        pytest.param(
             f"org.apache.spark.SparkException: Job aborted\nCaused by: java.lang.NumberFormatException: {SECRET}",
             Unavailable,
             "Spark failed (NumberFormatException, SparkException)",
