@@ -14,7 +14,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import ConfigDict, Field, model_validator
 
 from consilia import patterns
-from consilia.asked_statistics import MOST_FEATURES, Statistics
+from consilia.asked_statistics import Statistics, require_placed
 from consilia.data_source import Source, TableMapping
 from consilia.document import Document as Document  # noqa: PLC0414 - whoever has the documents has their base
 from consilia.experiment import (
@@ -165,21 +165,7 @@ class FederationSpec(Document):
             return self
         if self.algorithm.fed_avg is not None or self.algorithm.dp_fed_sgd is not None or self.evaluation is not None:
             raise ValueError("task: Statistics trains no model: leave algorithm and evaluation out")
-        if self.features.scaling != "codebook":
-            raise ValueError(
-                "task: Statistics places values between public bounds: use scaling: codebook, with min and max"
-            )
-        asked, known = self.asked_statistics.features, self.features.names
-        strange = next((name for name in asked if name not in known), None)
-        if strange is not None:
-            raise ValueError(
-                f'statistics names feature "{strange}", which is not in features.codebook: add it there, or remove it'
-            )
-        if not asked and len(known) > MOST_FEATURES:
-            raise ValueError(
-                f"statistics of all {len(known)} features of the codebook are too many for one run: name at most "
-                f"{MOST_FEATURES} of them in statistics.features"
-            )
+        require_placed(self.asked_statistics, self.features)
         return self
 
     @model_validator(mode="after")
