@@ -44,10 +44,12 @@ def _hospitals(status: FederationStatus, *, tight: bool) -> Table:
     table = Table(box=None, pad_edge=False, padding=(0, 1 if tight else 2, 0, 0), header_style="dim")
     table.add_column("  hospital", min_width=10 if tight else 14, no_wrap=True)
     table.add_column("state", min_width=12, no_wrap=True)
-    # How many rows a hospital has is nobody's to know in a private run.
-    if not status.private:
+    # How many rows a hospital has is nobody's to know in a private run; and statistics have no model of a round.
+    trains = status.task == "Training"
+    if trains and not status.private:
         table.add_column("rows", justify="right", min_width=5, no_wrap=True)
-    table.add_column("round", justify="right", min_width=5, no_wrap=True)
+    if trains:
+        table.add_column("round", justify="right", min_width=5, no_wrap=True)
     for name in metrics_of(status):
         width = {"loss": 7 if tight else 6}.get(name, max(len(name), 7))
         # What noise does to a score goes on in a second line, where there is no room beside it.
@@ -57,18 +59,19 @@ def _hospitals(status: FederationStatus, *, tight: bool) -> Table:
     if status.private:
         table.add_column("epsilon spent", justify="right", min_width=11, width=11 if tight else None)
     for hospital in status.hospitals:
-        table.add_row(*_cells(hospital, metrics_of(status), status.private))
+        table.add_row(*_cells(hospital, status))
     return table
 
 
-def _cells(hospital: HospitalStatus, metrics: tuple[str, ...], private: bool) -> list[RenderableType]:
-    rows = "" if hospital.rows is None else str(hospital.rows)
+def _cells(hospital: HospitalStatus, status: FederationStatus) -> list[RenderableType]:
+    trains, private = status.task == "Training", status.private
+    rows, reached = ("" if each is None else str(each) for each in (hospital.rows, hospital.round))
     return [
         inert(f"  {hospital.name}"),
         inert(state_of(hospital), style=STYLES.get(hospital.phase, "")),
-        *([] if private else [rows]),
-        "" if hospital.round is None else str(hospital.round),
-        *(score(metric, hospital) for metric in metrics),
+        *([rows] if trains and not private else []),
+        *([reached] if trains else []),
+        *(score(metric, hospital) for metric in metrics_of(status)),
         *([budget_of(hospital)] if private else []),
     ]
 

@@ -8,8 +8,16 @@ import pytest
 from rich.console import Console
 
 from consilia.manifest import parse
-from consilia.status import FeatureStatistics, Histogram, QuantileStatistic, StatisticErrors
+from consilia.status import (
+    FeatureStatistics,
+    FederationStatus,
+    Histogram,
+    HospitalStatus,
+    QuantileStatistic,
+    StatisticErrors,
+)
 from consilia_local.statistics_tables import number, outline, statistics_view
+from consilia_local.tables import HospitalsTable
 from consilia_local.verbs import privacy_plan
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "statistics.yaml"
@@ -56,6 +64,19 @@ def test_without_noise_brackets_are_bins() -> None:
     assert "364 " in text
     assert "±" not in text
     assert "the bin that a quantile lies in" in text
+
+
+@pytest.mark.parametrize("private", [True, False])
+def test_hospitals_of_a_statistics_run_have_no_empty_columns(private: bool) -> None:
+    hospital = HospitalStatus(name="north", phase="Ready")
+    survey = FederationStatus(task="Statistics", private=private, round=1, rounds=1, hospitals=[hospital])
+    console = Console(file=io.StringIO(), width=100, color_system=None)
+    console.print(HospitalsTable(survey))
+    file = console.file
+    assert isinstance(file, io.StringIO)
+    heads, line = file.getvalue().splitlines()
+    assert heads.split() == ["hospital", "state", *(["epsilon", "spent"] if private else [])]
+    assert line.split() == ["north", "ready", *(["–"] if private else [])]
 
 
 @pytest.mark.parametrize(
