@@ -40,6 +40,11 @@ QUERIES = [
         "SELECT twist(note) FROM labs", ": the query names a function that there is not", id="no such function"
     ),
     pytest.param("SELECT 1; SELECT 2", ": the query is no single SELECT", id="two"),
+    pytest.param(f"SELECT json('{SECRET}')", ": the query fails on a value", id="a value that is no JSON"),
+    pytest.param("SELECT abs(-9223372036854775808)", ": the query fails on a value", id="a value too large"),
+    pytest.param(
+        "SELECT *, CAST(x'fc' AS TEXT) AS more FROM labs", ": the query fails on a value", id="a text in latin-1"
+    ),
 ]
 WRITES = [
     pytest.param("DELETE FROM labs", id="rows"),
@@ -173,6 +178,9 @@ def server() -> Iterator[tuple[str, int]]:
         write_labs(engine)
         with engine.begin() as connection:
             connection.exec_driver_sql("CREATE SEQUENCE numbers")
+            for name, does in (("writes", "DELETE FROM labs"), ("raises", f"RAISE EXCEPTION '{SECRET}'")):
+                body = f"BEGIN {does}; RETURN 1; END"
+                connection.exec_driver_sql(f"CREATE FUNCTION {name}() RETURNS int LANGUAGE plpgsql AS $$ {body} $$")
             connection.exec_driver_sql("CREATE TABLE secrets (patient_id text)")
             connection.exec_driver_sql("CREATE ROLE reader LOGIN PASSWORD 'reads'")
             connection.exec_driver_sql("GRANT SELECT ON labs TO reader")
@@ -205,6 +213,20 @@ LABS = 'patient_id, radius_cm, "mean texture", area, diagnosis FROM labs'
             "SELECT twist(note) FROM labs", ": the query names a function that there is not", id="no function"
         ),
         pytest.param("SELECT 1; SELECT 2", ": the query is no single SELECT", id="two"),
+        pytest.param(
+            "CREATE TABLE IF NOT EXISTS labs AS SELECT 1", ": the query is no single SELECT", id="makes nothing"
+        ),
+        pytest.param("REFRESH MATERIALIZED VIEW labs", ": the query is no single SELECT", id="makes anew"),
+        pytest.param("EXECUTE prepared", ": the query is no single SELECT", id="what is prepared"),
+        pytest.param(
+            f"SELECT set_config('transaction_read_only', 'off', true), {LABS}", ": the query writes", id="may write"
+        ),
+        pytest.param(f"SELECT writes(), {LABS}", ": the query writes", id="writes in a function"),
+        pytest.param(
+            f"SELECT raises(), {LABS}",
+            ": a function that the query calls raises an error of its own (P0001); mend either",
+            id="a function's own error",
+        ),
         pytest.param(
             "SELECT 1; COMMIT; DROP TABLE labs", ": the query is no single SELECT", id="two, one of which writes"
         ),
@@ -338,3 +360,32 @@ def test_a_connection_that_is_cut_while_rows_come_is_one_sentence_and_read_again
     assert len(found) == 200_000
     assert shares == sorted(shares)
     assert len(shares) > 20
+
+
+@pytest.mark.real
+def test_times_that_python_has_not_do_not_matter_where_nobody_asks_for_them(
+    tmp_path: Path, server: tuple[str, int]
+) -> None:
+    query = f"SELECT 'infinity'::date AS until, '0044-03-15 BC'::timestamp AS since, '24:00'::time AS at, {LABS}"
+    assert len(in_server(tmp_path, server, query).read().extract(FEATURES)) == len(PATIENTS)
+
+
+@pytest.mark.real
+def test_texts_come_in_utf_8_whatever_the_account_is_set_to(tmp_path: Path, server: tuple[str, int]) -> None:
+    with psycopg.connect(server[0]) as connection:
+        connection.execute("ALTER ROLE reader SET client_encoding = 'latin1'")
+    query = f"SELECT '\u2192 ' || patient_id AS patient_id, {LABS.removeprefix('patient_id, ')}"
+    found = in_server(tmp_path, server, query, user="reader", password="reads").read().extract(FEATURES)
+    assert all(patient.startswith("\u2192 ") for patient in found.ids)
+
+
+@pytest.mark.real
+def test_a_query_that_takes_too_long_for_the_server_says_so(tmp_path: Path, server: tuple[str, int]) -> None:
+    with psycopg.connect(server[0]) as connection:
+        connection.execute("CREATE ROLE hasty LOGIN PASSWORD 'reads'")
+        connection.execute("ALTER ROLE hasty SET statement_timeout = '50ms'")
+        connection.execute("GRANT SELECT ON labs TO hasty")
+    slow = in_server(tmp_path, server, f"SELECT pg_sleep(60)::text, {LABS}", user="hasty", password="reads")
+    assert refusal(slow, Unavailable).endswith(
+        " cancelled the query, as it took too long or somebody asked; it is read again later"
+    )

@@ -14,6 +14,7 @@ from urllib.parse import quote
 
 import psycopg
 import sqlalchemy
+from psycopg.types.string import TextLoader
 from sqlalchemy.engine import URL, Connection, make_url
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
@@ -29,6 +30,7 @@ VERIFYING = {"verify-ca", "verify-full"}
 SILENT_SECONDS = 60
 """After so long without a sign of the server's machine, the connection is given up."""
 
+_TIMES = ("date", "time", "timetz", "timestamp", "timestamptz", "interval")
 _PRAGMAS = {"table_info", "table_xinfo", "table_list", "database_list", "read_uncommitted"}
 """What SQLAlchemy asks with; none of them writes."""
 _READS = {sqlite3.SQLITE_SELECT, sqlite3.SQLITE_READ, sqlite3.SQLITE_FUNCTION, sqlite3.SQLITE_RECURSIVE}
@@ -124,14 +126,23 @@ class Database:
             "connect_timeout": CONNECT_SECONDS,
             "application_name": "consilia",
             # Before any transaction, so that none of this connection's writes.
-            "options": "-c default_transaction_read_only=on",
+            "options": "-c default_transaction_read_only=on -c datestyle=ISO",
+            "client_encoding": "UTF8",
             "keepalives_idle": SILENT_SECONDS // 2,
             "keepalives_interval": SILENT_SECONDS // 6,
             "keepalives_count": 3,
             "tcp_user_timeout": SILENT_SECONDS * 1000,
             **self._tls,
         }
-        return sqlalchemy.create_engine(url, connect_args=settings, poolclass=NullPool)
+        engine = sqlalchemy.create_engine(url, connect_args=settings, poolclass=NullPool)
+        sqlalchemy.event.listen(engine, "connect", _with_times_as_texts)
+        return engine
+
+
+def _with_times_as_texts(connection: Any, _: Any) -> None:
+    """Python has no infinity of times, nor years before Christ: a column that nobody asks for may have them."""
+    for kind in _TIMES:
+        connection.adapters.register_loader(kind, TextLoader)
 
 
 def _opened(file: Path) -> sqlite3.Connection:

@@ -104,7 +104,10 @@ class SqlQuery:
             raise postgresql_problem(self._database.named, error, len(_EXPLAIN)) from None
         finally:
             cursor.close()
-        return max(1, int(plan[0][0]["Plan"]["Plan Rows"]))
+        found = plan[0][0]
+        if "Plan" not in found:  # "Utility Statement", a text: some commands can be explained too
+            raise InvalidData(f"{self._database.named}: the query is no single SELECT; mend it")
+        return max(1, int(found["Plan"]["Plan Rows"]))
 
     def _require(self, mapped: Mapped, result: CursorResult[Any]) -> None:
         names = list(result.keys())
