@@ -4,7 +4,7 @@ Refuses to tell of this run what an earlier one cost: what a hospital said of it
 run counts for its life alone.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Literal
 
 from consilia.journal import History, RunHistory
@@ -18,14 +18,23 @@ CONDITION = "PrivacyBudgetAvailable"
 OF_A_LEDGER = ("BudgetExceeded", "LedgerDamaged", "CohortBusy")
 """Problems of a hospital that are about what its patients have left; of several the first is the reason."""
 
+Ledgers = Mapping[str, LedgerState]
+"""By hospital."""
 
-def privacy_status(roster: Roster, history: History, run: RunHistory) -> PrivacyStatus | None:
+
+def ledgers_of(roster: Roster, history: History, run: RunHistory) -> Ledgers:
+    """What every hospital last told of its ledger: those of the spec, and all that have answered in the run."""
+    names = {*run.spec.hospital_names, *run.ledgers}
+    told = ((name, ledger_of(roster.member(name), history, run)) for name in names)
+    return {name: ledger for name, ledger in told if ledger is not None}
+
+
+def privacy_status(run: RunHistory, told: Ledgers) -> PrivacyStatus | None:
     """What the run promises and has cost so far, at the hospital where it cost most; None where it is NON-PRIVATE."""
     privacy = run.first.privacy
     if not privacy.private:
         return None
-    names = {*run.spec.hospital_names, *run.ledgers}
-    ledgers = [ledger for ledger in (ledger_of(roster.member(name), history, run) for name in names) if ledger]
+    ledgers = told.values()
     return PrivacyStatus(
         epsilon=privacy.epsilon,
         delta=privacy.delta,

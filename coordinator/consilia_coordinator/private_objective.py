@@ -37,16 +37,15 @@ class PrivateObjective:
         self._map = FeatureMap.from_codebook(spec.features)
         self._family = family_of(spec.model, spec.features)
         self._evaluation = PublicEvaluation.of(spec)
+        self._lengths: dict[Task, int] = {
+            "centre": self._map.size,
+            "train": self._family.size(self._map.size),
+            "evaluate": Evaluation.of(self._family).length,
+        }
 
     def length(self, task: Task) -> int:
         """See :class:`consilia_coordinator.objective.Objective`."""
-        evaluation = Evaluation.of(self._family)
-        return {
-            "moments": 0,
-            "centre": self._map.size,
-            "train": self._family.size(self._map.size),
-            "evaluate": evaluation.length,
-        }.get(task, 0)
+        return self._lengths.get(task, 0)
 
     def examine(self, task: Task, rows: int, vector: FloatArray) -> None:
         """See :class:`consilia_coordinator.objective.Objective`: noise can make a sum anything."""

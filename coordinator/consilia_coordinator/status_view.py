@@ -24,7 +24,7 @@ from consilia.status import (
 )
 from consilia.wording import counted, first_of
 from consilia_coordinator.clock import iso
-from consilia_coordinator.privacy_view import budget_condition, ledger_of, privacy_status
+from consilia_coordinator.privacy_view import Ledgers, budget_condition, ledgers_of, privacy_status
 from consilia_coordinator.roster import Member, Roster
 
 MOST_NAMED = 10
@@ -49,6 +49,7 @@ def federation_status(facts: Facts) -> FederationStatus:
     run, spec = facts.run, history.spec
     last = history.rounds.get(history.committed)
     tracked = history.tracked
+    ledgers = ledgers_of(facts.roster, facts.history, history)
     return FederationStatus(
         phase=phase(facts, spec),
         state=run.state.value,
@@ -64,10 +65,10 @@ def federation_status(facts: Facts) -> FederationStatus:
         task=history.first.task,
         numeric=history.first.model.numeric,
         private=spec.privacy.private,
-        privacy=privacy_status(facts.roster, facts.history, history),
+        privacy=privacy_status(history, ledgers),
         metrics=last.metrics if last else None,
         statistics=history.statistics,
-        hospitals=[_hospital(facts, history, name) for name in spec.hospital_names],
+        hospitals=[_hospital(facts, history, name, ledgers) for name in spec.hospital_names],
         model=tracked.model if tracked else None,
         mlflow=_tracking_run(tracked) if tracked else None,
         conditions=conditions(facts, spec),
@@ -144,7 +145,7 @@ def newest_scores(history: RunHistory, name: str) -> tuple[int, HospitalMetrics]
     return None
 
 
-def _hospital(facts: Facts, history: RunHistory, name: str) -> HospitalStatus:
+def _hospital(facts: Facts, history: RunHistory, name: str, ledgers: Ledgers) -> HospitalStatus:
     member = facts.roster.member(name)
     newest = newest_scores(history, name)
     scores = dict(newest[1]) if newest else {}
@@ -158,7 +159,7 @@ def _hospital(facts: Facts, history: RunHistory, name: str) -> HospitalStatus:
         last_seen=iso(member.heard_at) if member.heard_at else None,
         problem=member.problem,
         reason=member.refusal or member.lost_reason,
-        ledger=ledger_of(member, facts.history, history),
+        ledger=ledgers.get(name),
         **scores,
     )
 
