@@ -81,6 +81,16 @@ def test_a_condition_needs_a_code():
     ("there", "said"),
     [
         pytest.param(
+            ["patient_id", "GLU", " Age", "score", "diabetes"],
+            'hospital north has no column "age" in labs.csv: name " Age", or map the column',
+            id="spelt otherwise",
+        ),
+        pytest.param(
+            ["Patient_ID", "GLU", "age", "score", "diabetes"],
+            'in labs.csv, which tells patients apart: name "Patient_ID" in mapping.patient',
+            id="patients spelt otherwise",
+        ),
+        pytest.param(
             ["patient_id", "age", "score", "diabetes"],
             'hospital north has no column "GLU" in labs.csv, to which "glucose" is mapped: name one of its 4 columns, '
             "or map the column",
@@ -141,7 +151,7 @@ def test_a_records_own_unit_comes_before_the_mappings():
     column = mapped(
         {"name": "glucose", "code": "2345-7", "unit": "mg/dL", "molarMass": 180.156}, source="fhir"
     ).columns[0]
-    values = [own_unit(column, unit) for unit in (None, "", "mg/dL", "g/L", "mmol/L", "kg", "furlongish")]
+    values = [own_unit(column, unit) for unit in (None, "", " ", "mg/dL", "g/L", "mmol/L", "kg", "furlongish")]
     factors = [each and each.factor for each in values]
     tenth = pytest.approx(10 / 180.156)
-    assert factors == [tenth, tenth, tenth, pytest.approx(1000 / 180.156), 1.0, None, None]
+    assert factors == [tenth, tenth, tenth, tenth, pytest.approx(1000 / 180.156), 1.0, None, None]

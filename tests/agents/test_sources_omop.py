@@ -33,10 +33,11 @@ def test_an_omop_without_a_column_is_refused(tmp_path: Path) -> None:
     assert "has no column unit_source_value in table measurement" in refusal(written)
 
 
-def test_a_code_of_omop_is_a_number(tmp_path: Path) -> None:
+@pytest.mark.parametrize("code", ["718-7", "9" * 30])
+def test_a_code_of_omop_is_a_number(tmp_path: Path, code: str) -> None:
     written = written_clinical.omop(tmp_path)
-    columns = [{"name": "mean radius", "code": "718-7"}, *written.columns[1:]]
-    assert 'maps "mean radius" to code "718-7", and in OMOP a code is the number of a concept' in refusal(
+    columns = [{"name": "mean radius", "code": code}, *written.columns[1:]]
+    assert f'maps "mean radius" to code "{code}", and in OMOP a code is the number of a concept' in refusal(
         replace(written, columns=columns)
     )
 

@@ -95,20 +95,27 @@ class Mapped:
         for column in self.columns:
             if not times[column.column]:
                 mapped = "" if column.column == column.name else f', to which "{column.name}" is mapped'
+                meant = _alike(column.column, there) or f"one of its {counted(len(times), 'column')}"
                 raise InvalidData(
-                    f'hospital {self.hospital} has no column "{column.column}"{where}{mapped}: name one of its '
-                    f"{counted(len(times), 'column')}, or map the column"
+                    f'hospital {self.hospital} has no column "{column.column}"{where}{mapped}: name {meant}, or map '
+                    "the column"
                 )
         if not times[self.patient]:
             raise InvalidData(
                 f'hospital {self.hospital} has no column "{self.patient}"{where}, which tells patients apart: '
-                "name another in mapping.patient"
+                f"name {_alike(self.patient, there) or 'another'} in mapping.patient"
             )
         for name in self.needed:
             if times[name] > 1:
                 raise InvalidData(
                     f'hospital {self.hospital} has the column "{name}" {times[name]} times{where}: rename all but one'
                 )
+
+
+def _alike(name: str, there: Sequence[str]) -> str | None:
+    """A column whose name differs in capitals and blanks alone, in quotes; it names no other to whoever asks."""
+    plain = name.strip().casefold()
+    return next((f'"{each}"' for each in there if each.strip().casefold() == plain), None)
 
 
 def number(text: str) -> float | None:
@@ -129,7 +136,7 @@ def means_one(text: str, positive: str) -> bool:
 
 def own_unit(column: Column, unit: str | None) -> Conversion | None:
     """The map for a value whose record says its unit; None where it does not convert. Nothing said is the mapping's."""
-    if column.wanted is None or not unit:
+    if column.wanted is None or not unit or not unit.strip():
         return column.conversion
     try:
         return conversion(unit, column.wanted, column.molar_mass)

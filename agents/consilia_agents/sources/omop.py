@@ -29,6 +29,8 @@ from consilia_agents.sources.values import id_of, number_of, numbers_of_rows
 BATCH_ROWS = 5000
 EQUALS = {None, 0, 4172703}
 """The operators of a value that is the value itself (Athena: 4172703 is ``=``)."""
+HIGHEST_CONCEPT = 2**31 - 1
+"""Concepts are integers of 32 bits."""
 UNIT_SPELT = "UCUM"
 _MEASUREMENT = (
     "measurement_id",
@@ -234,7 +236,7 @@ class _Reader:
 
 
 def _concept_of(hospital: str, column: Column) -> int:
-    if not column.column.isascii() or not column.column.isdigit():
+    if not column.column.isascii() or not column.column.isdigit() or int(column.column) > HIGHEST_CONCEPT:
         raise InvalidData(
             f'hospital {hospital} maps "{column.name}" to code "{column.column}", and in OMOP a code is the number '
             "of a concept: look it up in Athena"
