@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from consilia.epsilons import small
 from consilia.rounds import Exchange, Names, Run
 from consilia.spec import FederationSpec
 from consilia.status import EventRecord
@@ -23,7 +24,7 @@ class Telling:
 
 def started(run: int, spec: FederationSpec, quorum: int) -> Telling:
     """A run starts from a fresh model."""
-    promise = f" (delta {spec.privacy.delta:g})" if spec.privacy.private else ""
+    promise = f" (delta {small(spec.privacy.delta)})" if spec.privacy.private else ""
     message = f"run {run}: {spec.work}, quorum {quorum}, {spec.privacy.label}{promise}"
     return Telling("Normal", STARTED, message)
 

@@ -87,7 +87,7 @@ async def test_a_private_run_of_three_hospitals_reaches_its_model_and_tells_what
         assert hospital.ledger is not None
         assert hospital.ledger.run_spent == pytest.approx(epsilon, rel=1e-9)
         assert 20 - epsilon <= hospital.ledger.remaining < 20
-    assert events[0] == f"Started: run 1: {ROUNDS} rounds, quorum 3, epsilon {epsilon:g} (delta 1e-05)"
+    assert events[0] == f"Started: run 1: {ROUNDS} rounds, quorum 3, epsilon {epsilon:g} (delta 1e-5)"
     (budget,) = (each for each in status.conditions if each.type == "PrivacyBudgetAvailable")
     assert (budget.status, budget.reason) == ("True", "BudgetAvailable")
 

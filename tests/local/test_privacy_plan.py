@@ -38,7 +38,7 @@ Consilia · trial · 2 hospitals · 3 rounds · epsilon 1.0 per patient (delta 1
 
   Remaining: the most that one more run may ask for. Epsilons of several runs compose to less than their sum,
   so that more remains than the difference.
-  south: run 1 of federation consortium/trial asks for epsilon 1 (delta 1e-05); of the budget of cohort
+  south: run 1 of federation consortium/trial asks for epsilon 1 (delta 1e-5); of the budget of cohort
 """
 NON_PRIVATE = """\
 Consilia · trial · 2 hospitals · 3 rounds · NON-PRIVATE

@@ -126,8 +126,8 @@ def private(epsilon: float = 1, run: int | None = None, **privacy: Any) -> Feder
             private(run=3),
             {"budget": BUDGET | {"perRun": 0.5}},
             "BudgetExceeded",
-            " lets one run ask for epsilon 0.5 at most, at delta 1e-05 (budget.perRun), and run 3 of federation "
-            "default/breast-cancer asks for epsilon 1 at delta 1e-05: lower privacy.epsilon to 0.5",
+            " lets one run ask for epsilon 0.5 at most, at delta 1e-5 (budget.perRun), and run 3 of federation "
+            "default/breast-cancer asks for epsilon 1 at delta 1e-5: lower privacy.epsilon to 0.5",
             id="more than one run may",
         ),
         pytest.param(
@@ -141,7 +141,7 @@ def private(epsilon: float = 1, run: int | None = None, **privacy: Any) -> Feder
             private(4, delta=1e-3),
             {"budget": BUDGET},
             "BudgetExceeded",
-            ": this run asks for epsilon 4 at delta 0.001, 4 of 4 at delta 1e-05 remains; ask the hospital",
+            ": this run asks for epsilon 4 at delta 0.001, 4 of 4 at delta 1e-5 remains; ask the hospital",
             id="more, at the budget's delta",
         ),
         pytest.param(

@@ -21,7 +21,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from math import floor, log10, sqrt
 
-from consilia.epsilons import rounded_up
+from consilia.epsilons import rounded_up, small
 from consilia.errors import BudgetExceeded, DamagedLedger, IllegalEvent, InvalidPrivacy
 from consilia.privacy import gaussian
 from consilia.privacy.accounting import Loss
@@ -139,7 +139,7 @@ class Ledger:
             Loss.sum(held),
             self.divisions | {terms.division},
             budget,
-            f"run {run} of federation {name} asks for epsilon {terms.epsilon:g} (delta {terms.delta:g})",
+            f"run {run} of federation {name} asks for epsilon {terms.epsilon:g} (delta {small(terms.delta)})",
             terms.delta,
         )
         return Opened(
@@ -288,8 +288,8 @@ class Ledger:
         remaining = rounded_down(self.remaining(budget, delta, divisions))
         advice = f"ask for epsilon {remaining:g} or less, or have" if remaining > 0 else "have"
         raise BudgetExceeded(
-            f"{asks}; of the budget of cohort {self.cohort} (epsilon {budget.epsilon:g} at delta {budget.delta:g}, for "
-            f"its whole life) {spent:g} is spent, and a run of at most epsilon {remaining:g} "
+            f"{asks}; of the budget of cohort {self.cohort} (epsilon {budget.epsilon:g} at delta {small(budget.delta)},"
+            f" for its whole life) {spent:g} is spent, and a run of at most epsilon {remaining:g} "
             f"fits: {advice} the hospital raise the cohort's budget"
         )
 
@@ -321,7 +321,7 @@ def _totals(training: Loss, holdout: Loss, divisions: Iterable[str]) -> tuple[Lo
 
 def _told(terms: Terms) -> str:
     times = ", ".join(f"{each.times} x {each.kind}" for each in terms.releases)
-    return f"epsilon {terms.epsilon:g}, delta {terms.delta:g} and {times}"
+    return f"epsilon {terms.epsilon:g}, delta {small(terms.delta)} and {times}"
 
 
 def rounded_down(value: float) -> float:
