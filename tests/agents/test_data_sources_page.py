@@ -103,6 +103,7 @@ REFUSED: list[Callable[[Path], dict[str, Any]]] = [
     link,
     lambda folder: csv(folder, ""),
     lambda folder: csv(folder, f"{GOOD}Jürgen,1,0\n".encode("latin-1")),
+    lambda folder: csv(folder, b"PK\x03\x04" + bytes(900)),
     lambda folder: csv(folder, GOOD.replace(",", ";")),
     lambda folder: csv(folder, f'{GOOD}a,"1,0\n'),
     lambda folder: csv(folder, gzip.compress(csv_text().encode())[:-20], "labs.csv.gz"),
