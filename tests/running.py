@@ -47,6 +47,7 @@ class Command:
     def start(self, *, terminal: bool = False) -> "Command":
         """Start it; in a terminal it stays up after the run, until Ctrl-C."""
         arguments = [CONSILIA, "run", self.file, "--state", self.state, *self.flags]
+        self.output.touch()  # what records a terminal may come later than whoever reads it
         if terminal:
             keyboard, screen = pty.openpty()
             # CI=true says that nobody looks, and the command believes it.

@@ -35,7 +35,6 @@ class Typed(Command):
         super().__init__(folder, "", *flags)
         self.file = folder / "own-table.yaml"
         self.state = folder / ".consilia" / "own-table"
-        self.output.touch()  # what records the terminal may come later than whoever reads it
 
 
 @pytest.fixture
