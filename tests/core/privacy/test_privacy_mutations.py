@@ -25,6 +25,13 @@ MUTATIONS = [
         "releases",
         id="half the noise",
     ),
+    pytest.param(
+        "releases.py",
+        "patient * int(np.count_nonzero(cell))",
+        "round(int(np.count_nonzero(cell)) / grid)",
+        "releases",
+        id="counts rounded to a coarse grid",
+    ),
     pytest.param("noise.py", "self.scale / self.grid)", "self.scale / self.grid * 0.98)", "noise", id="2 % less noise"),
     pytest.param("noise.py", "magnitude ^ -negative", "magnitude * (1 - 2 * negative)", "noise", id="zero twice"),
     pytest.param("noise.py", "CELL_BITS - bits - 1 - further", "-1 - further", "noise", id="too light a tail"),
