@@ -20,6 +20,7 @@ DataPath = Annotated[str, Field(pattern=patterns.DATA_PATH, max_length=1024)]
 Query = Annotated[str, Field(min_length=1, max_length=16384)]
 SchemaName = Annotated[str, Field(pattern=patterns.SQL_NAME, max_length=63)]
 
+_PASSWORD = re.compile(r"(?i)[?&;:]password=")
 _SCHEME = re.compile(r"^[a-z0-9+]+://")
 
 
@@ -137,6 +138,12 @@ class JdbcSource(Document):
     lower_bound: int | None = Field(None, description="Of that column: where the first part ends, about.")
     upper_bound: int | None = Field(None, description="Of that column: where the last part begins, about.")
     partitions: int = Field(1, ge=1, le=10_000, description="How many parts are read side by side.")
+
+    @model_validator(mode="after")
+    def _no_password(self) -> Self:
+        if _PASSWORD.search(self.url):
+            raise ValueError("url holds a password: put username and password into the Secret that credentials names")
+        return self
 
     @model_validator(mode="after")
     def _parts_are_told(self) -> Self:

@@ -101,6 +101,12 @@ RULES: dict[str, tuple[Rule, ...]] = {
     **dict.fromkeys(("SqlSource", "OmopSource"), _DATABASE),
     "JdbcSource": (
         Rule(
+            "!self.url.matches('(?i)[?&;:]password=')",
+            "'url holds a password: put username and password into the Secret that credentials names'",
+            "url holds a password: put username and password into the Secret that credentials names",
+            ".url",
+        ),
+        Rule(
             f"{_TOLD} in [0, 3]",
             "'partitionColumn, lowerBound and upperBound go together: give all three or none'",
             "partitionColumn, lowerBound and upperBound go together: give all three or none",
