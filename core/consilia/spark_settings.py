@@ -59,6 +59,9 @@ def cluster_settings(spark: Spark, driver: Driver) -> dict[str, str]:
         "spark.kubernetes.executor.useDriverPodIP": "false",
         "spark.kubernetes.driver.service.deleteOnTermination": "false",
         "spark.kubernetes.driver.ownPersistentVolumeClaim": "false",
+        # Spark would end after a few pods that were refused, or executors that were lost, however long ago: a quota
+        # that lets in some of them is enough to work with.
+        "spark.executor.maxNumFailures": str(2**31 - 1),
         "spark.kubernetes.driver.reusePersistentVolumeClaim": "false",
     }
     placed = {

@@ -26,7 +26,7 @@ from pyspark.sql import SparkSession
 
 from consilia.errors import ConsiliaError, InvalidData, InvalidSetting, Unavailable, Unwritable
 from consilia.threads import ONE_THREAD
-from consilia_agents.spark.failures import rows_are_gone, told
+from consilia_agents.spark.failures import rows_are_gone, text_of, told
 
 OLDEST_JAVA = 17
 INSTALL_JAVA = "install one, on Debian with apt-get install openjdk-17-jre-headless"
@@ -58,6 +58,19 @@ EXECUTOR_POLL_SECONDS = 0.5
 GONE_SECONDS = 2.0
 END_SECONDS = 10.0
 """How long Java may take to end by itself."""
+
+
+NO_START = (
+    "Spark does not start: see whether driverMemory is more than this machine or pod has, and whether the settings of "
+    "CONSILIA_SPARK_CONF are Spark's"
+)
+WHY_NO_EXECUTORS = (
+    "see whether a ResourceQuota or a policy of the cohort's namespace refuses their pods, whether nodes have room for "
+    "them, and whether they can pull their image; or ask for fewer or smaller ones in the cohort's spark"
+)
+EXECUTORS_REFUSED = f"Spark has ended, as pods for its executors could not be made: {WHY_NO_EXECUTORS}"
+STOPPED_AT_ITS_START = "Spark context stopped while waiting for backend"
+"""What Spark says where the API server refuses so many pods that Spark gives up."""
 
 
 class Session:
@@ -129,6 +142,13 @@ class Session:
                 _end(context)
             shutil.rmtree(self._folder, ignore_errors=True)
 
+    def _stopped_by_itself(self) -> bool:
+        """Whether Java is there, and Spark in it is not: so it ends where a cluster gives it too little."""
+        try:
+            return bool(self._context._jsc.sc().isStopped())  # noqa: SLF001
+        except (Py4JError, PySparkException, OSError, EOFError, AttributeError):
+            return False
+
     def _require_open(self) -> None:
         if self._closed:
             raise Unavailable("this hospital's process ends, and its Spark with it")
@@ -144,9 +164,7 @@ class Session:
             self._require_open()
             if time.monotonic() > ends:
                 raise Unavailable(
-                    f"none of Spark's executors has come within {EXECUTOR_SECONDS:.0f} s: see whether a ResourceQuota "
-                    "or a policy of the cohort's namespace refuses their pods, whether nodes have room for them, and "
-                    "whether they can pull their image; or ask for smaller ones in the cohort's spark"
+                    f"none of Spark's executors has come within {EXECUTOR_SECONDS:.0f} s: {WHY_NO_EXECUTORS}"
                 )
             time.sleep(EXECUTOR_POLL_SECONDS)
 
@@ -169,11 +187,9 @@ class Session:
             SparkContext._gateway, SparkContext._jvm = gateway, gateway.jvm  # noqa: SLF001
             context = SparkContext(conf=conf)
         except (Py4JError, PySparkException, OSError, RuntimeError) as error:
+            said = text_of(error)
             _end(None)
-            raise Unavailable(
-                "Spark does not start: see whether driverMemory is more than this machine or pod has, and whether the "
-                "settings of CONSILIA_SPARK_CONF are Spark's"
-            ) from error
+            raise Unavailable(EXECUTORS_REFUSED if STOPPED_AT_ITS_START in said else NO_START) from error
         # A thread of pyspark's, which prints its stack where Java has ended.
         context._accumulatorServer.handle_error = lambda *_: None  # noqa: SLF001
         return context
@@ -200,6 +216,10 @@ class Session:
             with suppress(TimeoutExpired, AttributeError):
                 SparkContext._gateway.proc.wait(GONE_SECONDS)  # noqa: SLF001
         if self.running and not isinstance(error, Py4JNetworkError | ConnectionError | EOFError):
+            if self._stopped_by_itself():
+                self.stop()
+                self._require_open()
+                return Unavailable(f"Spark has stopped by itself: the next order starts another; {WHY_NO_EXECUTORS}")
             self.started += rows_are_gone(error)
             return told(error, self._folder)
         self.stop()

@@ -296,6 +296,20 @@ def test_the_order_after_java_was_killed_has_another_and_the_same_answer(spark: 
 
 
 @pytest.mark.real
+def test_the_order_after_spark_stopped_by_itself_has_another(spark: Session) -> None:
+    context = spark.context()
+    assert spark.run(lambda: context.parallelize([1, 2]).sum()) == 3
+    started = spark.started
+    context._jsc.sc().stop()
+    assert spark.running  # Java is there
+    with pytest.raises(Unavailable, match="stopped by itself: the next order starts another"):
+        spark.run(lambda: context.parallelize([1, 2]).sum())
+    again = spark.context()
+    assert spark.started == started + 1
+    assert spark.run(lambda: again.parallelize([1, 2]).sum()) == 3
+
+
+@pytest.mark.real
 def test_nothing_of_an_earlier_process_is_left_in_sparks_folder(spark: Session) -> None:
     folder = Path(str(spark.context().getConf().get("spark.local.dir")))
     spark.stop()
