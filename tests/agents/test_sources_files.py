@@ -321,11 +321,6 @@ def test_empty_lines_before_the_header_are_none(tmp_path: Path, before: str) -> 
     assert len(csv_in(tmp_path, before + csv_text()).read().extract(FEATURES)) == len(PATIENTS)
 
 
-def test_a_column_that_nobody_asks_for_may_be_in_any_encoding(tmp_path: Path) -> None:
-    text = csv_text(changed(0, "note", "Jürgen"))
-    assert len(csv_in(tmp_path, text.encode("latin-1")).read().extract(FEATURES)) == len(PATIENTS)
-
-
 def test_what_is_missing_does_not_depend_on_what_stands_beside_it(tmp_path: Path) -> None:
     """Arrow takes NAN, Nan and -nan for NaN, where a whole column is of numbers."""
     counted = []

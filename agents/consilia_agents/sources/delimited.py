@@ -31,6 +31,7 @@ SUFFIXES = (".csv", ".csv.gz", ".tsv", ".tsv.gz", ".txt")
 BLOCK_BYTES = 1 << 20
 """The longest row, and what is held of a file at once."""
 HEADER_BYTES = 1 << 20
+BEGINNING_BYTES = 1 << 13
 _OTHERS = {",": '","', ";": '";"', "\t": '"\\t"', "|": '"|"'}
 _UTF16 = (b"\xff\xfe", b"\xfe\xff")
 _BOM_AS_LATIN = "\u00ef\u00bb\u00bf"
@@ -123,8 +124,10 @@ class DelimitedText:
         return row
 
     def _decoded(self, start: bytes) -> str:
-        """The text of the header alone, as what follows may be in any encoding where nobody asks for it."""
+        """The text of the header; the file's beginning has to be in the encoding as a whole."""
         "".encode(self.source.encoding)  # of what is no text's, such as hex, there are decoders too
+        first = codecs.getincrementaldecoder(self.source.encoding)()
+        first.decode(start[:BEGINNING_BYTES], final=len(start) <= BEGINNING_BYTES)
         decoder = codecs.getincrementaldecoder(self.source.encoding)()
         text = ""
         for at in range(len(start)):
@@ -183,7 +186,7 @@ class DelimitedText:
         for magic, better in _OTHER_KINDS.items():
             if start.startswith(magic):
                 return self._refused(file, better)
-        better = "utf-16" if start.startswith(_UTF16) else "latin-1"
+        better = "utf-16" if start.startswith(_UTF16) or b"\0" in start[:BEGINNING_BYTES] else "latin-1"
         return self._refused(
             file, f"is not in encoding {self.source.encoding}: give the one it is in, such as {better}, as encoding"
         )
