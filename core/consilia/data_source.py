@@ -92,6 +92,15 @@ class CsvSource(_Files):
     encoding: Annotated[str, Field(pattern=patterns.ENCODING, max_length=32)] = Field(
         "utf-8", description="The text's encoding, such as utf-8 or latin-1."
     )
+    decimal: Literal[".", ","] = Field(
+        ".", description="What stands before the decimals of a number. With a comma, points within numbers are refused."
+    )
+
+    @model_validator(mode="after")
+    def _numbers_stay_whole(self) -> Self:
+        if self.decimal == self.delimiter:
+            raise ValueError('decimal "," is the delimiter as well: give the delimiter that the file has, such as ";"')
+        return self
 
 
 class ParquetSource(_Files):

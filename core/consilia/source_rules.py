@@ -97,7 +97,16 @@ RULES: dict[str, tuple[Rule, ...]] = {
             f"a source is one of {', '.join(KINDS)}: name one",
         ),
     ),
-    **dict.fromkeys(("CsvSource", "ParquetSource", "FhirSource"), _FILES),
+    "CsvSource": (
+        *_FILES,
+        Rule(
+            "self.decimal != self.delimiter",
+            '\'decimal "," is the delimiter as well: give the delimiter that the file has, such as ";"\'',
+            "decimal is the delimiter as well: give the delimiter that the file has",
+            ".decimal",
+        ),
+    ),
+    **dict.fromkeys(("ParquetSource", "FhirSource"), _FILES),
     **dict.fromkeys(("SqlSource", "OmopSource"), _DATABASE),
     "JdbcSource": (
         Rule(

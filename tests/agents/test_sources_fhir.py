@@ -100,7 +100,7 @@ def test_a_feature_without_a_code_says_what_it_may_be(tmp_path: Path) -> None:
         pytest.param({"dataAbsentReason": {"text": "unknown"}}, math.nan, id="absent"),
         pytest.param(quantity(1.5, "kg"), None, id="in a unit that does not convert"),
         pytest.param(quantity(1.5, "furlongish"), None, id="in a unit that nobody knows"),
-        pytest.param(quantity(1.5, "cm", comparator="<"), None, id="below something"),
+        pytest.param(quantity(1.5, "cm", comparator="<"), math.nan, id="below something"),
         pytest.param({"valueString": SECRET}, None, id="a text"),
         pytest.param({"valueCodeableConcept": {"text": SECRET}}, None, id="a concept without a positive one"),
         pytest.param({"valueQuantity": {"value": SECRET, "code": "mm"}}, None, id="a quantity that is none"),

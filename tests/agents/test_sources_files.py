@@ -28,6 +28,25 @@ def changed(row: int, column: str, value: Any) -> list[list[Any]]:
     return rows
 
 
+def test_decimals_may_follow_a_comma_and_then_no_point_is_taken_for_one(tmp_path: Path) -> None:
+    rows = table_rows()
+    for row in rows:
+        row[HEADER.index("radius_cm")] = str(row[HEADER.index("radius_cm")]).replace(".", ",")
+        row[HEADER.index("area")] = str(row[HEADER.index("area")]).replace(".", ",")
+        row[HEADER.index("mean texture")] = str(row[HEADER.index("mean texture")]).replace(".", ",")
+    rows[3][HEADER.index("area")] = "1.234,5"
+    plain = csv_in(tmp_path, csv_text()).read().extract(FEATURES)
+    read = (
+        csv_in(tmp_path, csv_text(rows, delimiter=";"), "de.csv", delimiter=";", decimal=",").read().extract(FEATURES)
+    )
+    area = list(read.features).index("mean area")
+    assert read.unreadable == {"mean area": 1}
+    assert np.isnan(read.x[3, area])
+    plain.x[3, area] = np.nan
+    np.testing.assert_array_equal(read.x, plain.x)
+    np.testing.assert_array_equal(read.y, plain.y)
+
+
 def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
     written = Written({"csv": {"path": "nowhere.csv"}}, TABLE_COLUMNS, Places(tmp_path))
     assert refusal(written) == 'hospital north has no file "nowhere.csv": put it there, or mend the source\'s path'

@@ -80,3 +80,12 @@ def test_a_share_never_shrinks_and_is_whole_only_at_the_end() -> None:
         share.tell(done, of)
     share.finish()
     assert told == [0.25, 0.75, 0.999, 1.0]
+
+
+def test_values_that_are_bounds_are_missing_and_counted_in_the_notes() -> None:
+    records = Records(MAPPED)
+    for _ in range(3):
+        records.bound("mean radius")
+    extract = records.extract()
+    assert extract.unreadable == {}
+    assert extract.notes == ("mean radius: 3 values only known to lie below or above something, taken as missing",)

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 from pyarrow import csv as arrow_csv
 
 from consilia.data_source import CsvSource
@@ -148,7 +149,7 @@ class DelimitedText:
             text = _Text(_plain(file, opened), self.source.encoding)
             try:
                 for batch in self._reader(mapped, file, text, records):
-                    add_arrow(records, mapped, batch, where)
+                    add_arrow(records, mapped, self._with_points(mapped, batch), where)
                     yield opened.tell()
             except UnicodeError:
                 raise self._wrong_encoding(file) from None
@@ -178,6 +179,17 @@ class DelimitedText:
                 strings_can_be_null=True,
             ),
         )
+
+    def _with_points(self, mapped: Mapped, batch: Any) -> Any:
+        """The batch, its numbers with a decimal point. One that has a point where decimals are commas stays none."""
+        if self.source.decimal == ".":
+            return batch
+        numbers = {column.column for column in mapped.columns if column.positive is None} - {mapped.patient}
+        for at, name in enumerate(batch.schema.names):
+            if name in numbers:
+                pointless = pc.replace_substring(batch.column(at), ".", "no number")
+                batch = batch.set_column(at, name, pc.replace_substring(pointless, ",", "."))
+        return batch
 
     def _refused(self, file: DataFile, what: str) -> InvalidData:
         return InvalidData(f'hospital {self.cohort.hospital}: file "{file.name}" {what}')

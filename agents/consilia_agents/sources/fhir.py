@@ -186,7 +186,11 @@ class _Reader:
         for part in (observation, *_listed(observation.get("component"))):
             for code, systems in _codes(part.get("code")).items():
                 for at, column, system in self._observed.get(code, ()):
-                    if system in systems or None in systems:
+                    if system not in systems and None not in systems:
+                        continue
+                    if _is_bound(part):
+                        self._records.bound(column.name)
+                    else:
                         self._put(at, _subject(observation), _value(part, column), _effective(observation))
 
     def _condition(self, condition: dict[str, Any]) -> None:
@@ -261,14 +265,19 @@ def _effective(observation: dict[str, Any]) -> float:
     return moment(next((each for each in told if isinstance(each, str)), None))
 
 
+def _is_bound(part: dict[str, Any]) -> bool:
+    quantity = part.get("valueQuantity")
+    return isinstance(quantity, dict) and bool(quantity.get("comparator"))
+
+
 def _value(part: dict[str, Any], column: Column) -> float | None:
     """The value of an Observation or a component, converted: NaN where there is none, None where it is no number."""
     quantity, concept = part.get("valueQuantity"), part.get("valueCodeableConcept")
     if isinstance(quantity, dict):
         value = number_of(quantity.get("value"), column)
         conversion = own_unit(column, _unit(quantity))
-        if quantity.get("comparator") or value is None or conversion is None:
-            return None  # below or above something is no number either
+        if value is None or conversion is None:
+            return None
         return conversion.of(value) if column.positive is None else value
     if isinstance(concept, dict):
         return _concept(concept, column)

@@ -1,8 +1,8 @@
 """OMOP Common Data Model 5.4: persons, with their measurements by concept and their conditions, one row a person.
 
 A feature is the number of the measurements of a concept, whether there is a condition of a concept, or a column of
-``person``. A value below or above something (``operator_concept_id``) is no number. A concept is that very one, not
-those below it. See https://ohdsi.github.io/CommonDataModel/cdm54.html.
+``person``. A value below or above something (``operator_concept_id``) counts as missing. A concept is that very one,
+not those below it. See https://ohdsi.github.io/CommonDataModel/cdm54.html.
 """
 
 import math
@@ -225,6 +225,9 @@ class _Reader:
 
     def _measured(self, at: int, row: Any) -> None:
         column = self._mapped.columns[at]
+        if row.value_as_number is not None and row.operator_concept_id not in EQUALS:
+            self._records.bound(column.name)
+            return
         value = _value(column, row)
         if value is None:
             self._records.count(column.name)
@@ -252,6 +255,6 @@ def _value(column: Column, row: Any) -> float | None:
         return None if column.positive is None else float(str(row.value_as_concept_id) == column.positive)
     value = number_of(row.value_as_number, column)
     conversion = own_unit(column, row.unit_code or row.unit_source_value)
-    if row.operator_concept_id not in EQUALS or value is None or conversion is None:
+    if value is None or conversion is None:
         return None
     return conversion.of(value) if column.positive is None else value

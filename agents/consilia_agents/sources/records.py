@@ -30,6 +30,7 @@ class Records:
         self._placed = 0
         self._chunks: list[FloatArray] = []
         self._unreadable: Counter[str] = Counter()
+        self._bounds: Counter[str] = Counter()
         self._notes: list[str] = []
         self._more_notes = 0
 
@@ -57,6 +58,10 @@ class Records:
         if unreadable:
             self._unreadable[name] += unreadable
 
+    def bound(self, name: str) -> None:
+        """A value of a feature or the label is only known to lie below or above something, which counts as missing."""
+        self._bounds[name] += 1
+
     def broken(self, note: str) -> None:
         """A record that nobody can be told by; ``note`` says where it is."""
         self.count(self._mapped.patient)
@@ -83,6 +88,10 @@ class Records:
         x, y = self._gathered(order)
         features = tuple(column.name for column in self._mapped.features)
         label = self._mapped.label.name
+        bounds = [
+            f"{name}: {counted(count, 'value')} only known to lie below or above something, taken as missing"
+            for name, count in sorted(self._bounds.items())
+        ]
         more = [f"and {counted(self._more_notes, 'more record')} like these"] if self._more_notes else []
         return Extract(
             ids=tuple(ids),
@@ -92,7 +101,7 @@ class Records:
             y=y,
             fingerprint=fingerprint(ids, (*features, label), x, y),
             unreadable=dict(self._unreadable),
-            notes=(*self._notes, *more),
+            notes=(*self._notes, *more, *bounds),
         )
 
     def _keep(self, chunk: FloatArray) -> None:
