@@ -1,6 +1,6 @@
 # A few words each; `make` alone lists them. .venv is made on demand and follows the committed locks.
 .DEFAULT_GOAL := help
-.PHONY: help demo test check lint bench bench-privacy images cluster clustertest kind locks crds clean debian node
+.PHONY: help demo test check lint bench bench-privacy bench-spark images cluster clustertest kind locks crds clean debian node
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
 
@@ -33,6 +33,9 @@ bench: .venv/dev .venv/project debian ## this project, a floor and Flower, side 
 
 bench-privacy: .venv/dev .venv/project ## accuracy at epsilon 1, 2, 4, 8 and without, over 40 seeds; what noise costs
 	$(bin)/python -m bench.privacy
+
+bench-spark: .venv/dev .venv/project debian ## a step in Spark beside a pass of MLlib's, 10 million rows; ROWS=200000 for fewer
+	$(bin)/python -m bench.spark $(if $(ROWS),--rows $(ROWS))
 
 images: ## the container images, with Docker or buildah; NAMES="agent broker" for some
 	setup/images $(NAMES)

@@ -14,7 +14,7 @@ accuracy, or above 1.03 times its loss.
 
 import argparse
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -33,7 +33,7 @@ from consilia.spec import Cohort, FederationSpec
 from consilia.status import Metrics
 from consilia.vectors import FloatArray
 from consilia_agents.holdout import Sides, divide
-from consilia_agents.sources import BuiltinSource
+from consilia_agents.sources.builtin import BuiltinSource
 from consilia_agents.trainers import SklearnTrainer
 from consilia_coordinator.evaluation import PublicEvaluation
 
@@ -63,8 +63,8 @@ class Example:
         sides = {}
         for hospital, cohort in sorted(self.cohorts.items()):
             builtin = cohort.spec.source.builtin
-            source = BuiltinSource(hospital, builtin.dataset, builtin.shard, builtin.of, builtin.alpha, seed)
-            rows = source.load(features.names, features.label)
+            source = replace(BuiltinSource.named(hospital, builtin), seed=seed)
+            rows = source.extract(features).rows
             sides[hospital] = divide(rows, hospital, cohort.metadata.name, cohort.spec.holdout.fraction)
         return sides
 

@@ -8,9 +8,10 @@ import numpy as np
 from bench.workload import Training, save
 from consilia import manifest
 from consilia.aggregation import Update, chunks, sum_vectors
+from consilia.experiment import Feature, Features
 from consilia.features import FeatureMap, moments
 from consilia_agents.holdout import Sides, divide
-from consilia_agents.sources import BuiltinSource
+from consilia_agents.sources.chosen import source_of
 
 
 def prepare(file: Path, folder: Path) -> Training:
@@ -19,11 +20,16 @@ def prepare(file: Path, folder: Path) -> Training:
     federation = manifest.only_federation(documents, str(file))
     spec = federation.spec
     cohorts = documents.cohorts_of(federation)
-    source = BuiltinSource.of_cohort(next(iter(cohorts.values())).spec)
-    names = tuple(column for column in source.columns if column != spec.features.label)
+    first = source_of(next(iter(cohorts.values())).spec)
+    names = tuple(column for column in first.columns() if column != spec.features.label)
+    features = Features(
+        label=spec.features.label,
+        scaling="federated",
+        codebook=[Feature.model_validate({"name": name}) for name in names],
+    )
     sides = {}
     for hospital, cohort in cohorts.items():
-        rows = BuiltinSource.of_cohort(cohort.spec).load(names, spec.features.label)
+        rows = source_of(cohort.spec).extract(features).rows
         sides[hospital] = divide(rows, hospital, cohort.metadata.name, cohort.spec.holdout.fraction)
     feature_map = shared_map(names, sides)
     folder.mkdir(parents=True)

@@ -7,8 +7,10 @@ from typing import Any
 import numpy as np
 import yaml
 
+from consilia.experiment import Features
 from consilia.journal import OrderWritten, RoundCommitted, SpecAccepted, UpdateReceived
 from consilia.object_paths import API_VERSION
+from consilia.privacy.keystream import Keystream
 from consilia.protocol import Task, VectorRef, pack
 from consilia.spec import Cohort, Federation, FederationSpec
 from consilia.status import HospitalMetrics, Metrics
@@ -38,6 +40,12 @@ def federation_document(hospitals: tuple[str, ...] = HOSPITALS, **spec: Any) -> 
         "metadata": {"name": "breast-cancer"},
         "spec": {name: value for name, value in fields.items() if value is not None},
     }
+
+
+def features_of(*names: str, label: str = "malignant") -> Features:
+    """Columns without bounds, for ``scaling: federated``."""
+    codebook = [{"name": name} for name in names]
+    return Features.model_validate({"label": label, "scaling": "federated", "codebook": codebook})
 
 
 def cohort_document(hospital: str = "north", shard: int = 0, of: int = 5, **spec: Any) -> dict[str, Any]:
@@ -145,6 +153,11 @@ def vector_ref(*values: float) -> VectorRef:
 def blob_vector(length: int = 2049, scale: float = 1.0) -> FloatArray:
     """A vector too large for a message, by default by one value."""
     return np.linspace(-scale, scale, length)
+
+
+def keyed_words(seed: int) -> Keystream:
+    """Random words that a seed chooses."""
+    return Keystream(seed.to_bytes(32, "big"))
 
 
 class StoppedClock:

@@ -35,10 +35,27 @@ AGENTS = {
     }
 }
 
+SPECS = {
+    "west": {
+        "engine": "spark",
+        "spark": {"executors": 2, "maxExecutors": 4, "executorMemory": "2Gi", "executorCores": 2},
+        "source": {"parquet": {"path": "biopsies", "claim": "exports"}, "credentials": "warehouse"},
+        "egress": [
+            {"cidr": "10.20.0.0/16", "ports": [5432]},
+            {"namespace": "storage", "ports": [9000, 9001]},
+        ],
+    }
+}
+
 
 def golden() -> dict[str, str]:
-    """The text of each file, by its name: hospital north is in the federation's namespace, south in its own."""
-    made = site(namespaces={"south": "clinic"}, agents=AGENTS, spec=SPEC)
+    """The text of each file, by its name.
+
+    Hospital north is in the federation's namespace, south in its own; west's Spark has executors.
+    """
+    made = site(
+        hospitals=("north", "south", "west"), namespaces={"south": "clinic"}, agents=AGENTS, specs=SPECS, spec=SPEC
+    )
     manifests = everything(made, {}, SigningKey(*generate_keypair()), datetime(2026, 11, 24, tzinfo=UTC))
     kinds = sorted({manifest["kind"] for manifest in manifests})
     return {f"{kind}.yaml": _text(m for m in manifests if m["kind"] == kind) for kind in kinds}

@@ -2,7 +2,7 @@
 
 import asyncio
 import ssl
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from itertools import count
 from pathlib import Path
@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 
 from builders import AT, cohort, federation_spec
-from consilia.dataset import Rows, Table
+from consilia.dataset import Table
+from consilia.experiment import Features
 from consilia.features import FeatureMap
 from consilia.privacy.entries import AnyEntry, Released, decode
 from consilia.privacy.keystream import Keystream, WordSource
@@ -37,9 +38,10 @@ from consilia_agents.blob_client import BlobClient
 from consilia_agents.custodian import Custodian
 from consilia_agents.disk import Disk
 from consilia_agents.engine import CohortEngine, Engine
-from consilia_agents.hospital import Hospital
+from consilia_agents.hospital import JOIN_SECONDS, Hospital
+from consilia_agents.in_memory import InMemory
 from consilia_agents.outbox import Outbox
-from consilia_agents.sources import DataSource
+from consilia_agents.sources.extract import DataSource, Extract, Progress, untold
 from consilia_bus.fake import Envelope, FakeNetwork
 from deadline import until
 from disks import WatchedDisk
@@ -106,19 +108,24 @@ def whole_run(settings: RunSettings = SETTINGS) -> list[Order]:
     return [order("centre", 0, settings), *train, order("evaluate", ROUNDS, settings)]
 
 
+TABLE_COLUMNS = (*COLUMNS, "sick")
+
+
 class TableSource:
     """Rows that a test made."""
-
-    columns = (*COLUMNS, "sick")
 
     def __init__(self, table: Table) -> None:
         self._table = table
 
-    def load(self, features: Sequence[str], label: str) -> Rows:
-        return self._table.select(tuple(features), label, "hospital north")
+    def columns(self) -> tuple[str, ...]:
+        return TABLE_COLUMNS
 
-    def read(self, features: Sequence[str], label: str) -> Rows:
-        return self._table.project(tuple(features), label, "hospital north")
+    def extract(self, features: Features, progress: Progress = untold) -> Extract:
+        rows = self._table.project(features.names, features.label, "hospital north")
+        return Extract(rows.ids, tuple(features.names), features.label, rows.x, rows.y, DIGEST)
+
+    def stamp(self) -> str | None:
+        return None
 
 
 def table(rows: int = 30, *more: tuple[float, float, float]) -> Table:
@@ -126,7 +133,7 @@ def table(rows: int = 30, *more: tuple[float, float, float]) -> Table:
     draw = np.random.Generator(np.random.PCG64(1))
     values = np.column_stack([draw.uniform(0, 10, (rows, 2)), draw.integers(0, 2, rows)])
     values = np.vstack([values, np.array(more, dtype=np.float64).reshape(-1, 3)])
-    return Table(tuple(f"patient/{number}" for number in range(len(values))), TableSource.columns, values)
+    return Table(tuple(f"patient/{number}" for number in range(len(values))), TABLE_COLUMNS, values)
 
 
 def seeded() -> Callable[[], WordSource]:
@@ -139,7 +146,7 @@ def engine_of(rows: Table, of: Cohort = COHORT, words: Callable[[], WordSource] 
     def source_of(_: CohortSpec) -> DataSource:
         return TableSource(rows)
 
-    return CohortEngine(of, words=words, source_of=source_of)
+    return CohortEngine(of, InMemory(of, words=words, source=source_of))
 
 
 class Coordinator:
@@ -213,6 +220,7 @@ async def playing(
     on_sent: Callable[[Envelope], None] = lambda _: None,
     recheck_seconds: float = 600.0,
     blobs: BlobClient | None = None,
+    join_seconds: float = JOIN_SECONDS,
 ) -> AsyncIterator[Coordinator]:
     """A hospital that was started on ``folder``, until it is gone as by SIGKILL. ``on_sent``: before any message leaves
     it."""
@@ -231,6 +239,7 @@ async def playing(
         Outbox(folder / "answers", disk),
         blobs or BlobClient("https://localhost:1", ssl.create_default_context(), folder / "blobs"),
         Custodian(of, folder / "ledger", cap, disk, lambda: AT, lambda: DIGEST),
+        join_seconds=join_seconds,
         recheck_seconds=recheck_seconds,
     )
     tasks = [asyncio.ensure_future(coordinator.bus.run(coordinator)), asyncio.ensure_future(hospital.run())]

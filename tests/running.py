@@ -18,7 +18,7 @@ from consilia.aggregation import Update, chunks
 from consilia.journal import History, decode
 from consilia.manifest import parse
 from consilia.object_paths import MERGE_PATCH, path_of
-from consilia.protocol import pack
+from consilia.protocol import pack, unpack
 from consilia.spec import Federation
 from consilia.status import FederationStatus
 from consilia.vectors import FloatArray
@@ -47,6 +47,7 @@ class Command:
     def start(self, *, terminal: bool = False) -> "Command":
         """Start it; in a terminal it stays up after the run, until Ctrl-C."""
         arguments = [CONSILIA, "run", self.file, "--state", self.state, *self.flags]
+        self.output.touch()  # what records a terminal may come later than whoever reads it
         if terminal:
             keyboard, screen = pty.openpty()
             # CI=true says that nobody looks, and the command believes it.
@@ -138,6 +139,13 @@ class Command:
         assert current.completed_at is not None
         assert current.parameters is not None
         return current.parameters.sha256
+
+    def parameters(self) -> FloatArray:
+        """The model itself, where a message holds it."""
+        current = self.history().current
+        assert current is not None
+        assert current.parameters is not None
+        return unpack(current.parameters)
 
     def processes(self) -> dict[str, list[int]]:
         """Its processes by the log that they write: how a process of the nursery is known from outside."""

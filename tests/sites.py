@@ -33,6 +33,7 @@ def site(
     hospitals: tuple[str, ...] = HOSPITALS,
     namespaces: Mapping[str, str] | None = None,
     agents: Mapping[str, Any] | None = None,
+    specs: Mapping[str, Any] | None = None,
     installation: Settings | None = None,
     namespace: str = NAMESPACE,
     uid: str = UID,
@@ -41,7 +42,8 @@ def site(
 ) -> Site:
     """A federation of ``hospitals``, each in the federation's namespace or its own of ``namespaces``.
 
-    ``agents``: the cohorts' ``spec.agent`` by hospital. ``spec`` sets fields of the federation's spec, ``more`` others.
+    ``agents``: the cohorts' ``spec.agent`` by hospital, ``specs``: more of their ``spec``. ``spec`` sets fields of the
+    federation's spec, ``more`` others.
     """
     document = federation_document(hospitals, **spec or {})
     document["metadata"] = {"name": name, "namespace": namespace, "uid": uid}
@@ -51,10 +53,11 @@ def site(
         place = (namespaces or {}).get(of, namespace)
         hospital["cohort"]["namespace"] = place
         written = cohort_document(of, shard, len(hospitals), agent=(agents or {}).get(of, {}))
+        written["spec"] |= (specs or {}).get(of, {})
         written["metadata"] |= {"namespace": place, "uid": f"uid-of-{of}"}
         cohorts[of] = Cohort.model_validate(written)
     federation = Federation.model_validate(document)
     chosen = installation or settings()
     mlflow = (federation.spec.tracking.mlflow_uri or chosen.mlflow_uri) is not None
-    planned = plan(federation, cohorts, mlflow=mlflow, dashboard=False)
+    planned = plan(federation, cohorts, mlflow=mlflow, dashboard=False, executors=True)
     return Site(federation, cohorts, planned, chosen, **more)

@@ -2,17 +2,20 @@
 
 import os
 import shutil
+import ssl
 import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
 import pytest
 
+from consilia.pki import Certificate
 from deadline import eventually
 from ports import free_port
 
@@ -32,8 +35,9 @@ def _program(name: str) -> str:
 
 
 @contextmanager
-def postgresql() -> Iterator[tuple[str, int]]:
-    """An address with user and password, and the port; the database is empty, and gone afterwards."""
+def postgresql(certificate: Certificate | None = None) -> Iterator[tuple[str, int]]:
+    """An address with user and password, and the port; the database is empty, and gone afterwards. With a certificate
+    it offers TLS."""
     initdb, postgres = _program("initdb"), _program("postgres")
     # PostgreSQL refuses to run as root; its account, which the package made, has to reach the folder.
     user = "postgres" if os.getuid() == 0 else None
@@ -55,6 +59,14 @@ def postgresql() -> Iterator[tuple[str, int]]:
         ]
         subprocess.run(make, check=True, capture_output=True, user=user, cwd=folder)
         flags = [f"-D{data}", f"-p{port}", f"-k{folder}", "-hlocalhost", "-F"]
+        if certificate is not None:
+            for name, content in (("server.crt", certificate.cert_pem), ("server.key", certificate.key_pem)):
+                kept = Path(data, name)
+                kept.touch(0o600)
+                kept.write_bytes(content)
+                if user is not None:
+                    shutil.chown(kept, user)
+            flags += ["-cssl=on"]
         log = Path(folder, "log")
         with log.open("wb") as output:
             process = subprocess.Popen([postgres, *flags], user=user, cwd=folder, stdout=output, stderr=output)
@@ -73,28 +85,41 @@ def _says(process: "subprocess.Popen[bytes]", log: Path, words: str) -> bool:
 
 
 @contextmanager
-def s3(bucket: str) -> Iterator[str]:
-    """The address of an S3 API that has one empty bucket."""
+def s3(bucket: str, certificate: Certificate | None = None) -> Iterator[str]:
+    """The address of an S3 API that has one empty bucket; with a certificate, of localhost, it speaks TLS alone."""
     port = free_port()
     address = f"http://127.0.0.1:{port}"
-    process = subprocess.Popen(
-        [sys.executable, "-m", "moto.server", "-H127.0.0.1", f"-p{port}"],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    try:
-        eventually(lambda: _made(process, f"{address}/{bucket}"), START_SECONDS, lambda: address, pause=0.1)
-        yield address
-    finally:
-        process.kill()
-        process.wait()
+    flags: list[str] = []
+    trusts = None
+    with tempfile.TemporaryDirectory(prefix="consilia-s3-") as folder:
+        if certificate is not None:
+            address = f"https://localhost:{port}"
+            kept, key = Path(folder, "server.crt"), Path(folder, "server.key")
+            kept.write_bytes(certificate.cert_pem)
+            key.write_bytes(certificate.key_pem)
+            flags = [f"-c{kept}", f"-k{key}"]
+            trusts = ssl.create_default_context()
+            # Whoever it is: it is only asked whether it is up.
+            trusts.check_hostname, trusts.verify_mode = False, ssl.CERT_NONE
+        process = subprocess.Popen(
+            [sys.executable, "-m", "moto.server", "-H127.0.0.1", f"-p{port}", *flags],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        try:
+            up = partial(_made, process, f"{address}/{bucket}", trusts)
+            eventually(up, START_SECONDS, lambda: address, pause=0.1)
+            yield address
+        finally:
+            process.kill()
+            process.wait()
 
 
-def _made(process: "subprocess.Popen[bytes]", bucket: str) -> bool:
+def _made(process: "subprocess.Popen[bytes]", bucket: str, trusts: ssl.SSLContext | None) -> bool:
     assert process.poll() is None, "the S3 API ended at its start"
     try:
-        with urlopen(Request(bucket, method="PUT"), timeout=10) as answer:
+        with urlopen(Request(bucket, method="PUT"), timeout=10, context=trusts) as answer:
             return int(answer.status) == 200
     except HTTPError as error:
         error.close()

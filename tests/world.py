@@ -12,6 +12,7 @@ from consilia_agents.blob_client import BlobClient
 from consilia_agents.custodian import Custodian
 from consilia_agents.engine import CohortEngine, Engine
 from consilia_agents.hospital import Hospital
+from consilia_agents.looks import Looks
 from consilia_agents.outbox import Outbox
 from consilia_bus.fake import FakeBus, FakeNetwork
 from consilia_coordinator.blobs import BlobStore
@@ -69,7 +70,7 @@ class World:
             group.create_task(bus.run(hospitals))
             group.create_task(hospitals.watch())
 
-    def start_hospital(self, name: str, engine: Engine | None = None) -> None:
+    def start_hospital(self, name: str, engine: Engine | None = None, looks: Looks | None = None) -> None:
         folder = self.folder / name
         hospital = Hospital(
             self.network.bus(name),
@@ -80,6 +81,7 @@ class World:
             Custodian(self.cohorts[name], folder / "ledger"),
             join_seconds=HEARTBEAT_SECONDS,
             recheck_seconds=HEARTBEAT_SECONDS,
+            looks=looks,
         )
         self.tasks[name] = asyncio.ensure_future(hospital.run())
 

@@ -22,7 +22,7 @@ from consilia_agents.disk import Disk
 from consilia_agents.ledger_file import LedgerFile, nonce, now
 from consilia_agents.ledger_state import state_of
 
-KINDS: tuple[Kind, ...] = ("centre", "train", "evaluate")
+KINDS: tuple[Kind, ...] = ("centre", "train", "evaluate", "statistics")
 
 
 class Custodian:
@@ -74,7 +74,7 @@ class Custodian:
             if terms is None:
                 return
             budget = self._budget()
-            plan = terms.plan(noised_holdout=self._noised)
+            plan = terms.noise(noised_holdout=self._noised)
             file = self._hold(None if witness is None else Witness(witness.sequence, witness.head))
             opened = file.ledger.open_run(
                 terms.uid, terms.name, terms.run, Terms.of(plan, self._division), budget, self._clock()
@@ -166,13 +166,9 @@ class Custodian:
     def _due(self, ledger: Ledger, order: Order, message: str) -> Released:
         """The entry for which room was found, where nothing was appended or admitted since; else it is looked for."""
         room, self._room = self._room, None
-        if room is not None and room[0] is order and (room[1].sequence, room[1].previous) == _place(ledger):
+        if room is not None and room[0] is order and room[1].goes(ledger.place):
             return room[1].model_copy(update={"at": self._clock(), "message": message})
         return self._entry(ledger, order, message)
 
     def _tell(self, ledger: Ledger, budget: Budget) -> None:
         self._state = state_of(ledger, budget, self._run, self._division, exact=not self._noised)
-
-
-def _place(ledger: Ledger) -> tuple[int, str]:
-    return ledger.place.sequence, ledger.place.previous

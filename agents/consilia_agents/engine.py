@@ -4,25 +4,22 @@ The shell (:mod:`consilia_agents.hospital`) speaks to the coordinator and knows 
 rows and nothing of the coordinator.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
 from consilia.errors import InvalidMessage
-from consilia.experiment import FedAvg
+from consilia.experiment import FedAvg, Model
 from consilia.features import STRETCH, FeatureMap
 from consilia.model import Work
-from consilia.privacy.keystream import Keystream
 from consilia.privacy.noise_plan import NoisePlan
 from consilia.protocol import PrivacyTerms, RunSettings, Task
-from consilia.spec import Cohort, CohortSpec
+from consilia.spec import Cohort
+from consilia.statistics_sums import Axes
 from consilia.status import Metrics
 from consilia.vectors import FloatArray
 from consilia.wording import NON_PRIVATE
-from consilia_agents.holdout import divide, sides_of
-from consilia_agents.private_trainer import PrivateTrainer, Words
-from consilia_agents.sources import BuiltinSource, DataSource
-from consilia_agents.trainers import SklearnTrainer, Trainer
+from consilia_agents.backend import Backend
+from consilia_agents.in_memory import InMemory
 
 
 @dataclass(frozen=True)
@@ -61,21 +58,11 @@ class Engine(Protocol):
 
 
 class CohortEngine:
-    """The engine of a Cohort: its source, divided into train and holdout, and a trainer over the two."""
+    """The engine of a Cohort: what each order asks of its backend, in the run's own settings."""
 
-    def __init__(
-        self,
-        cohort: Cohort,
-        trainer_of: Callable[..., Trainer] = SklearnTrainer,
-        words: Words = Keystream.fresh,
-        source_of: Callable[[CohortSpec], DataSource] = BuiltinSource.of_cohort,
-    ) -> None:
+    def __init__(self, cohort: Cohort, backend: Backend | None = None) -> None:
         self._cohort = cohort
-        self._source_of = source_of
-        self._trainer_of = trainer_of
-        self._words = words
-        self._clear: tuple[object, Trainer] | None = None
-        self._private: tuple[object, PrivateTrainer] | None = None
+        self._backend = backend or InMemory(cohort)
         self._noise: tuple[PrivacyTerms, NoisePlan] | None = None
         self._public: RunSettings | None = None
 
@@ -87,9 +74,9 @@ class CohortEngine:
     def prepare(self, settings: RunSettings) -> None:
         """See :class:`Engine`. Rows are read again only when other columns are asked for."""
         if settings.privacy is None:
-            self._clear_trainer(settings)
+            self._backend.clear(settings.features, _learned(settings))
         else:
-            self._private_trainer(settings)
+            self._backend.private(settings.features, _learned(settings))
 
     def answer(
         self, task: Task, settings: RunSettings, parameters: FloatArray | None, scored: FloatArray | None = None
@@ -97,7 +84,9 @@ class CohortEngine:
         """See :class:`Engine`."""
         if settings.privacy is not None:
             return self._private_answer(task, settings, settings.privacy, parameters, scored)
-        trainer = self._clear_trainer(settings)
+        trainer = self._backend.clear(settings.features, _learned(settings))
+        if task == "statistics" or settings.statistics is not None:
+            return Answer(trainer.rows, trainer.statistics(_axes(task, settings)))
         if task == "moments":
             return Answer(trainer.rows, trainer.moments())
         if task == "centre":
@@ -120,7 +109,10 @@ class CohortEngine:
         if self._public is not settings:
             _require_public_map(settings)
             self._public = settings
-        trainer, plan = self._private_trainer(settings), self._plan(terms)
+        trainer = self._backend.private(settings.features, _learned(settings))
+        if task == "statistics" or terms.statistics is not None:
+            return Answer(None, trainer.statistics(_axes(task, settings), terms.statistics_plan().statistics))
+        plan = self._plan(terms)
         if task == "centre" and plan.centre is not None:
             return Answer(None, trainer.centre(_feature_map(task, settings), plan.centre))
         if task not in ("train", "evaluate"):
@@ -133,37 +125,23 @@ class CohortEngine:
         scores = trainer.score(feature_map, scored) if plan.evaluate is None and scored is not None else None
         return Answer(None, trainer.train(feature_map, settings.centre, w, plan.train), scores)
 
-    def _clear_trainer(self, settings: RunSettings) -> Trainer:
-        asked = _columns(settings)
-        if self._clear is None or self._clear[0] != asked:
-            rows = self._source.load(*asked)
-            self._clear = (asked, self._trainer_of(divide(rows, *self._key)))
-        return self._clear[1]
-
-    def _private_trainer(self, settings: RunSettings) -> PrivateTrainer:
-        asked = _columns(settings)
-        if self._private is None or self._private[0] != asked:
-            rows = self._source.read(*asked)
-            self._private = (asked, PrivateTrainer(sides_of(rows, *self._key), self._words))
-        return self._private[1]
-
     def _plan(self, terms: PrivacyTerms) -> NoisePlan:
         if self._noise is None or self._noise[0] != terms:
             self._noise = (terms, terms.plan(noised_holdout=self._cohort.spec.holdout.metrics == "noised"))
         return self._noise[1]
 
-    @property
-    def _source(self) -> DataSource:
-        return self._source_of(self._cohort.spec)
 
-    @property
-    def _key(self) -> tuple[str, str, float]:
-        cohort = self._cohort
-        return cohort.spec.hospital, cohort.metadata.name, cohort.spec.holdout.fraction
+def _learned(settings: RunSettings) -> Model | None:
+    """The model that a run learns; None of a run that takes statistics."""
+    return settings.model if settings.statistics is None else None
 
 
-def _columns(settings: RunSettings) -> tuple[tuple[str, ...], str]:
-    return tuple(settings.features.names), settings.features.label
+def _axes(task: Task, settings: RunSettings) -> Axes:
+    """What statistics are taken between, in a run that takes them."""
+    if settings.statistics is None or task != "statistics":
+        run = "training" if settings.statistics is None else "statistics"
+        raise InvalidMessage(f"an order asks for {task}, which is not what a run of {run} asks for")
+    return Axes.of(settings.features, settings.statistics.bins)
 
 
 def _feature_map(task: Task, settings: RunSettings) -> FeatureMap:

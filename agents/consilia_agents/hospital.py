@@ -13,16 +13,7 @@ import logging
 import math
 import uuid
 
-from consilia.errors import (
-    BudgetExceeded,
-    CohortBusy,
-    ConsiliaError,
-    DamagedLedger,
-    DamagedState,
-    InvalidMessage,
-    Refusal,
-    Unwritable,
-)
+from consilia.errors import BudgetExceeded, ConsiliaError, InvalidMessage
 from consilia.protocol import (
     LONGEST_REASON,
     AnyMessage,
@@ -48,7 +39,10 @@ from consilia.status import LedgerState, LedgerWitness
 from consilia.vectors import FloatArray
 from consilia_agents.blob_client import BlobClient
 from consilia_agents.custodian import Custodian
+from consilia_agents.data_side import DataSide
+from consilia_agents.declines import INTERNAL, TOLD, problem_of
 from consilia_agents.engine import Engine
+from consilia_agents.looks import Looks
 from consilia_agents.outbox import Outbox
 from consilia_bus.bus import Bus
 
@@ -56,11 +50,8 @@ logger = logging.getLogger(__name__)
 
 JOIN_SECONDS = 1.0
 """How often a hospital that was not welcomed yet says again that it is there."""
-INTERNAL = "an error inside the hospital's own process; its log has the details"
 RECHECK_SECONDS = 30.0
 """How often data and runs that were refused are looked at again: they may have been mended, or become possible."""
-TOLD = (Refusal, CohortBusy, DamagedState, Unwritable)
-"""What makes a hospital decline, with the sentence; all else that is away comes back by itself."""
 
 
 class Hospital:
@@ -76,10 +67,11 @@ class Hospital:
         custodian: Custodian,
         join_seconds: float = JOIN_SECONDS,
         recheck_seconds: float = RECHECK_SECONDS,
+        looks: Looks | None = None,
     ) -> None:
         self._bus = bus
         self._coordinator = coordinator
-        self._engine = engine
+        self._data = DataSide(engine, looks)
         self._outbox = outbox
         self._blobs = blobs
         self._custodian = custodian
@@ -89,6 +81,7 @@ class Hospital:
         self._recheck_seconds = recheck_seconds
         self._settings: RunSettings | None = None
         self._digest: str | None = None
+        self._run: tuple[str, int | None] = ("", None)
         self._witness: LedgerWitness | None = None
         self._admitted: RunSettings | None = None
         self._admitting = asyncio.Lock()
@@ -162,12 +155,16 @@ class Hospital:
         self._coordinator_instance = welcome.instance
         self._heartbeat_seconds = welcome.heartbeat_seconds
         self._told = None
+        before, self._run = self._run, (welcome.federation, welcome.run)
         news = welcome.settings is not None and welcome.settings != self._settings
         if welcome.witness is not None and welcome.witness != self._witness:
             self._witness, news = welcome.witness, True
         if welcome.settings is not None and news:
             self._settings, self._admitted = welcome.settings, None
             self._digest = welcome.settings.digest
+            self._spawn_check()
+        elif self._problem is not None and self._run != before:
+            # What was refused in one run may be good for the next, as a table that was edited in between.
             self._spawn_check()
 
     def _accept(self, order: Order) -> None:
@@ -176,7 +173,7 @@ class Hospital:
             return
         if self._busy and self._order is not None and self._order.key == order.key:
             return
-        self._next = order
+        self._next, self._run = order, (order.federation, order.run)
         self._wake.set()
 
     # Working.
@@ -205,7 +202,7 @@ class Hospital:
         except TOLD as error:
             spent = isinstance(error, BudgetExceeded) and self._admitted is self._settings
             self._admitted = None
-            self._decline(str(error), order, _problem(error))
+            self._decline(str(error), order, problem_of(error))
             if spent:
                 # The run was admitted, and has no such release left: no look at the data gives it one.
                 self._recheck_at = math.inf
@@ -236,7 +233,8 @@ class Hospital:
         """The answer of a NON-PRIVATE run."""
         update = self._answer_given(order)
         if update is None:
-            update = await asyncio.to_thread(self._computed, order, settings, *await self._inputs(order))
+            vectors = await self._inputs(order)
+            update = await self._data.work(lambda: self._computed(order, settings, *vectors), order)
             # Before it is sent: a ticket that ran out, or a coordinator that restarted, costs no second training.
             self._outbox.put(order.key, encode(update))
         return update
@@ -245,7 +243,8 @@ class Hospital:
         """The answer of a private run, counted. What was counted for this order before is free."""
         update = self._answer_given(order)
         if update is None:
-            return await asyncio.to_thread(self._released, order, settings, *await self._inputs(order))
+            vectors = await self._inputs(order)
+            return await self._data.work(lambda: self._released(order, settings, *vectors), order)
         if update.vector is None or self._custodian.counted(order, update.vector.sha256):
             return update
         return await asyncio.to_thread(self._count, order, update)
@@ -298,7 +297,7 @@ class Hospital:
     def _computed(
         self, order: Order, settings: RunSettings, parameters: FloatArray | None, scored: FloatArray | None
     ) -> Update:
-        answer = self._engine.answer(order.task, settings, parameters, scored)
+        answer = self._data.answer(order.task, settings, parameters, scored)
         vector = self._packed(answer.vector, durable=settings.privacy is not None)
         return Update(order=order.key, rows=answer.rows, metrics=answer.metrics, vector=vector)
 
@@ -329,12 +328,12 @@ class Hospital:
         problem = self._problem
         try:
             settings = await self._admit()
-            await asyncio.to_thread(self._engine.prepare, settings)
+            await self._data.prepare(settings, *self._run)
         except TOLD as error:
             self._admitted = None
             if self._problem != str(error):
                 logger.warning("%s", error)
-            self._decline(str(error), problem=_problem(error))
+            self._decline(str(error), problem=problem_of(error))
         except Exception:
             logger.exception("the data cannot be read")
             self._decline(INTERNAL)
@@ -363,14 +362,17 @@ class Hospital:
                 self._join()
             else:
                 key = self._order.key if self._order is not None else None
-                self._send(Heartbeat(instance=self._instance, order=key, busy=self._busy))
+                reading = self._data.reading
+                self._send(Heartbeat(instance=self._instance, order=key, busy=self._busy, reading=reading))
             if self._problem is not None and asyncio.get_running_loop().time() > self._recheck_at:
+                # Not again before this look has ended, however long it takes to read the table.
+                self._recheck_at = math.inf
                 self._spawn_check()
 
     def _join(self) -> None:
         ledger = self._custodian.state
         self._ledger_told = ledger is not None
-        self._send(Join(instance=self._instance, engine=self._engine.name, ledger=ledger))
+        self._send(Join(instance=self._instance, engine=self._data.name, ledger=ledger))
 
     def _send(self, message: AnyMessage) -> None:
         self._post(encode(message))
@@ -379,19 +381,6 @@ class Hospital:
         task = asyncio.ensure_future(self._bus.send(self._coordinator, body))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
-
-
-def _problem(error: ConsiliaError) -> Problem | None:
-    """What is wrong in one word, where it is not the data."""
-    match error:
-        case BudgetExceeded():
-            return "BudgetExceeded"
-        case CohortBusy():
-            return "CohortBusy"
-        case DamagedLedger():
-            return "LedgerDamaged"
-        case _:
-            return None
 
 
 def _ticket(order: Order) -> str:

@@ -175,7 +175,7 @@ class LedgerFile:
         if self._behind is not None:
             raise Unwritable(f"{self.path} could not be written ({self._behind.strerror}): it is read again first")
         place = self.ledger.place
-        if (entry.sequence, entry.previous) != (place.sequence, place.previous):
+        if not entry.goes(place):
             raise IllegalEvent(f"entry {entry.sequence} is not the next one of {self.path}, which is {place.sequence}")
         with told(self.path):
             mine = os.fstat(self._file)

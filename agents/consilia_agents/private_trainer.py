@@ -12,12 +12,15 @@ import numpy as np
 
 from consilia.features import FeatureMap
 from consilia.metrics import score
-from consilia.model import sigmoid
-from consilia.privacy.clipping import CHUNK
+from consilia.model import LOGISTIC, Family
+from consilia.privacy.cells import usable as predictable
+from consilia.privacy.clipping import predictor_alone
 from consilia.privacy.dp_fedsgd import Centre, private_rows
 from consilia.privacy.keystream import Keystream, WordSource
 from consilia.privacy.noise_plan import Planned
 from consilia.privacy.releases import noised_gradient, noised_rows, noised_scores
+from consilia.privacy.statistics_release import noised_statistics
+from consilia.statistics_sums import Axes
 from consilia.status import Metrics
 from consilia.vectors import FloatArray
 from consilia_agents.holdout import Sides
@@ -45,8 +48,9 @@ class PrivateTrainer:
     Parameters and feature map are public, so a length that does not fit is refused (:class:`InvalidMessage`).
     """
 
-    def __init__(self, sides: Sides, words: Words = Keystream.fresh) -> None:
+    def __init__(self, sides: Sides, words: Words = Keystream.fresh, family: Family = LOGISTIC) -> None:
         self._sides = sides
+        self._family = family
         self._words = words
         self._train: _Design | None = None
         self._holdout: _Design | None = None
@@ -56,20 +60,25 @@ class PrivateTrainer:
         return noised_rows(self._training(feature_map, None), planned, self._words())
 
     def train(self, feature_map: FeatureMap, centre: Centre | None, w: FloatArray, planned: Planned) -> FloatArray:
-        """The sum of the training records' clipped gradients at ``w`` (d + 1), with noise: (d + 1)."""
-        require_length(feature_map, w)
-        return noised_gradient(self._training(feature_map, centre), self._sides.train.y, w, planned, self._words())
+        """The sum of the training records' clipped gradients at ``w``, with noise: as long as ``w``."""
+        require_length(self._family, feature_map, w)
+        z, y = self._training(feature_map, centre), self._sides.train.y
+        return noised_gradient(z, y, w, planned, self._words(), self._family)
+
+    def statistics(self, axes: Axes, planned: Planned) -> FloatArray:
+        """The sums over the training rows for statistics, with noise: see :func:`noised_statistics`."""
+        return noised_statistics(self._sides.train.x, axes, planned, self._words())
 
     def evaluate(self, feature_map: FeatureMap, w: FloatArray, planned: Planned) -> FloatArray:
-        """Scores of ``w`` (d + 1) on the holdout, with noise: (5,), see :func:`noised_scores`."""
-        probability = self._probability(feature_map, w)
-        return noised_scores(self._sides.holdout.y, probability, planned, self._words())
+        """Scores of ``w`` on the holdout, with noise, see :func:`noised_scores`."""
+        prediction = self._prediction(feature_map, w)
+        return noised_scores(self._sides.holdout.y, prediction, planned, self._words(), self._family)
 
     def score(self, feature_map: FeatureMap, w: FloatArray) -> Metrics:
-        """Scores of ``w`` (d + 1) on the holdout without noise; records that are not usable are left out."""
-        probability, y = self._probability(feature_map, w), self._sides.holdout.y
-        usable = np.isfinite(probability) & ((y == 0.0) | (y == 1.0))
-        return score(y[usable], probability[usable])
+        """Scores of ``w`` on the holdout without noise; records that are not usable are left out."""
+        prediction, y = self._prediction(feature_map, w), self._sides.holdout.y
+        usable = predictable(y, prediction, self._family) & self._family.label_ok(y)
+        return score(y[usable], prediction[usable], self._family)
 
     def _training(self, feature_map: FeatureMap, centre: Centre | None) -> FloatArray:
         if self._train is None or not self._train.of(feature_map, centre):
@@ -77,17 +86,10 @@ class PrivateTrainer:
             self._train = _Design(feature_map, centre, z if centre is None else centre.rows(z))
         return self._train.z
 
-    def _probability(self, feature_map: FeatureMap, w: FloatArray) -> FloatArray:
-        """Of label 1, for each holdout row (n,); NaN where a row is not usable."""
-        require_length(feature_map, w)
+    def _prediction(self, feature_map: FeatureMap, w: FloatArray) -> FloatArray:
+        """What the model expects of each holdout row, (n,) or one probability a class; NaN where one is not usable."""
+        require_length(self._family, feature_map, w)
         if self._holdout is None or not self._holdout.of(feature_map, None):
             self._holdout = _Design(feature_map, None, private_rows(feature_map, self._sides.holdout.x))
-        z = self._holdout.z
-        logit = np.empty(z.shape[0])
-        step = max(1, CHUNK // z.shape[1])
         with np.errstate(over="ignore", invalid="ignore"):
-            for start in range(0, z.shape[0], step):
-                # Row by row: the last bits of a product of matrices depend on how many rows there are, and so would
-                # the cell of one patient on the presence of another.
-                logit[start : start + step] = np.add.reduce(z[start : start + step] * w, axis=1)
-            return sigmoid(logit)
+            return self._family.mean(predictor_alone(self._holdout.z, w, self._family))

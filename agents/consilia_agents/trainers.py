@@ -1,10 +1,9 @@
-"""Trainers: what a hospital computes in a round, behind one protocol for every engine.
+"""The trainer of engine sklearn: what a hospital computes in a round, on rows in memory.
 
 Importing this module is what imports scikit-learn (seconds): a process does it once, before it joins.
 """
 
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 
@@ -12,36 +11,13 @@ from consilia.dataset import Rows
 from consilia.errors import InvalidData, InvalidMessage
 from consilia.features import FeatureMap, moments
 from consilia.metrics import score
-from consilia.model import Work, predict_proba
+from consilia.model import LOGISTIC, Family, Work, train_local
+from consilia.statistics_sums import Axes, statistic_sums
 from consilia.status import Metrics
 from consilia.vectors import FloatArray, all_finite
 from consilia.wording import counted
 from consilia_agents.estimator import FederatedLogisticRegression
 from consilia_agents.holdout import Sides
-
-
-class Trainer(Protocol):
-    """A hospital's engine over its two sides. Every trainer passes the suite in ``tests/agents/test_trainers.py``."""
-
-    @property
-    def rows(self) -> int:
-        """Rows that training uses: the hospital's weight in the average."""
-        ...
-
-    def moments(self) -> FloatArray:
-        """Summed moments of the training rows: 1 + 2d values, see :func:`consilia.features.moments`."""
-        ...
-
-    def train(self, feature_map: FeatureMap, w0: FloatArray, work: Work) -> FloatArray:
-        """Train from the global parameters ``w0`` (d + 1): the local ones.
-
-        Raises :class:`InvalidMessage` for a wrong length, :class:`InvalidData` where training diverges.
-        """
-        ...
-
-    def evaluate(self, feature_map: FeatureMap, w: FloatArray) -> Metrics:
-        """Score ``w`` on the holdout rows; every score is None where there are none."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -56,34 +32,44 @@ class _Design:
 class SklearnTrainer:
     """Trains with scikit-learn's estimator on rows in memory. Keeps the design rows of the last feature map."""
 
-    def __init__(self, sides: Sides) -> None:
+    def __init__(self, sides: Sides, family: Family = LOGISTIC) -> None:
         self._sides = sides
+        self._family = family
+        self._target = family.target(sides.train.y)
         self._design: _Design | None = None
 
     @property
     def rows(self) -> int:
-        """See :class:`Trainer`."""
+        """See :class:`consilia_agents.backend.Trainer`."""
         return len(self._sides.train)
 
     def moments(self) -> FloatArray:
-        """See :class:`Trainer`."""
+        """See :class:`consilia_agents.backend.Trainer`."""
         return moments(self._sides.train.x)
 
+    def statistics(self, axes: Axes) -> FloatArray:
+        """See :class:`consilia_agents.backend.Trainer`."""
+        return statistic_sums(self._sides.train.x, axes)
+
     def train(self, feature_map: FeatureMap, w0: FloatArray, work: Work) -> FloatArray:
-        """See :class:`Trainer`."""
-        require_length(feature_map, w0)
-        z = self._designed(feature_map).train
-        w = FederatedLogisticRegression.of(work).warm_fit(z, self._sides.train.y, w0)
-        if not all_finite(w):
-            raise InvalidData(
-                f"training diverged at learningRate {work.learning_rate:g} and l2 {work.l2:g}: lower either of them"
-            )
+        """See :class:`consilia_agents.backend.Trainer`."""
+        require_length(self._family, feature_map, w0)
+        w = self._trained(self._designed(feature_map).train, w0, work)
+        require_converged(self._family, w, work)
         return w
 
     def evaluate(self, feature_map: FeatureMap, w: FloatArray) -> Metrics:
-        """See :class:`Trainer`."""
-        require_length(feature_map, w)
-        return score(self._sides.holdout.y, predict_proba(self._designed(feature_map).holdout, w))
+        """See :class:`consilia_agents.backend.Trainer`."""
+        require_length(self._family, feature_map, w)
+        eta = self._family.predictor(self._designed(feature_map).holdout, w)
+        return score(self._sides.holdout.y, self._family.mean(eta), self._family)
+
+    def _trained(self, z: FloatArray, w0: FloatArray, work: Work) -> FloatArray:
+        if self._family == LOGISTIC:
+            return FederatedLogisticRegression.of(work).warm_fit(z, self._target, w0)
+        # A rate or a square may overflow on the way to what is refused.
+        with np.errstate(over="ignore", invalid="ignore"):
+            return train_local(z, self._target, w0, work.local_epochs, work.learning_rate, work.l2, self._family)
 
     def _designed(self, feature_map: FeatureMap) -> _Design:
         if self._design is None or self._design.feature_map != feature_map:
@@ -94,9 +80,16 @@ class SklearnTrainer:
         return self._sides.train, self._sides.holdout
 
 
-def require_length(feature_map: FeatureMap, w: FloatArray) -> None:
-    """Refuse parameters that are not (d + 1), with :class:`InvalidMessage`."""
-    if w.shape != (feature_map.size,):
-        raise InvalidMessage(
-            f"the parameters have {counted(np.size(w), 'value')}: the feature map needs {feature_map.size}"
+def require_length(family: Family, feature_map: FeatureMap, w: FloatArray) -> None:
+    """Refuse parameters that are not as many as the model has under this map, with :class:`InvalidMessage`."""
+    needed = family.size(feature_map.size)
+    if w.shape != (needed,):
+        raise InvalidMessage(f"the parameters have {counted(np.size(w), 'value')}: the feature map needs {needed}")
+
+
+def require_converged(family: Family, w: FloatArray, work: Work) -> None:
+    """Refuse parameters that are not finite, or beyond all reason, with :class:`InvalidData`."""
+    if not (all_finite(w) and family.plausible(w)):
+        raise InvalidData(
+            f"training diverged at learningRate {work.learning_rate:g} and l2 {work.l2:g}: lower either of them"
         )

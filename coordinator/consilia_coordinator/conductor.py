@@ -181,7 +181,7 @@ class Conductor:
     def refuse(self, hospital: str, reason: str, problem: Problem | None = None) -> None:
         """A hospital declined, or sent what cannot be used: out until it joins again, and the reason is shown.
 
-        ``problem``: what it is about, where it is not the hospital's data.
+        ``problem``: what it is about, where its data are not refused.
         """
         member = self.roster.member(hospital)
         if member.refusal != reason:
@@ -330,9 +330,7 @@ class Conductor:
                 task=exchange.task,
                 seconds=now - self._ordered_at,
                 contributors=sorted(exchange.received),
-                parameters=result.parameters,
-                released=result.released,
-                metrics=result.metrics,
+                **vars(result),
             )
         )
         self._ordered_at = now

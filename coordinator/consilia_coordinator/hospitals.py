@@ -21,7 +21,6 @@ from consilia.protocol import (
     Order,
     Pulse,
     Rejection,
-    RunSettings,
     Update,
     Welcome,
     decode,
@@ -152,29 +151,39 @@ class Hospitals:
         returned = member.known and not member.present
         restarted = member.present and member.instance != message.instance
         self._conductor.roster.join(name, sender, message.instance, message.engine, message.ledger)
-        started = self._conductor.spec is not None
-        settings = self._learning.settings() if started else None
-        member.settings = settings.digest if settings else None
-        self._send(sender, self._greeting(name, settings))
+        self._greet(member, sender)
         if returned or restarted:
             at = max(self._conductor.run.committed, 0)
             self._conductor.tell(Telling("Normal", "HospitalRejoined", f"{name}, after round {at}"))
         self._conductor.join(name)
 
-    def _greeting(self, name: str, settings: RunSettings | None) -> Welcome:
-        return Welcome(
+    def _greet(self, member: Member, address: str) -> None:
+        """Tell a hospital of the current run, if there is one."""
+        settings = self._learning.settings() if self._conductor.spec is not None else None
+        member.settings = settings.digest if settings is not None else None
+        member.run = self._conductor.run.number if settings is not None else None
+        welcome = Welcome(
             federation=self._federation,
             instance=self._instance,
             heartbeat_seconds=self._heartbeat_seconds,
             settings=settings,
-            witness=self._conductor.history.witnesses.get(name),
+            run=member.run,
+            witness=self._conductor.history.witnesses.get(member.name),
         )
+        self._send(address, welcome)
 
     def _answer_heartbeat(self, member: Member, sender: str, message: Heartbeat) -> None:
         joined = member.present and member.instance == message.instance and member.refusal is None
         member.order, member.busy = message.order, message.busy
+        if member.reading != message.reading:
+            member.reading = message.reading
+            self._conductor.changes.happened()
         # A refused hospital stays out until it asks to come in again, which is when its data were mended.
         self._send(sender, Pulse(instance=self._instance, joined=joined or member.refusal is not None))
+        another = self._conductor.spec is not None and member.run != self._conductor.run.number
+        if another and member.refusal is not None:
+            # It gets no orders, from which others hear of a run; it may be able to take part in this one.
+            self._greet(member, sender)
         exchange = self._conductor.run.exchange
         if joined and exchange is not None and member.name in exchange.awaited:
             order = self._order_of(exchange)
@@ -185,7 +194,8 @@ class Hospitals:
         """Refuse the hospital, unless what it declines is over."""
         exchange = self._conductor.run.exchange
         if decline.order is None or (exchange is not None and self._order_of(exchange).key == decline.order):
-            self._conductor.refuse(name, decline.reason, decline.problem)
+            # Whoever shows a reason says whose it is.
+            self._conductor.refuse(name, decline.reason.removeprefix(f"hospital {name}: "), decline.problem)
 
     def _take(self, member: Member, sender: str, update: Update) -> None:
         exchange = self._conductor.run.exchange
@@ -244,15 +254,15 @@ class Hospitals:
         for name in sorted(to):
             address = self._conductor.roster.member(name).address
             if address is not None:
-                self._brief(name, address, order.settings)
+                self._brief(name, address, order)
                 self._post(address, common or encode(self._personal(order, name)))
 
-    def _brief(self, name: str, address: str, settings: str) -> None:
+    def _brief(self, name: str, address: str, order: Order) -> None:
         """Send the run's settings ahead of the first order that names them."""
         member = self._conductor.roster.member(name)
-        if member.settings != settings:
-            member.settings = settings
-            self._send(address, self._greeting(name, self._learning.settings()))
+        if member.settings != order.settings:
+            self._greet(member, address)
+        member.run = order.run
 
     def _order_of(self, exchange: Exchange) -> Order:
         """The order of ``exchange``, made once. Its ticket says only whether one is needed."""

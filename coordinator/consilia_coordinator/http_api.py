@@ -15,7 +15,7 @@ from consilia.errors import InvalidManifest, Refusal, Unavailable
 from consilia.features import FeatureMap
 from consilia.journal import Tracked
 from consilia.manifest import explain
-from consilia.protocol import BYTES_A_VALUE, Account, PrivacyTerms, to_bytes, unpack
+from consilia.protocol import BYTES_A_VALUE, Account, PrivacyTerms, to_bytes
 from consilia.spec import Document, FederationSpec
 from consilia.status import LedgerWitness
 from consilia.tokens import Claims, InvalidToken
@@ -144,17 +144,17 @@ class HttpApi:
         run = history.current if number is None else history.runs.get(number)
         if run is None or run.released is None:
             raise web.HTTPNotFound(text="no round of this run is committed yet")
-        if not run.released.inline:
-            raise web.HTTPConflict(text="the model is larger than this call gives: fetch its blob")
-        features = run.spec.features
+        features = run.first.features
         return _answer(
             ModelAnswer(
                 run=run.number,
                 round=run.committed,
                 final=run.completed_at is not None,
-                parameters=base64.b64encode(to_bytes(unpack(run.released))).decode(),
+                parameters=base64.b64encode(to_bytes(self._learning.vector(run.released))).decode(),
                 names=features.names,
                 label=features.label,
+                model=run.first.model,
+                outcome=features.outcome,
                 privacy=run.first.privacy.label,
                 map=FeatureMap.of(features, self._learning.vector(run.opened) if run.opened else None),
             )
@@ -175,6 +175,7 @@ class HttpApi:
                 spec=run.spec,
                 privacy=PrivacyTerms.of(run.first, self._identity.uid, self._identity.federation, run.number),
                 quorum=self._conductor.quorum_of(run.spec),
+                statistics=run.statistics,
                 started_at=run.started_at,
                 completed_at=run.completed_at,
             )

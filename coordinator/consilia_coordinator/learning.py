@@ -10,18 +10,19 @@ import numpy as np
 
 from consilia.aggregation import Update, checked, chunks
 from consilia.errors import InvalidMessage
-from consilia.journal import History, RunHistory
+from consilia.journal import History, RunHistory, work_of
 from consilia.protocol import BYTES_A_VALUE, RunSettings, Task, VectorRef, fits_inline, pack, require_usable, unpack
 from consilia.protocol import Update as Answer
 from consilia.rounds import Exchange
 from consilia.spec import FederationSpec
-from consilia.status import HospitalMetrics, Metrics
+from consilia.status import FeatureStatistics, HospitalMetrics, Metrics
 from consilia.vectors import FloatArray
 from consilia.wording import counted
 from consilia_coordinator.blobs import BlobStore
 from consilia_coordinator.objective import Objective, Progress
 from consilia_coordinator.objectives import ObjectiveOf
 from consilia_coordinator.private_answers import noised_scores, require_private
+from consilia_coordinator.statistics_objective import described
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,7 @@ class Result:
     parameters: VectorRef | None = None
     released: VectorRef | None = None
     metrics: Metrics | None = None
+    statistics: list[FeatureStatistics] | None = None
 
 
 class Learning:
@@ -72,7 +74,7 @@ class Learning:
     @property
     def longest(self) -> int:
         """How many values the longest vector of the run has."""
-        return max(self.length("train"), self.length("moments"))
+        return max(self.length(work_of(self._current().first)), self.length("moments"))
 
     def settings(self) -> RunSettings:
         """What hospitals must know now."""
@@ -84,7 +86,7 @@ class Learning:
 
     def parameters(self, task: Task) -> VectorRef | None:
         """The global parameters that an order of ``task`` carries: the final evaluation is of the model itself."""
-        if task in ("moments", "centre"):
+        if task in ("moments", "centre", "statistics"):
             return None
         run = self._current()
         newest = run.released if task == "evaluate" else run.parameters
@@ -119,9 +121,9 @@ class Learning:
 
     def scores(self, task: Task, answer: Answer) -> HospitalMetrics | None:
         """The scores that an admitted answer tells, as they are or out of noise."""
-        terms = self.settings().privacy
-        if terms is not None and task == "evaluate" and answer.metrics is None:
-            return noised_scores(answer, terms)
+        settings = self.settings()
+        if settings.privacy is not None and task == "evaluate" and answer.metrics is None:
+            return noised_scores(answer, settings.privacy, settings)
         return None if answer.metrics is None else HospitalMetrics(**answer.metrics.model_dump())
 
     def admit_blob(self, hospital: str, task: Task, rows: int, vector: VectorRef) -> None:
@@ -134,7 +136,7 @@ class Learning:
             )
         for _ in checked(hospital, self.blobs.reader(vector.sha256)(), vector.length):
             pass
-        if task == "moments":
+        if task in ("moments", "statistics"):
             self.objective.examine(task, rows, self.vector(vector))
 
     def vector(self, reference: VectorRef) -> FloatArray:
@@ -157,6 +159,8 @@ class Learning:
         updates = [self._update(run, hospital) for hospital in sorted(exchange.received)]
         progress = Progress(self._opened(run), self._iterates_of(run))
         vector = self.objective.combine(exchange.task, updates, progress)
+        if exchange.task == "statistics":
+            return Result(statistics=described(self.settings(), vector, len(updates)))
         if exchange.task != "train":
             return Result(self._store(vector))
         released = self.objective.released(progress.after(vector))

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from consilia.epsilons import small
 from consilia.rounds import Exchange, Names, Run
 from consilia.spec import FederationSpec
 from consilia.status import EventRecord
@@ -23,8 +24,8 @@ class Telling:
 
 def started(run: int, spec: FederationSpec, quorum: int) -> Telling:
     """A run starts from a fresh model."""
-    promise = f" (delta {spec.privacy.delta:g})" if spec.privacy.private else ""
-    message = f"run {run}: {counted(spec.rounds, 'round')}, quorum {quorum}, {spec.privacy.label}{promise}"
+    promise = f" (delta {small(spec.privacy.delta)})" if spec.privacy.private else ""
+    message = f"run {run}: {spec.work}, quorum {quorum}, {spec.privacy.label}{promise}"
     return Telling("Normal", STARTED, message)
 
 
@@ -45,7 +46,9 @@ def stopped(run: Run) -> Telling:
 
 
 def completed(run: Run) -> Telling:
-    """The run has its final model."""
+    """The run has its final model, or its statistics."""
+    if run.work == "statistics":
+        return Telling("Normal", "Completed", f"run {run.number}: statistics")
     return Telling("Normal", "Completed", f"run {run.number}: {counted(run.committed, 'round')}")
 
 
@@ -61,7 +64,12 @@ def refused(hospital: str, reason: str) -> Telling:
 
 def name_of(exchange: Exchange) -> str:
     """What an exchange is called."""
-    names = {"moments": "scaling", "centre": "the centre", "evaluate": "the final evaluation"}
+    names = {
+        "moments": "scaling",
+        "centre": "the centre",
+        "evaluate": "the final evaluation",
+        "statistics": "the statistics",
+    }
     return names.get(exchange.task, f"round {exchange.round}")
 
 
@@ -83,7 +91,7 @@ def incomplete(exchange: Exchange, missing: Names) -> list[Telling]:
 def edited(old: FederationSpec, new: FederationSpec, committed: int) -> list[Telling]:
     """The owner's wish changed in mid-run, from ``old`` to ``new``."""
     told = []
-    if old.rounds != new.rounds:
+    if old.rounds != new.rounds and new.task == "Training":
         told.append(Telling("Normal", "TargetChanged", f"{counted(new.rounds, 'round')} instead of {old.rounds}"))
     if old.suspend != new.suspend:
         reason, what = ("StopRequested", "stop") if new.suspend else ("StartRequested", "start")
@@ -100,7 +108,7 @@ def deferred(first: FederationSpec, held: FederationSpec, wished: FederationSpec
     names = [name for name in FederationSpec.model_fields if getattr(held, name) != getattr(wished, name)]
     waiting = ", ".join(f"spec.{name}" for name in names if name not in ("run", "rounds"))
     told = [f"{waiting}: holds from the next run on"] if waiting else []
-    if "rounds" in names:
+    if "rounds" in names and first.task == "Training":
         told.append(
             f"spec.rounds {wished.rounds}: the noise of this run was calibrated for {counted(first.rounds, 'round')}, "
             f"so that its target stays {held.rounds}; start a new run for more"

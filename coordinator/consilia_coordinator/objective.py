@@ -13,6 +13,7 @@ from consilia.aggregation import FedAvg, Strategy, Update, sum_vectors
 from consilia.errors import InvalidData, InvalidMessage
 from consilia.experiment import Algorithm
 from consilia.features import FeatureMap, scaling_from_moments
+from consilia.model import family_of
 from consilia.protocol import RunSettings, Task
 from consilia.spec import FederationSpec
 from consilia.status import Metrics
@@ -79,11 +80,12 @@ class SpecObjective:
         self._strategy = strategy or FedAvg()
         self._evaluation = PublicEvaluation.of(spec)
         self._columns = len(spec.features.codebook)
+        self._parameters = family_of(spec.model, spec.features).size(self._columns + 1)
         self._map: tuple[bytes | None, FeatureMap] | None = None
 
     def length(self, task: Task) -> int:
         """See :class:`Objective`."""
-        return {"moments": 1 + 2 * self._columns, "centre": 0, "train": self._columns + 1, "evaluate": 0}[task]
+        return {"moments": 1 + 2 * self._columns, "centre": 0, "train": self._parameters, "evaluate": 0}.get(task, 0)
 
     def examine(self, task: Task, rows: int, vector: FloatArray) -> None:
         """See :class:`Objective`: sums of moments that no table has would make a map that nobody can use."""

@@ -4,7 +4,7 @@ Refuses to tell of this run what an earlier one cost: what a hospital said of it
 run counts for its life alone.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Literal
 
 from consilia.journal import History, RunHistory
@@ -15,21 +15,33 @@ from consilia_coordinator.roster import Member, Roster
 MOST_NAMED = 10
 """Hospitals that one sentence names."""
 CONDITION = "PrivacyBudgetAvailable"
+OF_A_LEDGER = ("BudgetExceeded", "LedgerDamaged", "CohortBusy")
+"""Problems of a hospital that are about what its patients have left; of several the first is the reason."""
+
+Ledgers = Mapping[str, LedgerState]
+"""By hospital."""
 
 
-def privacy_status(roster: Roster, history: History, run: RunHistory) -> PrivacyStatus | None:
+def ledgers_of(roster: Roster, history: History, run: RunHistory) -> Ledgers:
+    """What every hospital last told of its ledger: those of the spec, and all that have answered in the run."""
+    names = {*run.spec.hospital_names, *run.ledgers}
+    told = ((name, ledger_of(roster.member(name), history, run)) for name in names)
+    return {name: ledger for name, ledger in told if ledger is not None}
+
+
+def privacy_status(run: RunHistory, told: Ledgers) -> PrivacyStatus | None:
     """What the run promises and has cost so far, at the hospital where it cost most; None where it is NON-PRIVATE."""
     privacy = run.first.privacy
     if not privacy.private:
         return None
-    names = {*run.spec.hospital_names, *run.ledgers}
-    ledgers = [ledger for ledger in (ledger_of(roster.member(name), history, run) for name in names) if ledger]
+    ledgers = told.values()
     return PrivacyStatus(
         epsilon=privacy.epsilon,
         delta=privacy.delta,
         epsilon_spent=max((ledger.run_spent for ledger in ledgers), default=0.0),
         epsilon_replace_one=max((ledger.run_replacing for ledger in ledgers), default=0.0),
-        holdout=_holdout({ledger.exact for ledger in ledgers}),
+        # Statistics are of training patients, and nobody is scored.
+        holdout=None if run.first.task == "Statistics" else _holdout({ledger.exact for ledger in ledgers}),
     )
 
 
@@ -57,10 +69,10 @@ def budget_condition(members: Sequence[Member], *, private: bool) -> Condition:
     if not private:
         message = f"{NON_PRIVATE}: nothing is promised to patients, and nothing is drawn from a budget"
         return Condition(type=CONDITION, status="Unknown", reason="NotPrivate", message=message)
-    refused = [member for member in members if member.problem is not None]
+    refused = [member for member in members if member.problem in OF_A_LEDGER]
     if refused:
         problems = {member.problem for member in refused}
-        reason = next(problem for problem in ("BudgetExceeded", "LedgerDamaged", "CohortBusy") if problem in problems)
+        reason = next(problem for problem in OF_A_LEDGER if problem in problems)
         sentences = first_of([f"{member.name}: {member.refusal}" for member in refused], MOST_NAMED)
         return Condition(type=CONDITION, status="False", reason=reason, message="; ".join(sentences))
     if not any(member.known for member in members):

@@ -4,8 +4,9 @@ A hospital that tells more than it may is refused, so that somebody mends it; wh
 """
 
 from consilia.errors import InvalidMessage
+from consilia.model import family_of
 from consilia.privacy.scores import scores_of
-from consilia.protocol import PrivacyTerms, Task, Update, unpack
+from consilia.protocol import PrivacyTerms, RunSettings, Task, Update, unpack
 from consilia.status import HospitalMetrics
 
 MORE = "the hospital told more than it may in a private run"
@@ -27,9 +28,9 @@ def require_private(task: Task, update: Update) -> None:
         raise InvalidMessage("the final evaluation has noised scores, and its cohort's holdout.metrics is exact")
 
 
-def noised_scores(update: Update, terms: PrivacyTerms) -> HospitalMetrics | None:
+def noised_scores(update: Update, terms: PrivacyTerms, settings: RunSettings) -> HospitalMetrics | None:
     """The scores in the vector of an answer to the final evaluation; None where it has none."""
     evaluate = terms.plan(noised_holdout=True).evaluate
     if update.vector is None or evaluate is None:
         return None
-    return scores_of(unpack(update.vector), evaluate)
+    return scores_of(unpack(update.vector), evaluate, family_of(settings.model, settings.features))

@@ -11,8 +11,9 @@ import numpy as np
 from consilia.aggregation import Update, sum_vectors
 from consilia.experiment import Algorithm, DpFedSGD
 from consilia.features import FeatureMap
+from consilia.model import family_of
+from consilia.privacy.cells import Evaluation
 from consilia.privacy.dp_fedsgd import Centre, average_of_last_half, step
-from consilia.privacy.releases import CELLS
 from consilia.protocol import PrivacyTerms, RunSettings, Task
 from consilia.spec import FederationSpec
 from consilia.status import Metrics
@@ -34,18 +35,24 @@ class PrivateObjective:
         # How a hospital scores its holdout changes no noise of training, and so no step.
         self._plan = terms.plan(noised_holdout=True)
         self._map = FeatureMap.from_codebook(spec.features)
+        self._family = family_of(spec.model, spec.features)
         self._evaluation = PublicEvaluation.of(spec)
+        self._lengths: dict[Task, int] = {
+            "centre": self._map.size,
+            "train": self._family.size(self._map.size),
+            "evaluate": Evaluation.of(self._family).length,
+        }
 
     def length(self, task: Task) -> int:
         """See :class:`consilia_coordinator.objective.Objective`."""
-        return {"moments": 0, "centre": self._map.size, "train": self._map.size, "evaluate": CELLS + 1}[task]
+        return self._lengths.get(task, 0)
 
     def examine(self, task: Task, rows: int, vector: FloatArray) -> None:
         """See :class:`consilia_coordinator.objective.Objective`: noise can make a sum anything."""
 
     def initial(self) -> FloatArray:
         """See :class:`consilia_coordinator.objective.Objective`: zeros, which tell of nobody."""
-        return np.zeros(self._map.size)
+        return np.zeros(self.length("train"))
 
     def settings(self, opened: FloatArray | None) -> RunSettings:
         """See :class:`consilia_coordinator.objective.Objective`."""
@@ -64,7 +71,7 @@ class PrivateObjective:
         if task == "centre":
             return total
         before = progress.iterates[-1] if progress.iterates else self.initial()
-        return step(before, total, self._plan, self._spec.model.l2)
+        return step(before, total, self._plan, self._spec.model.l2, self._family)
 
     def released(self, progress: Progress) -> FloatArray:
         """See :class:`consilia_coordinator.objective.Objective`: the average, in weights of plain design rows."""

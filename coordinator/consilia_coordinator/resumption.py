@@ -1,6 +1,6 @@
 """Taking up a run where the journal says that it was. Pure."""
 
-from consilia.journal import RunHistory, opening_of
+from consilia.journal import RunHistory, opening_of, work_of
 from consilia.rounds import Exchange, Run, State
 
 
@@ -19,9 +19,10 @@ def resumed_run(history: RunHistory) -> Run:
         state=State.COLLECTING if exchange else State.IDLE,
         number=history.number,
         committed=history.committed,
-        target=history.spec.rounds,
+        target=history.spec.target,
         complete=history.completed_at is not None,
         attempts=history.attempts,
         opening=opening_of(history.first),
+        work=work_of(history.first),
         exchange=exchange,
     )

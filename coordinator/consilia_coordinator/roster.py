@@ -18,8 +18,9 @@ SILENCE_SECONDS = 6.0
 class Member:
     """One hospital. ``address`` is the full JID of its current process; None while it is not there.
 
-    ``problem`` is what its ``refusal`` is about, where it is not its data; ``ledger`` what it told of its cohort's
-    outside of the answers that count.
+    ``settings`` and ``run`` are those it was last told of. ``reading`` is the share of its data that it has read, while
+    it reads them. ``problem`` is what its ``refusal`` is about, where its data are not refused; ``ledger`` what it told
+    of its cohort's outside of the answers that count.
     """
 
     name: str
@@ -30,7 +31,9 @@ class Member:
     heard_at: datetime | None = None
     order: str | None = None
     busy: bool = False
+    reading: float | None = None
     settings: str | None = None
+    run: int | None = None
     lost_reason: str | None = None
     refusal: str | None = None
     problem: Problem | None = None
@@ -62,6 +65,7 @@ class Roster:
         member = self.member(name)
         member.address, member.instance, member.engine = address, instance, engine
         member.lost_reason, member.order, member.busy = None, None, False
+        member.reading = None
         member.refusal, member.problem = None, None
         member.known = True
         self.tell_ledger(name, ledger)
@@ -84,7 +88,7 @@ class Roster:
     def lose(self, name: str, reason: str) -> None:
         """Hospital ``name`` is gone."""
         member = self.member(name)
-        member.address, member.lost_reason = None, reason
+        member.address, member.lost_reason, member.reading = None, reason, None
 
     def silent(self, monotonic: float, seconds: float = SILENCE_SECONDS) -> list[str]:
         """Those who are there and were not heard of for longer than ``seconds``."""

@@ -9,7 +9,7 @@ from datetime import datetime
 from statistics import median
 from typing import Literal
 
-from consilia.journal import History, RunHistory
+from consilia.journal import History, RunHistory, Tracked
 from consilia.rounds import Run, State
 from consilia.spec import FederationSpec
 from consilia.status import (
@@ -24,7 +24,7 @@ from consilia.status import (
 )
 from consilia.wording import counted, first_of
 from consilia_coordinator.clock import iso
-from consilia_coordinator.privacy_view import budget_condition, ledger_of, privacy_status
+from consilia_coordinator.privacy_view import Ledgers, budget_condition, ledgers_of, privacy_status
 from consilia_coordinator.roster import Member, Roster
 
 MOST_NAMED = 10
@@ -49,6 +49,7 @@ def federation_status(facts: Facts) -> FederationStatus:
     run, spec = facts.run, history.spec
     last = history.rounds.get(history.committed)
     tracked = history.tracked
+    ledgers = ledgers_of(facts.roster, facts.history, history)
     return FederationStatus(
         phase=phase(facts, spec),
         state=run.state.value,
@@ -61,14 +62,21 @@ def federation_status(facts: Facts) -> FederationStatus:
         started_at=history.started_at,
         completed_at=history.completed_at,
         seconds_per_round=_seconds_per_round(history),
+        task=history.first.task,
+        numeric=history.first.model.numeric,
         private=spec.privacy.private,
-        privacy=privacy_status(facts.roster, facts.history, history),
+        privacy=privacy_status(history, ledgers),
         metrics=last.metrics if last else None,
-        hospitals=[_hospital(facts, history, name) for name in spec.hospital_names],
+        statistics=history.statistics,
+        hospitals=[_hospital(facts, history, name, ledgers) for name in spec.hospital_names],
         model=tracked.model if tracked else None,
-        mlflow=TrackingRun(run_id=tracked.run_id, url=tracked.url) if tracked else None,
+        mlflow=_tracking_run(tracked) if tracked else None,
         conditions=conditions(facts, spec),
     )
+
+
+def _tracking_run(tracked: Tracked) -> TrackingRun:
+    return TrackingRun(run_id=tracked.run_id, url=tracked.url, settled=tracked.logged_through or None)
 
 
 def phase(facts: Facts, spec: FederationSpec) -> Phase:
@@ -94,7 +102,7 @@ def message(facts: Facts, spec: FederationSpec) -> str:
     if run.state is State.REGISTRATION:
         return _who_is_missing(facts, spec)
     if run.exchange is None:
-        return "saving the final model"
+        return "saving the statistics" if run.work == "statistics" else "saving the final model"
     return _what_is_awaited(facts)
 
 
@@ -114,7 +122,7 @@ def conditions(facts: Facts, spec: FederationSpec) -> list[Condition]:
             "WaitingForQuorum",
             f"{len(run.reachable)} of {counted(len(spec.hospitals), 'hospital')} connected; the quorum is {run.quorum}",
         ),
-        _data_accepted(facts, spec, _refusals(refused)),
+        _data_accepted(facts, spec, refused),
         budget_condition(_members(facts, spec), private=spec.privacy.private),
         _condition("Training", training, "RoundInFlight", "NotTraining", message(facts, spec)),
         _condition("Complete", run.complete, "TargetReached", "NotComplete", ""),
@@ -137,7 +145,7 @@ def newest_scores(history: RunHistory, name: str) -> tuple[int, HospitalMetrics]
     return None
 
 
-def _hospital(facts: Facts, history: RunHistory, name: str) -> HospitalStatus:
+def _hospital(facts: Facts, history: RunHistory, name: str, ledgers: Ledgers) -> HospitalStatus:
     member = facts.roster.member(name)
     newest = newest_scores(history, name)
     scores = dict(newest[1]) if newest else {}
@@ -146,10 +154,12 @@ def _hospital(facts: Facts, history: RunHistory, name: str) -> HospitalStatus:
         engine=member.engine,
         phase=_hospital_phase(facts.run, member),
         round=newest[0] if newest else None,
+        # One that is refused stays so until it has looked again, which its reading does not foretell.
+        reading=member.reading if member.present and member.refusal is None else None,
         last_seen=iso(member.heard_at) if member.heard_at else None,
         problem=member.problem,
         reason=member.refusal or member.lost_reason,
-        ledger=ledger_of(member, facts.history, history),
+        ledger=ledgers.get(name),
         **scores,
     )
 
@@ -170,10 +180,11 @@ def _members(facts: Facts, spec: FederationSpec) -> list[Member]:
 
 
 def _why_at_rest(run: Run) -> str:
+    what = "statistics" if run.work == "statistics" else None
     if run.complete:
-        return f"run {run.number} is complete: {counted(run.committed, 'round')}"
+        return f"run {run.number} is complete: {what or counted(run.committed, 'round')}"
     if run.committed <= 0:
-        return f"waiting for Start: {counted(run.target, 'round')}"
+        return f"waiting for Start: {what or counted(run.target, 'round')}"
     return f"stopped after round {run.committed} of {run.target}; Start resumes it"
 
 
@@ -198,6 +209,7 @@ def _what_is_awaited(facts: Facts) -> str:
         "centre": "centre",
         "train": f"round {exchange.round} of {run.target}",
         "evaluate": "final evaluation",
+        "statistics": "statistics",
     }
     told = f"{what[exchange.task]}: {len(exchange.received)} of {counted(len(exchange.participants), 'answer')}"
     lost = sorted(exchange.excused)
@@ -221,12 +233,17 @@ def _condition(kind: str, holds: bool, yes: str, no: str, message: str) -> Condi
     return Condition(type=kind, status=status, reason=yes if holds else no, message=message)
 
 
-def _data_accepted(facts: Facts, spec: FederationSpec, refused: list[str]) -> Condition:
-    """Nobody knows before a hospital came."""
-    if not refused and not any(member.known for member in _members(facts, spec)):
+def _data_accepted(facts: Facts, spec: FederationSpec, refused: list[Member]) -> Condition:
+    """Nobody knows before a hospital came, or while its source does not answer."""
+    members = _members(facts, spec)
+    away = [member for member in members if member.problem == "SourceUnavailable"]
+    if not refused and away:
+        sentences = "; ".join(first_of(_refusals(away), MOST_NAMED))
+        return Condition(type="DataAccepted", status="Unknown", reason="SourceUnavailable", message=sentences)
+    if not refused and not any(member.known for member in members):
         message = "no hospital has looked at its data yet"
         return Condition(type="DataAccepted", status="Unknown", reason="NotTried", message=message)
-    sentences = "; ".join(first_of(refused, MOST_NAMED))
+    sentences = "; ".join(first_of(_refusals(refused), MOST_NAMED))
     return _condition("DataAccepted", not refused, "AllAccepted", "DataRefused", sentences)
 
 

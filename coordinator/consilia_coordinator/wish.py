@@ -1,7 +1,7 @@
 """What the owner of a federation wishes, as the rounds take it. Pure."""
 
 from consilia.edits import EDITABLE
-from consilia.journal import RunHistory, opening_of
+from consilia.journal import RunHistory, opening_of, work_of
 from consilia.rounds import Desired
 from consilia.spec import FederationSpec
 
@@ -21,9 +21,10 @@ def desired(run: int, spec: FederationSpec, quorum: int) -> Desired:
     """The event that a spec is to the rounds."""
     return Desired(
         run=run,
-        target=spec.rounds,
+        target=spec.target,
         quorum=quorum,
         hospitals=frozenset(spec.hospital_names),
         suspended=spec.suspend,
         opening=opening_of(spec),
+        work=work_of(spec),
     )

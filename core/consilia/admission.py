@@ -6,31 +6,24 @@ million steps, which two nested loops over 500 hospitals would exceed, and it ca
 is, so that sentences are formatted (Kubernetes 1.29 and later), not put together.
 """
 
-from dataclasses import dataclass
-
-from consilia.experiment import WEAK_FROM
+from consilia.asked_statistics import MOST_FEATURES
+from consilia.experiment import NUMERIC, WEAK_FROM
 from consilia.patterns import LABEL_KEY, WORDS
-
-
-@dataclass(frozen=True)
-class Rule:
-    """``rule`` must hold; where it does not, ``says`` is the sentence: a CEL expression of text, over the same object.
-
-    ``otherwise`` is what is said where that expression cannot be computed. ``field`` is the path of the field to name.
-    """
-
-    rule: str
-    says: str
-    otherwise: str
-    field: str | None = None
-
+from consilia.rule import Rule
+from consilia.source_rules import RULES as SOURCE_RULES
 
 MOST_COMPARED = 150
 """Hospitals of a federation whose cohorts are still compared at admission."""
 
 _COHORTS = "self.hospitals.map(h, (has(h.cohort.__namespace__) ? h.cohort.__namespace__ + '/' : '') + h.cohort.name)"
 _NO_BOUNDS = "!has(f.min) || !has(f.max)"
+_NUMERIC = f"(has(self.model) && has(self.model.kind) && self.model.kind in {list(NUMERIC)})"
+_COUNTS = "(has(self.model) && has(self.model.kind) && self.model.kind == 'PoissonRegression')"
 _PRIVATE = "(has(self.privacy) && has(self.privacy.epsilon) && self.privacy.epsilon > 0.0)"
+
+_STATISTICS = "(has(self.task) && self.task == 'Statistics')"
+_NAMED = "(has(self.statistics) && has(self.statistics.features) && size(self.statistics.features) > 0)"
+_NAMES = "self.features.codebook.map(f, f.name)"
 
 _POD = (
     Rule(
@@ -143,6 +136,89 @@ RULES: dict[str, tuple[Rule, ...]] = {
             "to 1e-5 or less",
             ".privacy.delta",
         ),
+        Rule(
+            f"{_STATISTICS} || !has(self.statistics)",
+            "'statistics says what task: Statistics tells, and task is Training: set task, or leave it out'",
+            "statistics says what task: Statistics tells, and task is Training: set task, or leave it out",
+            ".statistics",
+        ),
+        Rule(
+            f"!{_STATISTICS} || (!has(self.evaluation) && (!has(self.algorithm) || "
+            "(!has(self.algorithm.fedAvg) && !has(self.algorithm.dpFedSGD))))",
+            "'task: Statistics trains no model: leave algorithm and evaluation out'",
+            "task: Statistics trains no model: leave algorithm and evaluation out",
+            ".task",
+        ),
+        Rule(
+            f"!{_STATISTICS} || !has(self.features.scaling) || self.features.scaling == 'codebook'",
+            "'task: Statistics places values between public bounds: use scaling: codebook, with min and max'",
+            "task: Statistics places values between public bounds: use scaling: codebook, with min and max",
+            ".features.scaling",
+        ),
+        Rule(
+            f"!{_STATISTICS} || !{_NAMED} || [{_NAMES}].all(l, self.statistics.features.all(n, n in l))",
+            "'statistics names feature \"%s\", which is not in features.codebook: add it there, or remove it'"
+            f".format([[{_NAMES}].map(l, self.statistics.features.filter(n, !(n in l))[0])[0]])",
+            "statistics names a feature that is not in features.codebook: add it there, or remove it",
+            ".statistics.features",
+        ),
+        Rule(
+            f"!{_STATISTICS} || {_NAMED} || size(self.features.codebook) <= {MOST_FEATURES}",
+            "'statistics of all %d features of the codebook are too many for one run: name at most "
+            f"{MOST_FEATURES} of them in statistics.features'.format([size(self.features.codebook)])",
+            "statistics of all features of the codebook are too many for one run: name at most "
+            f"{MOST_FEATURES} of them in statistics.features",
+            ".features.codebook",
+        ),
+        Rule(
+            f"!{_NUMERIC} || has(self.features.outcome)",
+            "'%s needs features.outcome, the public bounds of its label: give its min and max, in its unit'"
+            ".format([self.model.kind])",
+            "the model needs features.outcome, the public bounds of its label: give its min and max, in its unit",
+            ".features",
+        ),
+        Rule(
+            f"{_NUMERIC} || !has(self.features.outcome)",
+            "'features.outcome bounds a label that is a number, and %s learns classes: remove it, or use "
+            f"{' or '.join(NUMERIC)}'.format([has(self.model) && has(self.model.kind) ? self.model.kind : "
+            "'LogisticRegression'])",
+            "features.outcome bounds a label that is a number, and the model learns classes: remove it, or use "
+            f"{' or '.join(NUMERIC)}",
+            ".features.outcome",
+        ),
+        Rule(
+            f"!{_COUNTS} || !has(self.features.outcome) || self.features.outcome.min == 0.0",
+            "'features.outcome has min %s, and PoissonRegression counts from 0: set min to 0'"
+            ".format([self.features.outcome.min])",
+            "features.outcome has another min than 0, and PoissonRegression counts from 0: set min to 0",
+            ".features.outcome",
+        ),
+        Rule(
+            f"!{_COUNTS} || !has(self.evaluation)",
+            "'evaluation.builtin has no column of counts, and PoissonRegression learns counts: remove evaluation'",
+            "evaluation.builtin has no column of counts, and PoissonRegression learns counts: remove evaluation",
+            ".evaluation",
+        ),
+    ),
+    "Outcome": (
+        Rule(
+            "self.min < self.max",
+            "'outcome has max %s at or below min %s: swap them'.format([self.max, self.min])",
+            "outcome has max at or below min: swap them",
+        ),
+    ),
+    "Model": (
+        Rule(
+            "!has(self.kind) || self.kind != 'SoftmaxRegression' || has(self.classes)",
+            "'SoftmaxRegression needs classes, the number of classes: labels are 0, 1, ... below it'",
+            "SoftmaxRegression needs classes, the number of classes: labels are 0, 1, ... below it",
+        ),
+        Rule(
+            "!has(self.classes) || !has(self.kind) || self.kind == 'SoftmaxRegression'",
+            "'%s has no classes to count: remove model.classes, or use SoftmaxRegression'.format([self.kind])",
+            "the model has no classes to count: remove model.classes, or use SoftmaxRegression",
+            ".classes",
+        ),
     ),
     "Feature": (
         Rule(
@@ -205,6 +281,7 @@ RULES: dict[str, tuple[Rule, ...]] = {
         ),
     ),
     **dict.fromkeys(("Broker", "Coordinator", "Tracking", "Agent"), _POD),
+    **SOURCE_RULES,
 }
 """The rules of each kind of document, by the name of its model."""
 
@@ -226,11 +303,15 @@ LIST_KEYS: dict[tuple[str, str], str] = {
     ("FederationSpec", "hospitals"): "name",
     ("Features", "codebook"): "name",
     ("CohortSpec", "grants"): "namespace",
+    ("TableMapping", "columns"): "name",
     ("FederationStatus", "hospitals"): "name",
+    ("FederationStatus", "statistics"): "name",
     ("FederationStatus", "conditions"): "type",
     ("CohortStatus", "conditions"): "type",
 }
 """Lists that hold each key once: the model, its list, and the field that is the key."""
 
-SETS: frozenset[tuple[str, str]] = frozenset({("Grant", "federations")})
+SETS: frozenset[tuple[str, str]] = frozenset(
+    {("Grant", "federations"), ("Statistics", "features"), ("Statistics", "quantiles")}
+)
 """Lists of words that hold each word once."""

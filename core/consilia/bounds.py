@@ -9,6 +9,7 @@ from functools import cache
 from typing import Any
 
 from consilia.document import Document
+from consilia.epsilons import rounded_down, rounded_up
 
 DIGITS = 4
 """Significant digits of a measured number: enough to read. Programs read the coordinator, which gives all of them."""
@@ -19,6 +20,9 @@ Schema = dict[str, Any]
 
 def within_bounds(document: Document) -> dict[str, Any]:
     """``document`` as a merge patch: texts and lists cut to their bounds, numbers to :data:`DIGITS` digits.
+
+    Those are the nearest, but where the model says which way a field is ``rounded``: what was spent up, what remains
+    down.
 
     What has no value is null, so that an old value goes; inside lists, which are replaced whole, it is left out.
     """
@@ -43,8 +47,15 @@ def _cut(node: Schema, value: Any, definitions: dict[str, Schema]) -> Any:
         case str():
             return shortened(value, node.get("maxLength"))
         case float():
-            return float(f"{value:.{DIGITS}g}")
+            return _TO_DIGITS[node.get("rounded")](value, DIGITS)
     return value
+
+
+def _nearest(value: float, digits: int) -> float:
+    return float(f"{value:.{digits}g}")
+
+
+_TO_DIGITS = {None: _nearest, "up": rounded_up, "down": rounded_down}
 
 
 def _meant(node: Schema, definitions: dict[str, Schema]) -> Schema:

@@ -4,6 +4,7 @@ Said by whoever starts a run, before anything starts, and by the hospital itself
 run fits into what is left of the budget is the ledger's to say (:mod:`consilia.privacy.ledger`).
 """
 
+from consilia.epsilons import small
 from consilia.errors import BudgetExceeded, InvalidPrivacy
 from consilia.protocol import PrivacyTerms
 from consilia.spec import Budget, Cohort
@@ -33,14 +34,14 @@ def require_consent(cohort: Cohort, terms: PrivacyTerms | None, cap: float = 0.0
 
 def _require_below(most: float, name: str, cohort: Cohort, terms: PrivacyTerms, budget: Budget) -> None:
     """Compared at the budget's delta, whatever delta the run asks with."""
-    plan = terms.plan(noised_holdout=cohort.spec.holdout.metrics == "noised")
+    plan = terms.noise(noised_holdout=cohort.spec.holdout.metrics == "noised")
     if all(loss.within(most, budget.delta) for loss in (plan.training_loss, plan.holdout_loss)):
         return
     to = f"to {most:g}" if terms.delta == budget.delta else "further"
     raise BudgetExceeded(
-        f"{told(cohort)} lets one run ask for epsilon {most:g} at most, at delta {budget.delta:g} ({name}), and run "
-        f"{terms.run} of federation {terms.name} asks for epsilon {terms.epsilon:g} at delta {terms.delta:g}: lower "
-        f"privacy.epsilon {to}"
+        f"{told(cohort)} lets one run ask for epsilon {most:g} at most, at delta {small(budget.delta)} ({name}), and "
+        f"run {terms.run} of federation {terms.name} asks for epsilon {terms.epsilon:g} at delta {small(terms.delta)}: "
+        f"lower privacy.epsilon {to}"
     )
 
 

@@ -11,8 +11,9 @@ from typing import Any
 
 import yaml
 
-from consilia.admission import LIST_KEYS, RULES, SETS, Rule, matching
+from consilia.admission import LIST_KEYS, RULES, SETS, matching
 from consilia.object_paths import API_VERSION
+from consilia.rule import Rule
 from consilia.spec import Cohort, CohortSpec, Document, Federation, FederationSpec, Metadata
 from consilia.status import CohortStatus, FederationStatus
 
@@ -32,7 +33,7 @@ _ALIKE = (
     "maxItems",
     "maxProperties",
 )
-_TOLD_ELSEWHERE = frozenset({"title", "description", "type", "default", "items", "additionalProperties"})
+_TOLD_ELSEWHERE = frozenset({"title", "description", "type", "default", "items", "additionalProperties", "rounded"})
 
 
 @dataclass(frozen=True)
@@ -79,12 +80,13 @@ RESOURCES = (
         (
             Column("Phase", ".status.phase"),
             Column("Round", ".status.round", "integer"),
-            Column("Rounds", ".spec.rounds", "integer"),
+            Column("Rounds", ".status.rounds", "integer"),
             Column("Hospitals", ".status.hospitalsReady"),
             Column("Accuracy", ".status.metrics.accuracy", "number"),
             Column("Loss", ".status.metrics.loss", "number"),
             Column("Epsilon", ".status.privacyLabel"),
             _AGE,
+            Column("R2", ".status.metrics.r2", "number", wide=True),
             Column("Run", ".status.run", "integer", wide=True),
             Column("Asked", ".spec.privacy.epsilon", "number", wide=True),
             Column("Message", ".status.message", wide=True),
@@ -217,7 +219,7 @@ class _Structure:
             raise ValueError(f"{model}.{name} has no description: write one in its Field")
         if self.defaults and not required and not optional:
             # A mapping's own fields bring their defaults; without {} there would be nothing to fill them into.
-            made["default"] = node.get("default", {})
+            made["default"] = node.get("default", [] if made["type"] == "array" else {})
         if (model, name) in LIST_KEYS:
             key = LIST_KEYS[model, name]
             made |= {"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": [key]}

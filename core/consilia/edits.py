@@ -20,6 +20,19 @@ A change of any other makes another experiment: it holds from the next run on.
 """
 
 
+STATISTICS = "Statistics"
+
+
+def target_of(spec: Document) -> int:
+    """How many rounds a spec asks for; 0 where it does not say. Statistics are one exchange, whatever it says."""
+    return 1 if spec.get("task") == STATISTICS else int(spec.get("rounds") or 0)
+
+
+def goes_on(spec: Document, status: Document) -> bool:
+    """Whether a spec is still for what the run of ``status`` is for: another task waits for another run."""
+    return (spec.get("task") == STATISTICS) == (status.get("task") == STATISTICS)
+
+
 def start(spec: Document, status: Document, rounds: int | None = None) -> Patch:
     """Start, resume, or run again: a complete run is followed by another. ``rounds`` becomes the target with it."""
     patch: Patch = {"suspend": False}

@@ -12,6 +12,7 @@
     │   ├── InvalidPrivacy   numbers with which no promise of privacy can be kept
     │   └── BudgetExceeded   a run or a release that would spend more than patients have left
     └── Unavailable          a part that ought to answer does not: broker, coordinator, port
+        ├── SourceUnavailable  a hospital's own data: a server, a share, an executor
         ├── Unwritable       a file of ours that cannot be written now: no room, no permission
         ├── CohortBusy       another process holds the cohort's ledger
         └── DamagedState     a file of ours that does not read back as it was written
@@ -59,6 +60,10 @@ class BudgetExceeded(Refusal):
 
 class Unavailable(ConsiliaError):
     """A part that ought to answer does not."""
+
+
+class SourceUnavailable(Unavailable):
+    """A hospital's data cannot be read now; the sentence says of what, and never quotes a patient's value."""
 
 
 class Unwritable(Unavailable):

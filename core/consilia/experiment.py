@@ -9,10 +9,14 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from consilia.document import Document
+from consilia.patterns import UNIT
 from consilia.wording import NON_PRIVATE, privacy_of
 
 WEAK_FROM = 100.0
 """An epsilon above it has to be asked for twice."""
+
+NUMERIC = ("LinearRegression", "PoissonRegression")
+"""Kinds of models of a numeric label."""
 
 FeatureName = Annotated[str, Field(min_length=1, max_length=128)]
 
@@ -20,8 +24,31 @@ FeatureName = Annotated[str, Field(min_length=1, max_length=128)]
 class Model(Document):
     """The model that the hospitals train together."""
 
-    kind: Literal["LogisticRegression"] = Field("LogisticRegression", description="The family of models.")
+    kind: Literal["LogisticRegression", "SoftmaxRegression", "LinearRegression", "PoissonRegression"] = Field(
+        "LogisticRegression",
+        description="LogisticRegression: a label of 0 or 1. SoftmaxRegression: one of several classes. "
+        "LinearRegression: a number. PoissonRegression: a count.",
+    )
+    classes: int | None = Field(
+        None,
+        ge=2,
+        le=100,
+        description="Of SoftmaxRegression: how many classes there are; labels are 0, 1, ... below it.",
+    )
     l2: float = Field(0.001, ge=0, le=1000, description="Weight of the L2 penalty; the intercept is not penalised.")
+
+    @model_validator(mode="after")
+    def _classes_of_softmax_alone(self) -> Self:
+        if self.kind == "SoftmaxRegression" and self.classes is None:
+            raise ValueError("SoftmaxRegression needs classes, the number of classes: labels are 0, 1, ... below it")
+        if self.kind != "SoftmaxRegression" and self.classes is not None:
+            raise ValueError(f"{self.kind} has no classes to count: remove model.classes, or use SoftmaxRegression")
+        return self
+
+    @property
+    def numeric(self) -> bool:
+        """Whether the label is a number, whose bounds the features must name."""
+        return self.kind in NUMERIC
 
 
 class FedAvg(Document):
@@ -59,6 +86,9 @@ class Feature(Document):
     name: FeatureName = Field(description="The column's name.")
     min: float | None = Field(None, description="Public lower bound, in the column's unit.")
     max: float | None = Field(None, description="Public upper bound, in the column's unit.")
+    unit: Annotated[str, Field(pattern=UNIT, max_length=64)] | None = Field(
+        None, description="The unit of the values; a hospital that keeps another has it converted."
+    )
     scale: Literal["linear", "sqrt"] = Field("linear", description="How values between the bounds map to [-1, 1].")
 
     @model_validator(mode="after")
@@ -68,10 +98,29 @@ class Feature(Document):
         return self
 
 
+class Outcome(Document):
+    """The public bounds of a label that is a number; labels beyond them count as the bound."""
+
+    min: float = Field(description="Public lower bound, in the label's unit.")
+    max: float = Field(description="Public upper bound, in the label's unit.")
+    unit: Annotated[str, Field(pattern=UNIT, max_length=64)] | None = Field(
+        None, description="The unit of the label; a hospital that keeps another has it converted."
+    )
+
+    @model_validator(mode="after")
+    def _bounds_in_order(self) -> Self:
+        if self.max <= self.min:
+            raise ValueError(f"outcome has max {self.max:g} at or below min {self.min:g}: swap them")
+        return self
+
+
 class Features(Document):
     """Which columns enter the model, and how they are scaled."""
 
-    label: FeatureName = Field(description="The column with the outcome, 0 or 1.")
+    label: FeatureName = Field(description="The column with the outcome.")
+    outcome: Outcome | None = Field(
+        None, description="The bounds of a numeric label; for LinearRegression and PoissonRegression."
+    )
     scaling: Literal["codebook", "federated"] = Field(
         "codebook",
         description="codebook: by the public bounds below. federated: by the mean and variance over all hospitals, "
@@ -157,6 +206,26 @@ class Privacy(Document):
                 "0.5 and 8, or say acceptWeak: true"
             )
         return self
+
+
+def require_fitting(model: Model, features: Features, evaluation: Evaluation | None) -> None:
+    """Raise ValueError where the model is of another label than the features describe, or than public data have."""
+    outcome = features.outcome
+    if model.numeric and outcome is None:
+        raise ValueError(
+            f"{model.kind} needs features.outcome, the public bounds of its label: give its min and max, in its unit"
+        )
+    if not model.numeric and outcome is not None:
+        raise ValueError(
+            f"features.outcome bounds a label that is a number, and {model.kind} learns classes: remove it, or use "
+            f"{' or '.join(NUMERIC)}"
+        )
+    if model.kind == "PoissonRegression" and outcome is not None and outcome.min != 0:
+        raise ValueError(f"features.outcome has min {outcome.min:g}, and PoissonRegression counts from 0: set min to 0")
+    if model.kind == "PoissonRegression" and evaluation is not None:
+        raise ValueError(
+            "evaluation.builtin has no column of counts, and PoissonRegression learns counts: remove evaluation"
+        )
 
 
 def require_unique(names: list[str], field: str, noun: str) -> None:

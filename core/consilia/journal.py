@@ -21,6 +21,7 @@ from consilia.protocol import Task, VectorRef
 from consilia.spec import Document, FederationSpec
 from consilia.status import (
     EventRecord,
+    FeatureStatistics,
     HospitalMetrics,
     LedgerState,
     LedgerWitness,
@@ -85,7 +86,7 @@ class RoundCommitted(Fact):
     """The answers of the exchange in flight were combined.
 
     ``parameters``: what the next round goes on from, or what the opening gave. ``released``: the model so far, where
-    that is another vector, as in a private run.
+    that is another vector, as in a private run. ``statistics``: the result of a statistics run.
     """
 
     fact: Literal["commit"] = "commit"
@@ -97,6 +98,7 @@ class RoundCommitted(Fact):
     parameters: VectorRef | None = None
     released: VectorRef | None = None
     metrics: Metrics | None = None
+    statistics: list[FeatureStatistics] | None = None
 
 
 class RunCompleted(Fact):
@@ -188,9 +190,16 @@ def _read(line: bytes) -> AnyFact | None:
 
 def opening_of(spec: FederationSpec) -> Task | None:
     """What a run that starts with ``spec`` asks before its first round, if anything."""
+    if spec.task == "Statistics":
+        return None
     if spec.features.scaling == "federated":
         return "moments"
     return "centre" if spec.privacy.private and has_centre(spec.privacy.epsilon, spec.privacy.mechanism) else None
+
+
+def work_of(spec: FederationSpec) -> Task:
+    """What the rounds of a run that starts with ``spec`` ask."""
+    return "statistics" if spec.task == "Statistics" else "train"
 
 
 @dataclass
@@ -216,6 +225,7 @@ class RunHistory:
     iterates: list[VectorRef] = field(default_factory=list)
     committed: int = -1
     rounds: dict[int, RoundRecord] = field(default_factory=dict)
+    statistics: list[FeatureStatistics] | None = None
     ledgers: dict[str, LedgerState] = field(default_factory=dict)
     tracked: Tracked | None = None
 
@@ -312,8 +322,8 @@ class History:
         run = self.runs[fact.run]
         if fact.task in ("moments", "centre"):
             run.opened, run.committed = fact.parameters, 0
-        elif fact.task == "train":
-            run.parameters, run.committed = fact.parameters, fact.round
+        elif fact.task in ("train", "statistics"):
+            run.parameters, run.committed, run.statistics = fact.parameters, fact.round, fact.statistics
             run.released = fact.released or fact.parameters
             if fact.released is not None and fact.parameters is not None:
                 run.iterates.append(fact.parameters)
@@ -335,7 +345,7 @@ class History:
         """An answer scores the parameters that its order carried: those of the round before, or the final ones."""
         scored = fact.round - 1 if fact.task == "train" else fact.round
         record = run.rounds.get(scored)
-        if record is None or fact.task in ("moments", "centre"):
+        if record is None or fact.task in ("moments", "centre", "statistics"):
             return
         hospitals = dict(record.hospitals)
         for name in fact.contributors:

@@ -6,19 +6,27 @@ whose value only the renderer knows (a path, a host, a port) is a reference. Net
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
-from consilia.pod import Agent
+from consilia.pod import Agent, Spark
+from consilia.settings import flag
+from consilia.spark_settings import PORTS as SPARK_PORTS
+from consilia.spark_settings import local_settings, written
 from consilia.spec import Cohort, Federation
 from consilia.threads import ONE_THREAD
 
-Kind = Literal["broker", "coordinator", "hospital", "tracking", "mlflow", "dashboard"]
+Kind = Literal["broker", "coordinator", "hospital", "executors", "tracking", "mlflow", "dashboard", "kubernetes"]
 
 BROKER, COORDINATOR, TRACKING, MLFLOW, DASHBOARD = "broker", "coordinator", "tracking", "mlflow", "dashboard"
+KUBERNETES = "kubernetes"
+"""The API server, where executors are pods that a hospital asks it for."""
+SPARK_FILE = "spark.conf"
+"""The configuration file of a hospital with Spark: a setting of Spark a line, its name, a space and its value."""
 LEDGER = "ledger"
 """The volume of a hospital's component that belongs to its cohort."""
 XMPP_PORT, HTTPS_PORT, MLFLOW_PORT, DASHBOARD_PORT = 5222, 8443, 5000, 8081
+KUBERNETES_PORT = 443
 
 
 @dataclass(frozen=True)
@@ -41,6 +49,18 @@ class VolumeFolder:
     """The path of one of the component's volumes."""
 
     volume: str
+
+
+@dataclass(frozen=True)
+class DataFolder:
+    """The folder that relative paths of the component's source start from."""
+
+
+@dataclass(frozen=True)
+class CredentialsFolder:
+    """The folder with the files of the component's ``credentials``."""
+
+    secret: str
 
 
 @dataclass(frozen=True)
@@ -67,7 +87,7 @@ class UrlOf:
     scheme: Literal["http", "https"]
 
 
-Setting = str | SecretFile | ConfigFile | VolumeFolder | HostOf | PortOf | UrlOf
+Setting = str | SecretFile | ConfigFile | VolumeFolder | DataFolder | CredentialsFolder | HostOf | PortOf | UrlOf
 
 
 @dataclass(frozen=True)
@@ -75,7 +95,8 @@ class Component:
     """One thing that runs.
 
     ``secrets`` are the names of the secrets it may read; ``volumes`` maps a volume's name to why it is there;
-    ``hospital`` is the hospital that it is of, if it is one.
+    ``hospital`` is the hospital that it is of, if it is one. ``claim`` and ``credentials`` name what the hospital
+    itself has put there for it to read: a volume with data, and a secret.
     """
 
     name: str
@@ -87,6 +108,8 @@ class Component:
     ports: Mapping[str, int] = field(default_factory=dict)
     volumes: Mapping[str, str] = field(default_factory=dict)
     hospital: str | None = None
+    claim: str | None = None
+    credentials: str | None = None
 
 
 @dataclass(frozen=True)
@@ -115,6 +138,11 @@ def hospital_component(hospital: str) -> str:
     return f"hospital-{hospital}"
 
 
+def executors_component(hospital: str) -> str:
+    """The name of the component that the executors of a hospital's Spark are."""
+    return f"executors-{hospital}"
+
+
 def account_secret(account: str) -> str:
     """The secret with one broker account's password, under the key ``password``."""
     return f"account-{account}"
@@ -126,14 +154,22 @@ def plan(
     *,
     mlflow: bool = True,
     dashboard: bool = True,
+    executors: bool = False,
     defaults: Mapping[str, str] | None = None,
 ) -> Plan:
     """Plan ``federation`` with the cohort of each of its hospitals.
 
-    ``defaults`` are settings by environment name (``MIN_AGENTS`` ...) for what the spec leaves open.
+    ``executors``: whether a Spark that asks for executors has any, which takes a cluster; else it computes within the
+    hospital's own process. ``defaults`` are settings by environment name (``MIN_AGENTS`` ...) for what the spec leaves
+    open.
     """
     components = [_broker(federation), _coordinator(federation, defaults or {})]
-    components += [_hospital(name, cohorts[name], defaults or {}) for name in federation.spec.hospital_names]
+    for name in federation.spec.hospital_names:
+        apart = executors and cohorts[name].spec.executors_apart
+        hospital = _hospital(name, cohorts[name], defaults or {})
+        components += [replace(hospital, ports=SPARK_PORTS), _executors(hospital)] if apart else [hospital]
+    if any(component.kind == "executors" for component in components):
+        components.append(_kubernetes())
     if mlflow:
         components += [_mlflow(federation), _tracking(federation)]
     if dashboard:
@@ -150,7 +186,20 @@ def _links(components: list[Component]) -> list[Link]:
             links.append(Link(component.name, COORDINATOR, "https"))
         if component.kind == "tracking":
             links.append(Link(component.name, MLFLOW, "http"))
+        if component.kind == "executors" and component.hospital is not None:
+            links += _spark_links(hospital_component(component.hospital), component.name)
     return links
+
+
+def _spark_links(driver: str, executors: str) -> list[Link]:
+    """A hospital asks for its executors, which join it; blocks of data go between all of them."""
+    return [
+        Link(driver, KUBERNETES, "https"),
+        Link(executors, driver, "driver"),
+        Link(executors, driver, "blocks"),
+        Link(driver, executors, "blocks"),
+        Link(executors, executors, "blocks"),
+    ]
 
 
 def _bus_settings(account: str) -> dict[str, Setting]:
@@ -202,13 +251,24 @@ def _coordinator(federation: Federation, defaults: Mapping[str, str]) -> Compone
 
 
 def _hospital(hospital: str, cohort: Cohort, defaults: Mapping[str, str]) -> Component:
+    source = cohort.spec.source
+    spark = cohort.spec.engine == "spark" or flag(defaults, "USE_SPARK")
+    settings: dict[str, Setting] = {}
+    files = {"cohort.json": _cohort_file(cohort)}
+    if source.reads_files:
+        settings["CONSILIA_DATA"] = DataFolder()
+    if source.credentials is not None:
+        settings["CONSILIA_CREDENTIALS"] = CredentialsFolder(source.credentials)
+    if spark:
+        settings["CONSILIA_SPARK_CONF"] = ConfigFile(SPARK_FILE)
+        files[SPARK_FILE] = written(local_settings(cohort.spec.spark or Spark()))
     return Component(
         name=hospital_component(hospital),
         kind="hospital",
         namespace=cohort.metadata.namespace,
         settings={
             **_bus_settings(hospital),
-            "USE_SPARK": "false",
+            "USE_SPARK": "true" if spark else "false",
             "CONSILIA_STATE": VolumeFolder("outbox"),
             "CONSILIA_LEDGER": VolumeFolder(LEDGER),
             # A hospital's own cap on what a run may ask for.
@@ -216,21 +276,40 @@ def _hospital(hospital: str, cohort: Cohort, defaults: Mapping[str, str]) -> Com
             "CONSILIA_COHORT_FILE": ConfigFile("cohort.json"),
             "CONSILIA_COORDINATOR": COORDINATOR,
             "CONSILIA_COORDINATOR_URL": UrlOf(COORDINATOR, "https", "https"),
+            **settings,
             **ONE_THREAD,
         },
-        files={"cohort.json": _cohort_file(cohort)},
+        files=files,
         secrets=(account_secret(hospital), "authority"),
         volumes={
             "outbox": "answers already given, to be given again",
             LEDGER: "the cohort's ledger, which outlives every federation",
         },
         hospital=hospital,
+        claim=source.claim,
+        credentials=source.credentials,
     )
+
+
+def _executors(hospital: Component) -> Component:
+    """They read the same data and know nothing of the federation: neither its secrets nor its broker."""
+    return Component(
+        name=executors_component(hospital.hospital or ""),
+        kind="executors",
+        namespace=hospital.namespace,
+        ports={"blocks": SPARK_PORTS["blocks"]},
+        hospital=hospital.hospital,
+        claim=hospital.claim,
+    )
+
+
+def _kubernetes() -> Component:
+    return Component(name=KUBERNETES, kind="kubernetes", namespace="default", ports={"https": KUBERNETES_PORT})
 
 
 def _cohort_file(cohort: Cohort) -> str:
     """What the agent has to know of its cohort: not who else may use it, nor how its own pod is made."""
-    spec = cohort.spec.model_copy(update={"grants": None, "agent": Agent()})
+    spec = cohort.spec.model_copy(update={"grants": None, "agent": Agent(), "egress": []})
     return json.dumps(cohort.model_copy(update={"spec": spec, "status": None}).to_json(), indent=1)
 
 

@@ -1,7 +1,8 @@
 """How the pods of a federation's components are made: what people may say of it, and no more.
 
 A field is here only when it works. A federation's owner says it of the broker, the coordinator and the tracking, a
-hospital of its agent. On one machine there are no pods: there all of it is accepted and none of it needed.
+hospital of its agent and its Spark. On one machine there are no pods: there all of it is accepted and little of it
+needed.
 """
 
 import re
@@ -19,6 +20,8 @@ Image = Annotated[str, Field(pattern=patterns.IMAGE, max_length=512)]
 LabelKey = Annotated[str, Field(pattern=patterns.LABEL_KEY, max_length=317)]
 LabelValue = Annotated[str, Field(pattern=patterns.LABEL_VALUE, max_length=63)]
 ClassName = Annotated[str, Field(pattern=patterns.SUBDOMAIN, max_length=253)]
+Label = Annotated[str, Field(pattern=patterns.LABEL, max_length=63)]
+Port = Annotated[int, Field(ge=1, le=65535)]
 Url = Annotated[str, Field(pattern=patterns.URL, max_length=512)]
 
 QUANTITY_UNITS = {
@@ -154,3 +157,65 @@ class Agent(Pod):
     storage: Storage = Field(
         default_factory=Storage, description="The volume of the answers already given. Default: 1Gi."
     )
+
+
+LEAST_HEAP = 512 * 2**20
+"""Bytes. Spark refuses to start below 450 MiB of what a heap has for use, which is less than its size."""
+
+
+class Spark(Document):
+    """How much of a cluster a Spark hospital takes; for engine: spark."""
+
+    executors: int = Field(
+        0, ge=0, le=500, description="Executors, each a pod of its own; 0: Spark computes within the hospital's pod."
+    )
+    max_executors: int | None = Field(
+        None,
+        ge=1,
+        le=500,
+        description="Executors are added and removed with the work, from executors up to this many.",
+    )
+    executor_memory: Bytes = Field(
+        "1Gi",
+        description="Memory of an executor's Java heap, at least 512Mi; its pod asks for two fifths more, or 384Mi.",
+    )
+    executor_cores: int = Field(1, ge=1, le=64, description="Processor cores of an executor.")
+    driver_memory: Bytes = Field(
+        "1Gi", description="Memory of the Java heap beside the hospital's own process, at least 512Mi."
+    )
+
+    @model_validator(mode="after")
+    def _grows(self) -> Self:
+        if self.max_executors is not None and self.executors == 0:
+            raise ValueError(
+                f"maxExecutors is {self.max_executors}, and executors 0 computes within the hospital's pod: raise "
+                "executors, or leave maxExecutors out"
+            )
+        if self.max_executors is not None and self.max_executors < self.executors:
+            raise ValueError(
+                f"maxExecutors {self.max_executors} is below executors {self.executors}: raise it, or leave it out"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _heaps_are_large_enough(self) -> Self:
+        for name, size in (("executorMemory", self.executor_memory), ("driverMemory", self.driver_memory)):
+            if quantity(size) < LEAST_HEAP:
+                raise ValueError(f"{name} {size} is below the 512Mi that Spark needs: raise it")
+        return self
+
+
+class Egress(Document):
+    """A connection that the cohort's pods may open besides Consilia's own: to a database, or an object store."""
+
+    cidr: Annotated[str, Field(pattern=patterns.CIDR, max_length=18)] | None = Field(
+        None, description="Addresses outside of the cluster, or by number."
+    )
+    namespace: Label | None = Field(None, description="Pods of a namespace of the cluster.")
+    ports: list[Port] = Field(min_length=1, max_length=16, description="TCP ports, such as 5432.")
+
+    @model_validator(mode="after")
+    def _one_target(self) -> Self:
+        if (self.cidr is None) == (self.namespace is None):
+            raise ValueError("an egress goes to a cidr or to a namespace: give one of them")
+        return self

@@ -17,13 +17,15 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 
-from consilia.errors import InvalidMessage
+from consilia.asked_statistics import MOST_FEATURES, Statistics
+from consilia.errors import InvalidMessage, InvalidPrivacy
 from consilia.experiment import Algorithm, Features, Model
 from consilia.features import FeatureMap
 from consilia.manifest import explain
 from consilia.patterns import DIGEST
 from consilia.privacy.dp_fedsgd import Centre
-from consilia.privacy.noise_plan import Ask, NoisePlan
+from consilia.privacy.noise_plan import Ask, NoisePlan, Plan
+from consilia.privacy.statistics_plan import StatisticsPlan
 from consilia.spec import Document, FederationSpec
 from consilia.status import LedgerState, LedgerWitness, Metrics
 from consilia.vectors import LARGEST, all_usable
@@ -37,10 +39,12 @@ LONGEST_REASON = 1000
 MOST_ROWS = 2**40
 """A weight is multiplied with float64 values: this one is exact, and no hospital has more patients."""
 
-Task = Literal["moments", "centre", "train", "evaluate"]
-"""What an order asks for. ``moments`` and ``centre`` open a run before its first round; it has one at most."""
-Problem = Literal["BudgetExceeded", "CohortBusy", "LedgerDamaged"]
-"""Why a hospital declines, where that is not its data but what its patients have left, or the ledger of it."""
+Task = Literal["moments", "centre", "train", "evaluate", "statistics"]
+"""What an order asks for. ``moments`` and ``centre`` open a run before its first round; it has one at most.
+``statistics`` is all that a statistics run asks."""
+Problem = Literal["BudgetExceeded", "CohortBusy", "DiskUnwritable", "LedgerDamaged", "SourceUnavailable"]
+"""Why a hospital declines, where its data are not refused: what its patients have left, the ledger of it, or a source
+that cannot be read now."""
 Digest = Annotated[str, Field(pattern=DIGEST)]
 Account = Annotated[str, Field(min_length=1, max_length=63)]
 Vector = NDArray[np.float64]
@@ -78,6 +82,7 @@ class PrivacyTerms(Document):
     reserve: int = Field(ge=0)
     hospitals: int = Field(ge=1)
     nominal_rows: int = Field(ge=1)
+    statistics: int | None = Field(None, ge=1, le=MOST_FEATURES, description="Features of a statistics run.")
 
     @classmethod
     def of(cls, spec: FederationSpec, uid: str, name: str, run: int) -> "PrivacyTerms | None":
@@ -93,29 +98,45 @@ class PrivacyTerms(Document):
             delta=privacy.delta,
             clip_norm=privacy.clip_norm,
             mechanism=privacy.mechanism,
-            rounds=spec.rounds,
-            reserve=privacy.reserve,
+            rounds=spec.target,
+            reserve=0 if spec.task == "Statistics" else privacy.reserve,
             hospitals=len(spec.hospitals),
             nominal_rows=rows,
+            statistics=len(spec.used_features.codebook) if spec.task == "Statistics" else None,
         )
 
-    def plan(self, *, noised_holdout: bool) -> NoisePlan:
-        """The noise of the run, at a hospital whose holdout is scored with noise, or exactly.
+    def noise(self, *, noised_holdout: bool) -> Plan:
+        """The noise of the run, whatever its task, at a hospital whose holdout is scored with noise, or exactly.
 
         Raises :class:`consilia.errors.InvalidPrivacy` for numbers with which no promise can be kept.
         """
-        return NoisePlan.of(
-            Ask(
-                epsilon=self.epsilon,
-                delta=self.delta,
-                clip=self.clip_norm,
-                rounds=self.rounds,
-                hospitals=self.hospitals,
-                nominal_rows=self.nominal_rows,
-                mechanism=self.mechanism,
-                reserve=self.reserve,
-                noised_holdout=noised_holdout,
-            )
+        if self.statistics is None:
+            return self.plan(noised_holdout=noised_holdout)
+        return StatisticsPlan.of(self._ask(noised_holdout), self.statistics)
+
+    def plan(self, *, noised_holdout: bool) -> NoisePlan:
+        """The noise of a training run; refuses another run, and raises as :meth:`noise`."""
+        if self.statistics is not None:
+            raise InvalidPrivacy("a statistics run has no plan of training: it makes one release of its own kind")
+        return NoisePlan.of(self._ask(noised_holdout))
+
+    def statistics_plan(self) -> StatisticsPlan:
+        """The noise of a statistics run; refuses another run, and raises as :meth:`noise`."""
+        if self.statistics is None:
+            raise InvalidPrivacy("a training run has no plan of statistics: they are a run of their own")
+        return StatisticsPlan.of(self._ask(noised_holdout=True), self.statistics)
+
+    def _ask(self, noised_holdout: bool) -> Ask:
+        return Ask(
+            epsilon=self.epsilon,
+            delta=self.delta,
+            clip=self.clip_norm,
+            rounds=self.rounds,
+            hospitals=self.hospitals,
+            nominal_rows=self.nominal_rows,
+            mechanism=self.mechanism,
+            reserve=self.reserve,
+            noised_holdout=noised_holdout,
         )
 
 
@@ -128,6 +149,7 @@ class RunSettings(Document):
     feature_map: FeatureMap | None = Field(None, description="The map from columns to the model's input.")
     privacy: PrivacyTerms | None = Field(None, description="Absent where the run is NON-PRIVATE.")
     centre: Centre | None = Field(None, description="The centre of the rows, once the hospitals have told it.")
+    statistics: Statistics | None = Field(None, description="In a statistics run: what is asked of all its features.")
 
     @cached_property
     def digest(self) -> str:
@@ -153,12 +175,16 @@ class Join(Message):
 
 
 class Heartbeat(Message):
-    """A hospital is alive; ``order`` is the key of the order that it works on or answered last."""
+    """A hospital is alive; ``order`` is the key of the order that it works on or answered last.
+
+    ``reading`` is the share of its data that it has read, in whole percents, while it reads them.
+    """
 
     type: Literal["heartbeat"] = "heartbeat"
     instance: str = Field(max_length=64)
     order: Digest | None = None
     busy: bool = False
+    reading: float | None = Field(None, ge=0, le=1)
 
 
 class Update(Message):
@@ -201,6 +227,7 @@ class Welcome(Message):
     instance: str = Field(max_length=64)
     heartbeat_seconds: float = Field(gt=0)
     settings: RunSettings | None = None
+    run: int | None = Field(None, ge=1, description="The run that the settings are of.")
     witness: LedgerWitness | None = Field(None, description="What others have last seen of the cohort's ledger.")
 
 

@@ -5,10 +5,10 @@
     Idle -> Registration -> RoundSync -> Collecting -> Aggregating -> RoundSync ... -> Finished -> Idle
 
 A run is a sequence of exchanges: an opening in round 0 where it has one (``moments`` for federated scaling, ``centre``
-with noise), ``train`` for every round, and one ``evaluate`` of the final model. Each goes through RoundSync (the order
-is written down), Collecting and Aggregating. The table at the end decides every pair of state and event;
-:class:`IllegalEvent` names those that a correct caller never makes. Stale events (another exchange's, a stranger's) are
-legal and change nothing.
+with noise), ``train`` for every round, and one ``evaluate`` of the final model; or of the one exchange ``statistics``.
+Each goes through RoundSync (the order is written down), Collecting and Aggregating. The table at the end decides every
+pair of state and event; :class:`IllegalEvent` names those that a correct caller never makes. Stale events (another
+exchange's, a stranger's) are legal and change nothing.
 """
 
 from collections.abc import Callable
@@ -81,6 +81,7 @@ class Run:
     joined: Names = NOBODY
     attempts: int = 0
     opening: Task | None = None
+    work: Task = "train"
     exchange: Exchange | None = None
 
     @property
@@ -102,6 +103,7 @@ class Desired:
     hospitals: Names
     suspended: bool
     opening: Task | None = None
+    work: Task = "train"
 
 
 @dataclass(frozen=True)
@@ -250,6 +252,7 @@ def _desire(run: Run, event: Desired) -> Step:
             joined=run.joined,
             committed=-1 if event.opening else 0,
             opening=event.opening,
+            work=event.work,
         )
         started, actions = _edit(fresh, event)
         return started, [StartRun(event.run), *actions]
@@ -279,6 +282,8 @@ def _next(run: Run) -> Step:
     if run.complete and run.committed >= run.target:
         return replace(run, state=State.IDLE, exchange=None), []
     if run.committed >= run.target and run.committed > 0:
+        if run.work == "statistics":  # there is no model to evaluate
+            return _finish(run)
         return _evaluate(replace(run, attempts=0))
     waiting = replace(run, state=State.REGISTRATION, exchange=None, complete=False)
     return _gather(waiting, waited=run.state in (State.IDLE, State.REGISTRATION))
@@ -288,7 +293,7 @@ def _gather(run: Run, *, waited: bool = True) -> Step:
     """In Registration: go on as soon as the quorum is there; told where it was ``waited`` for."""
     if len(run.reachable) < run.quorum:
         return run, []
-    task: Task = run.opening if run.opening is not None and run.committed < 0 else "train"
+    task: Task = run.opening if run.opening is not None and run.committed < 0 else run.work
     exchange = Exchange(run.number, run.committed + 1, run.attempts + 1, task, run.reachable)
     ordered = replace(run, state=State.ROUND_SYNC, exchange=exchange, attempts=exchange.attempt)
     told: list[Action] = [QuorumReached()] if waited else []

@@ -14,10 +14,23 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import ConfigDict, Field, model_validator
 
 from consilia import patterns
+from consilia.asked_statistics import Statistics, require_placed
+from consilia.data_source import Source, TableMapping
 from consilia.document import Document as Document  # noqa: PLC0414 - whoever has the documents has their base
-from consilia.experiment import WEAK_FROM, Algorithm, Evaluation, Features, FedAvg, Model, Privacy, require_unique
+from consilia.experiment import (
+    WEAK_FROM,
+    Algorithm,
+    Evaluation,
+    Features,
+    FedAvg,
+    Model,
+    Privacy,
+    require_fitting,
+    require_unique,
+)
 from consilia.object_paths import API_VERSION
-from consilia.pod import Agent, Broker, Coordinator, Tracking
+from consilia.pod import Agent, Broker, Coordinator, Egress, Spark, Tracking, quantity
+from consilia.spark_settings import with_overhead
 from consilia.wording import NON_PRIVATE, counted
 
 DEFAULT_NAMESPACE = "default"
@@ -76,7 +89,15 @@ class HospitalRef(Document):
 class FederationSpec(Document):
     """What a data scientist asks for."""
 
-    rounds: int = Field(10, ge=1, le=100_000, description="Target number of rounds. Raising it continues the run.")
+    task: Literal["Training", "Statistics"] = Field(
+        "Training", description="Training: one model, round by round. Statistics: sums over patients, in one exchange."
+    )
+    rounds: int = Field(
+        10,
+        ge=1,
+        le=100_000,
+        description="Target number of rounds. Raising it continues the run. task: Statistics has one, whatever it is.",
+    )
     suspend: bool = Field(False, description="true: stay Idle, or stop after the current round, until Start.")
     run: int | None = Field(None, ge=1, le=1_000_000, description="A new run starts when this is above status.run.")
     quorum: int | None = Field(None, ge=1, le=500, description="Fewest hospitals of a round. Default: all of them.")
@@ -88,6 +109,9 @@ class FederationSpec(Document):
     )
     features: Features = Field(description="Which columns enter the model, and how they are scaled.")
     evaluation: Evaluation | None = Field(None, description="Public data for scoring every global model.")
+    statistics: Statistics | None = Field(
+        None, description="What task: Statistics tells of the patients. Default: of all features, its own defaults."
+    )
     privacy: Privacy = Field(default_factory=Privacy, description="What one run asks for.")
     hospitals: list[HospitalRef] = Field(
         min_length=1, max_length=500, description="The hospitals that take part, and the cohort that each brings."
@@ -127,6 +151,24 @@ class FederationSpec(Document):
         return self
 
     @model_validator(mode="after")
+    def _model_fits_its_label(self) -> Self:
+        require_fitting(self.model, self.features, self.evaluation)
+        return self
+
+    @model_validator(mode="after")
+    def _statistics_can_be_told(self) -> Self:
+        if self.task == "Training":
+            if self.statistics is not None:
+                raise ValueError(
+                    "statistics says what task: Statistics tells, and task is Training: set task, or leave it out"
+                )
+            return self
+        if self.algorithm.fed_avg is not None or self.algorithm.dp_fed_sgd is not None or self.evaluation is not None:
+            raise ValueError("task: Statistics trains no model: leave algorithm and evaluation out")
+        require_placed(self.asked_statistics, self.features)
+        return self
+
+    @model_validator(mode="after")
     def _algorithm_keeps_the_promise(self) -> Self:
         if not self.privacy.private:
             if self.algorithm.dp_fed_sgd is not None:
@@ -158,6 +200,32 @@ class FederationSpec(Document):
                 f"{rows}: a whole record could be sent at that delta; lower it, usually to 1e-5 or less"
             )
         return self
+
+    @property
+    def asked_statistics(self) -> Statistics:
+        """The statistics as they are asked for; their defaults where the spec says nothing."""
+        return self.statistics or Statistics()
+
+    @property
+    def target(self) -> int:
+        """Rounds of a run of this spec: statistics are one exchange."""
+        return 1 if self.task == "Statistics" else self.rounds
+
+    @property
+    def work(self) -> str:
+        """What a run of this spec does, in words: ``10 rounds``, ``statistics of 2 features``."""
+        if self.task == "Training":
+            return counted(self.rounds, "round")
+        return f"statistics of {counted(len(self.used_features.codebook), 'feature')}"
+
+    @property
+    def used_features(self) -> Features:
+        """The features that hospitals read in a run of this spec: of statistics, only those asked for."""
+        names = set(self.asked_statistics.features) if self.task == "Statistics" else set()
+        if not names:
+            return self.features
+        codebook = [feature for feature in self.features.codebook if feature.name in names]
+        return self.features.model_copy(update={"codebook": codebook})
 
     @property
     def fed_avg(self) -> FedAvg:
@@ -202,28 +270,6 @@ class Federation(Document):
         return hospital.cohort.namespace or self.metadata.namespace, hospital.cohort.name
 
 
-class BuiltinSource(Document):
-    """One shard of a public dataset that comes with Consilia, as if it were a hospital's own."""
-
-    dataset: Literal["breast-cancer"] = Field(description="Breast Cancer Wisconsin (569 rows, 30 features).")
-    shard: int = Field(ge=0, le=499, description="Which of the shards, from 0.")
-    of: int = Field(ge=1, le=500, description="How many shards there are.")
-    alpha: float = Field(0.5, gt=0, le=1e6, description="Dirichlet concentration over the label: small means skewed.")
-    seed: int = Field(42, ge=0, le=2**32 - 1, description="Seed of the test split and of the shards.")
-
-    @model_validator(mode="after")
-    def _shard_exists(self) -> Self:
-        if self.shard >= self.of:
-            raise ValueError(f"shard {self.shard} does not exist: of {self.of} shards the last is {self.of - 1}")
-        return self
-
-
-class Source(Document):
-    """Where a cohort's rows come from."""
-
-    builtin: BuiltinSource = Field(description="One shard of a public dataset that comes with Consilia.")
-
-
 class Holdout(Document):
     """Patients kept out of training, on whom the hospital scores every global model."""
 
@@ -265,8 +311,19 @@ class CohortSpec(Document):
     """A patient population at a hospital."""
 
     hospital: HospitalName = Field(description="The hospital that owns this cohort.")
-    engine: Literal["sklearn"] = Field("sklearn", description="What trains on the rows.")
+    engine: Literal["sklearn", "spark"] = Field(
+        "sklearn", description="What trains on the rows: scikit-learn in the pod's memory, or Spark."
+    )
+    spark: Spark | None = Field(None, description="How much of a cluster engine: spark takes.")
     source: Source = Field(description="Where the rows come from.")
+    mapping: TableMapping = Field(
+        default_factory=TableMapping, description="Which of the hospital's columns is which feature."
+    )
+    egress: list[Egress] = Field(
+        default_factory=list,
+        max_length=16,
+        description="Connections to the data that network policies let through. On one machine it says nothing.",
+    )
     holdout: Holdout = Field(
         default_factory=Holdout, description="Patients kept out of training, on whom every global model is scored."
     )
@@ -287,6 +344,29 @@ class CohortSpec(Document):
         description="The hospital's pod, wherever a federation uses this cohort. On one machine there are no pods, and "
         "it says nothing.",
     )
+
+    @property
+    def executors_apart(self) -> bool:
+        """Whether the cohort's Spark asks for executors beside the hospital's own pod."""
+        return self.spark is not None and self.spark.executors > 0
+
+    @model_validator(mode="after")
+    def _engine_can_read(self) -> Self:
+        if self.engine != "spark" and self.spark is not None:
+            raise ValueError(f"spark is given, and engine is {self.engine}: say engine: spark, or leave spark out")
+        if self.engine != "spark" and self.source.jdbc is not None:
+            raise ValueError(f"source.jdbc is read by Spark, and engine is {self.engine}: use sql, or engine: spark")
+        return self
+
+    @model_validator(mode="after")
+    def _java_fits_into_the_pod(self) -> Self:
+        heap, limit = (self.spark or Spark()).driver_memory, self.agent.resources.limits.memory
+        if self.engine == "spark" and limit is not None and quantity(limit) < with_overhead(heap):
+            raise ValueError(
+                f"agent.resources.limits.memory {limit} has no room for driverMemory {heap} and two fifths of it, at "
+                "least 384Mi: raise the limit, or lower spark.driverMemory"
+            )
+        return self
 
     @model_validator(mode="after")
     def _one_grant_a_namespace(self) -> Self:

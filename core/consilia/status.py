@@ -31,18 +31,36 @@ Address = Annotated[str, _at_most(2048)]
 Sentence = Annotated[str, _at_most(4096)]
 Certificate = Annotated[str, _at_most(8192)]
 
+SpentEpsilon = Annotated[float, Field(json_schema_extra={"rounded": "up"})]
+RemainingEpsilon = Annotated[float, Field(json_schema_extra={"rounded": "down"})]
+"""The resource tells few digits of a number: never too little of what was spent, nor too much of what remains."""
+
 
 class Metrics(Document):
     """Scores of one model on one set of patients; absent where undefined (precision without positives, say).
 
-    ``accuracy``, ``precision``, ``recall`` and ``auc`` lie in [0, 1]; ``loss`` is the mean log loss, without penalty.
+    ``accuracy``, ``precision``, ``recall`` and ``auc`` lie in [0, 1] and are of models of classes; ``r2`` is of models
+    of numbers; ``loss`` is the mean loss of the model's kind, without penalty. See :mod:`consilia.metrics`.
     """
 
     accuracy: float | None = Field(None, description="Share of the patients told right, from 0 to 1.")
-    loss: float | None = Field(None, description="Mean log loss, without the model's penalty.")
-    precision: float | None = Field(None, description="Share of those told positive who are, from 0 to 1.")
-    recall: float | None = Field(None, description="Share of the positive who are told so, from 0 to 1.")
-    auc: float | None = Field(None, description="Area under the ROC curve, from 0 to 1.")
+    loss: float | None = Field(
+        None,
+        description="Mean loss, without the model's penalty: the log loss of classes, half the squared error of a "
+        "number on bounds of -1 and 1, half the deviance of a count.",
+    )
+    precision: float | None = Field(
+        None, description="Share of those told positive who are, from 0 to 1; of several classes, their mean."
+    )
+    recall: float | None = Field(
+        None, description="Share of the positive who are told so, from 0 to 1; of several classes, their mean."
+    )
+    auc: float | None = Field(None, description="Area under the ROC curve, from 0 to 1; of two classes.")
+    r2: float | None = Field(
+        None,
+        description="Of a number or a count: share of the deviance that the model explains; 1 is perfect, 0 what the "
+        "mean of these patients explains, and worse is below it.",
+    )
 
 
 class MetricErrors(Document):
@@ -77,12 +95,16 @@ class LedgerWitness(Document):
 class LedgerState(LedgerWitness):
     """A cohort's ledger, as its hospital tells it."""
 
-    spent: float = Field(ge=0, description="Epsilon at the budget's delta that the cohort's patients have lost so far.")
-    remaining: float = Field(ge=0, description="The largest epsilon that a run may still ask for, at its delta.")
+    spent: SpentEpsilon = Field(
+        ge=0, description="Epsilon at the budget's delta that the cohort's patients have lost so far."
+    )
+    remaining: RemainingEpsilon = Field(
+        ge=0, description="The largest epsilon that a run may still ask for, at its delta."
+    )
     budget: float = Field(gt=0, description="The cohort's epsilon for life.")
     delta: float = Field(gt=0, lt=1, description="The budget's delta.")
-    run_spent: float = Field(0.0, ge=0, description="Epsilon that this run has cost so far, at the run's delta.")
-    run_replacing: float = Field(
+    run_spent: SpentEpsilon = Field(0.0, ge=0, description="Epsilon that this run has cost so far, at the run's delta.")
+    run_replacing: SpentEpsilon = Field(
         0.0, ge=0, description="The same, for one record replaced by another instead of added or removed."
     )
     exact: bool = Field(False, description="Whether scores on the holdout leave without noise.")
@@ -97,6 +119,9 @@ class HospitalStatus(HospitalMetrics):
     engine: ShortText | None = Field(None, description="What trains on its rows.")
     phase: HospitalPhase = Field("Pending", description="What it does now, in one word.")
     round: int | None = Field(None, description="The round whose global model the metrics are of.")
+    reading: float | None = Field(
+        None, description="The share of its data that it has read, from 0 to 1, while it reads them."
+    )
     last_seen: Time | None = Field(None, description="When it was last heard of.")
     problem: ShortText | None = Field(
         None,
@@ -112,8 +137,8 @@ class PrivacyStatus(Document):
 
     epsilon: float = Field(description="What the run asks for, for one patient record added or removed.")
     delta: float = Field(description="The chance that the promise does not hold.")
-    epsilon_spent: float = Field(0.0, description="What it has cost so far, at the hospital where it cost most.")
-    epsilon_replace_one: float = Field(0.0, description="The same, for one record replaced by another.")
+    epsilon_spent: SpentEpsilon = Field(0.0, description="What it has cost so far, at the hospital where it cost most.")
+    epsilon_replace_one: SpentEpsilon = Field(0.0, description="The same, for one record replaced by another.")
     holdout: Literal["noised", "exact", "mixed"] | None = Field(
         None,
         description="How scores on holdout patients leave: where exact, the promise covers the training patients only.",
@@ -152,6 +177,7 @@ class TrackingRun(Document):
 
     run_id: ShortText = Field(description="MLflow's own identifier of the run.")
     url: Address | None = Field(None, description="Its page.")
+    settled: int | None = Field(None, description="The last round of which nothing is left to record.")
 
 
 class Condition(Document):
@@ -175,6 +201,59 @@ class Endpoints(Document):
     )
 
 
+class QuantileStatistic(Document):
+    """The least value that at least a share ``q`` of the patients do not exceed, as far as a histogram tells it."""
+
+    q: float = Field(description="The share, between 0 and 1.")
+    value: float = Field(description="The estimate, between the edges of its bin.")
+    low: float = Field(description="With high: where it lies, 95 % of the time; both are edges of bins.")
+    high: float = Field(description="See low.")
+
+
+class Histogram(Document):
+    """How many patients have a value between two edges; the last bin has its upper edge too."""
+
+    edges: list[float] = Field(
+        description="One more than there are bins, from the lower public bound to the upper.",
+        json_schema_extra={"maxItems": 101},
+    )
+    counts: list[float] = Field(
+        description="Of each bin; with noise no whole numbers.", json_schema_extra={"maxItems": 100}
+    )
+    error: float | None = Field(None, description="95 % of the time a count is off by at most so many patients.")
+
+
+StatisticName = Literal["mean", "variance", "quantiles", "histogram"]
+
+
+class StatisticErrors(Document):
+    """What noise can do to each number: 95 % of the time it is off by at most so much, in the number's own unit."""
+
+    count: float = Field(description="Of the count, in patients.")
+    mean: float | None = Field(None, description="Of the mean, in the feature's unit.")
+    variance: float | None = Field(None, description="Of the variance, in the feature's unit, squared.")
+
+
+class FeatureStatistics(Document):
+    """One feature over the training patients of all hospitals, its values clipped to the public bounds."""
+
+    name: ShortText = Field(description="The feature, as the codebook calls it.")
+    unit: ShortText | None = Field(None, description="The unit of its values.")
+    count: float = Field(description="Patients counted; with noise no whole number.")
+    mean: float | None = Field(None, description="Their mean.")
+    variance: float | None = Field(None, description="Their variance: the mean squared distance from the mean.")
+    quantiles: list[QuantileStatistic] | None = Field(
+        None, description="The quantiles asked for that the noise lets tell.", json_schema_extra={"maxItems": 20}
+    )
+    histogram: Histogram | None = Field(None, description="The histogram.")
+    errors: StatisticErrors | None = Field(None, description="How far off noise may have put each number.")
+    hidden: list[StatisticName] | None = Field(
+        None,
+        description="What is not told because noise would hide what it says; of quantiles, at least one.",
+        json_schema_extra={"maxItems": 4},
+    )
+
+
 class FederationStatus(Document):
     """The state of a federation's current run."""
 
@@ -195,6 +274,10 @@ class FederationStatus(Document):
     started_at: Time | None = Field(None, description="When the run started.")
     completed_at: Time | None = Field(None, description="When it completed.")
     seconds_per_round: float | None = Field(None, description="Median over the run's committed rounds.")
+    task: Literal["Training", "Statistics"] = Field("Training", description="What the current run is for.")
+    numeric: bool = Field(
+        False, description="Whether the model's label is a number: it has an r2 then, and no accuracy."
+    )
     private: bool = Field(False, description="Whether what hospitals send carries noise.")
     privacy_label: ShortText | None = Field(
         None, description=f'What the run has cost so far, as people read it: "0.79", or "{NON_PRIVATE}".'
@@ -202,6 +285,11 @@ class FederationStatus(Document):
     privacy: PrivacyStatus | None = Field(None, description="What the run promises; absent where it is NON-PRIVATE.")
     metrics: Metrics | None = Field(
         None, description="Scores of the last committed global model on the public evaluation data."
+    )
+    statistics: list[FeatureStatistics] | None = Field(
+        None,
+        description="The result of a statistics run: each feature that it asked for.",
+        json_schema_extra={"maxItems": 50},
     )
     hospitals: list[HospitalStatus] = Field(
         default_factory=list,
@@ -236,8 +324,12 @@ class CohortStatus(Document):
 
     observed_generation: int | None = Field(None, description="The metadata.generation that this status is about.")
     in_use_by: ShortText | None = Field(None, description="The federation that uses it now: namespace/name.")
-    epsilon_spent: float | None = Field(None, description="What its patients have lost so far, at the budget's delta.")
-    epsilon_remaining: float | None = Field(None, description="The largest epsilon that a run may still ask for.")
+    epsilon_spent: SpentEpsilon | None = Field(
+        None, description="What its patients have lost so far, at the budget's delta."
+    )
+    epsilon_remaining: RemainingEpsilon | None = Field(
+        None, description="The largest epsilon that a run may still ask for."
+    )
     budget: CountedBudget | None = Field(
         None, description="What they were counted for; nothing is told of what remains of another budget."
     )

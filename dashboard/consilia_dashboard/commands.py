@@ -6,9 +6,9 @@ They touch ``suspend``, ``rounds`` and ``run`` and nothing else.
 from dataclasses import dataclass
 
 from consilia import edits
+from consilia.epsilons import asked
 from consilia.errors import Refusal
 from consilia.wording import NON_PRIVATE, counted, first_of
-from consilia_dashboard.epsilons import asked
 from consilia_dashboard.faces import stage
 from consilia_dashboard.promise import asks, is_private, short_of
 from consilia_dashboard.seen import Document, Seen
@@ -48,7 +48,8 @@ def start_does(seen: Seen) -> str:
     status = seen.current
     run, done = int(status.get("run") or 0), int(status.get("round") or 0)
     if stage(seen) == "Complete":
-        return f"Start begins run {edits.next_run(seen.spec.get('run'), run)} from a fresh model"
+        fresh = "" if seen.spec.get("task") == edits.STATISTICS else " from a fresh model"
+        return f"Start begins run {edits.next_run(seen.spec.get('run'), run)}{fresh}"
     return f"Start resumes run {run} after round {done}" if done else f"Start begins run {max(run, 1)}"
 
 
@@ -74,7 +75,8 @@ def start(seen: Seen, rounds: str | None) -> Command:
         raise NothingToDo(f"it is {stage(seen).lower()} already: Start has nothing to do")
     spec = edits.start(seen.spec, seen.current, parse_rounds(rounds) if rounds else None)
     target = int(spec.get("rounds", seen.spec.get("rounds")) or 0)
-    return Command(spec, f"Starting: {counted(target, 'round')}, {start_with(seen)}.")
+    what = "statistics" if seen.spec.get("task") == edits.STATISTICS else counted(target, "round")
+    return Command(spec, f"Starting: {what}, {start_with(seen)}.")
 
 
 def stop(seen: Seen) -> Command:

@@ -6,6 +6,7 @@ The shape is never decoration: nobody has to tell two colours apart to know how 
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
+from consilia.edits import goes_on
 from consilia.wording import counted
 from consilia_dashboard.promise import deferral, kept_rounds
 from consilia_dashboard.seen import Document, Seen
@@ -69,7 +70,8 @@ def _more_is_wanted(seen: Seen) -> bool:
     status, spec = seen.current, seen.spec
     if kept_rounds(seen) is not None:
         return False
-    return int(spec.get("run") or 0) > _count(status, "run") or int(spec.get("rounds") or 0) > _count(status, "rounds")
+    more = goes_on(spec, status) and seen.target > _count(status, "rounds")
+    return more or int(spec.get("run") or 0) > _count(status, "run")
 
 
 def _stalled(status: Document) -> bool:
@@ -109,7 +111,7 @@ def _beyond_budgets(status: Document) -> str:
 
 
 def _idle(seen: Seen) -> Face:
-    done, rounds = _count(seen.current, "round"), int(seen.spec.get("rounds") or 0)
+    done, rounds = _count(seen.current, "round"), seen.target
     if not done:
         return Face("Idle", "ring", "calm", "Nothing runs until Start.")
     return Face("Idle", "ring", "calm", f"Stopped after round {done} of {rounds}. Start goes on from there.")
@@ -132,7 +134,8 @@ def _waiting(seen: Seen) -> Face:
 
 def _training(seen: Seen) -> Face:
     status = seen.current
-    sentence = f"{counted(_count(status, 'connected'), 'hospital')} in training."
+    doing = "asked for statistics" if status.get("task") == "Statistics" else "in training"
+    sentence = f"{counted(_count(status, 'connected'), 'hospital')} {doing}."
     return Face("Training", "disc", "busy", sentence, notes=notes(status))
 
 
@@ -151,9 +154,22 @@ def _stopping(_seen: Seen) -> Face:
 
 def _complete(seen: Seen) -> Face:
     status = seen.current
+    if status.get("task") == "Statistics":
+        advice = "They are on their way to MLflow." if _is_recording(status) else ""
+        return Face("Complete", "check", "good", f"Run {_count(status, 'run')} has its statistics.", advice)
     sentence = f"Run {_count(status, 'run')} finished {counted(_count(status, 'round'), 'round')}."
-    advice = "" if status.get("model") else "The model is on its way to MLflow."
+    advice = "The model is on its way to MLflow." if _is_recording(status) else ""
     return Face("Complete", "check", "good", sentence, advice)
+
+
+def _is_recording(status: Document) -> bool:
+    """Whether a complete run's result, its model or its statistics, is still to come into an MLflow that there is."""
+    recorded = status.get("mlflow")
+    if not (recorded or (status.get("endpoints") or {}).get("mlflow")):
+        return False
+    if status.get("task") == "Statistics":
+        return ((recorded or {}).get("settled") or 0) < _count(status, "round")
+    return not status.get("model")
 
 
 _FACES = {

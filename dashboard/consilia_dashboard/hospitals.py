@@ -8,18 +8,25 @@ from consilia_dashboard.seen import Document
 
 @dataclass(frozen=True)
 class HospitalFace:
-    """``rank`` orders cards: the smallest is the worst. ``advice`` is empty when nothing is to be done."""
+    """``rank`` orders cards: the smallest is the worst. ``advice`` is empty when nothing is to be done; ``share`` is
+    how far it has come with what the word says, where that is known."""
 
     word: str
     shape: str
     tone: Tone
     rank: int
     advice: str = ""
+    share: str = ""
 
 
 FACES = {
     "Refused": HospitalFace(
-        "refused", "octagon", "trouble", 0, "It takes no part. Put right what the reason names, then restart its agent."
+        "refused",
+        "octagon",
+        "trouble",
+        0,
+        "It takes no part. Put right what the reason names: it looks again every half minute. If it stays away, "
+        "restart its agent.",
     ),
     "Lost": HospitalFace(
         "lost",
@@ -38,13 +45,17 @@ FACES = {
 def hospital_face(hospital: Document, fast: bool = False) -> HospitalFace:
     """The face of a hospital; an unknown phase, from a newer coordinator, is shown as its own word.
 
-    ``problem`` is what a cluster knows to be wrong: why its pod or its cohort is missing.
+    ``problem`` is what a cluster knows to be wrong: why its pod or its cohort is missing. ``reading`` is how much of
+    its data it has read, while it reads them.
     ``fast``: rounds are shorter than eyes, so that a hospital at work is "training" and does not flicker.
     """
     phase = str(hospital.get("phase", "Pending"))
     if fast and phase in ("Ready", "Sent"):
         phase = "Training"
     face = FACES.get(phase) or HospitalFace(phase.lower(), "dotted", "wait", 2)
+    reading = hospital.get("reading")
+    if isinstance(reading, float | int):
+        return replace(FACES["Training"], word="reading", share=f"{100 * reading:.0f} %")
     if hospital.get("problem") == "CohortBusy":
         return replace(
             face, word="cohort busy", advice="It joins by itself when that federation lets go of the cohort."

@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass, field
 
+from consilia.epsilons import asked, remaining, small, spent
 from consilia.experiment import Privacy
 from consilia.wording import NON_PRIVATE, counted
-from consilia_dashboard.epsilons import asked, remaining, small, spent
 from consilia_dashboard.seen import Document, Seen
 
 _DEFAULT = Privacy()
@@ -126,7 +126,7 @@ def kept_rounds(seen: Seen) -> int | None:
     status, spec = seen.current, seen.spec
     run, kept = int(status.get("run") or 0), int(status.get("rounds") or 0)
     another = int(spec.get("run") or 0) > run
-    if not run or another or not is_private(seen) or int(spec.get("rounds") or 0) <= kept:
+    if not run or another or not is_private(seen) or seen.target <= kept:
         return None
     return kept or None
 

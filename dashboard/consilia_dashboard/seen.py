@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from consilia.edits import target_of
 from consilia_dashboard.address import Address, address_of
 
 Document = dict[str, Any]
@@ -44,6 +45,11 @@ class Seen:
     @property
     def spec(self) -> Document:
         return _mapping(self.federation.get("spec"))
+
+    @property
+    def target(self) -> int:
+        """How many rounds the spec asks for; 0 where it does not say."""
+        return target_of(self.spec)
 
     @property
     def uid(self) -> str:

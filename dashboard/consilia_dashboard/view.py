@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import quote, urlsplit
 
+from consilia.experiment import NUMERIC
 from consilia_dashboard import commands
 from consilia_dashboard.faces import face, stage
 from consilia_dashboard.hospitals import hospital_face
@@ -12,6 +13,9 @@ from consilia_dashboard.promise import Promise, budget, kept_rounds, promise, sc
 from consilia_dashboard.seen import Document, Loss, Seen
 
 SHOWN = ("run", "round", "rounds", "quorum", "connected", "secondsPerRound", "metrics", "message", "phase")
+
+SCORES = ("accuracy", "loss", "precision", "recall")
+SCORES_OF_NUMBERS = ("r2", "loss")
 
 FAST_SECONDS = 1.0
 
@@ -26,6 +30,9 @@ def view(seen: Seen, now: datetime) -> Document:
         "namespace": metadata.get("namespace"),
         "name": metadata.get("name"),
         "status": {name: status.get(name) for name in SHOWN} | {"target": _target(seen)},
+        "scores": _scores(seen),
+        "task": _task(seen),
+        "statistics": status.get("statistics"),
         "wanted": _wanted(seen),
         "promise": asdict(promised),
         "stage": stage(seen),
@@ -46,9 +53,24 @@ def view(seen: Seen, now: datetime) -> Document:
     }
 
 
+def _scores(seen: Seen) -> tuple[str, ...]:
+    """The scores that the run's model has; before there is a run, those of the model that is asked for."""
+    model = seen.spec.get("model") or {}
+    if _task(seen) == "Statistics":
+        return ()
+    numeric = seen.current.get("numeric") if seen.current.get("run") else model.get("kind") in NUMERIC
+    return SCORES_OF_NUMBERS if numeric else SCORES
+
+
+def _task(seen: Seen) -> str:
+    """What the run is for: of a run that began, what it began for."""
+    told = seen.current.get("task") if seen.current.get("run") else seen.spec.get("task")
+    return "Statistics" if told == "Statistics" else "Training"
+
+
 def _wanted(seen: Seen) -> int:
     """The wanted number of rounds: the spec's, because the status follows it."""
-    return int(seen.spec.get("rounds") or seen.current.get("rounds") or 0)
+    return int(seen.target or seen.current.get("rounds") or 0)
 
 
 def _target(seen: Seen) -> int:

@@ -136,7 +136,7 @@ def _begun(ledger: Ledger, cohort: Cohort) -> Ledger:
 
 def _terms(cohort: Cohort, terms: PrivacyTerms) -> Terms:
     holdout = cohort.spec.holdout
-    plan = terms.plan(noised_holdout=holdout.metrics == "noised")
+    plan = terms.noise(noised_holdout=holdout.metrics == "noised")
     return Terms.of(plan, division(cohort.spec.hospital, cohort.metadata.name, holdout.fraction))
 
 

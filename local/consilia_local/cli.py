@@ -26,7 +26,7 @@ environment, for what the file leaves open:
   MIN_AGENTS     fewest hospitals of a round, where spec.quorum is absent (default: all)
   DP_EPSILON     the most that a run may ask of a hospital here, and no NON-PRIVATE run; 0 (default): no cap
   DP_CLIP_NORM   the clip norm, where spec.privacy.clipNorm is absent (default: 1)
-  USE_SPARK      false; true is refused by this version
+  USE_SPARK      true: all hospitals compute with Spark, which needs Java 17 (default: those of engine: spark)
   XMPP_SERVER    the broker's name, which must be one of this machine's loopback (default: localhost)
 """
 DONE, FAILED, REFUSED, INTERRUPTED = 0, 1, 2, 130
@@ -108,6 +108,37 @@ def _privacy_plan(options: argparse.Namespace) -> int:
     federation = only_federation(manifest, str(options.file))
     view = privacy_plan(manifest, str(options.file), options.state, os.environ)
     _show(headline(federation, federation.spec), view)
+    return DONE
+
+
+def _data_check(options: argparse.Namespace) -> int:
+    from consilia_local.data_check import check  # noqa: PLC0415
+    from consilia_local.data_tables import checked_view  # noqa: PLC0415
+    from consilia_local.manifest_file import read_manifest  # noqa: PLC0415
+    from consilia_local.reading import watched_reading  # noqa: PLC0415
+
+    manifest = read_manifest(options.file)
+    with watched_reading(sys.stderr) as reading:
+        found = check(manifest, options.file, options.hospital, os.environ, reading)
+    for each in found:
+        _show("", checked_view(each))
+    return DONE if all(each.accepted for each in found) else FAILED
+
+
+def _data_shard(options: argparse.Namespace) -> int:
+    from consilia.wording import counted  # noqa: PLC0415
+    from consilia_local.sharding import Cut, cut  # noqa: PLC0415
+
+    how = Cut(
+        of=options.shards,
+        label=options.label,
+        positive=options.positive,
+        delimiter=options.delimiter,
+        alpha=options.alpha,
+        seed=options.seed,
+    )
+    for path, rows in cut(options.file, options.into, how):
+        _say(f"{path}: {counted(rows, 'row')}")
     return DONE
 
 
@@ -210,9 +241,37 @@ def _parser() -> argparse.ArgumentParser:
         added.set_defaults(verb=verb)
         if name == "start":
             added.add_argument("--rounds", type=int, metavar="N", help="target rounds from now on")
+    _add_data(verbs)
     _add_privacy(verbs)
     _add_ledger(verbs)
     return parser
+
+
+def _add_data(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    data = verbs.add_parser("data", help="hospitals' tables on this machine, before a run")
+    questions = data.add_subparsers(title="questions", required=True, metavar="QUESTION")
+    check = questions.add_parser("check", help="look at every hospital's table; exit code 1 where one is not accepted")
+    check.add_argument("file", type=Path, metavar="FILE", help="a Federation and its Cohorts")
+    check.add_argument("--hospital", metavar="NAME", help="only this one; default: all")
+    check.set_defaults(verb=_data_check)
+    shard = questions.add_parser("shard", help="cut one table into hospitals' shards, for trying things out")
+    shard.add_argument("file", type=Path, metavar="FILE", help="a table: CSV, or Parquet")
+    shard.add_argument("--into", type=Path, required=True, metavar="FOLDER", help="where shard-1.csv and so on go")
+    shard.add_argument("--label", required=True, metavar="COLUMN", help="the column with the outcome")
+    shard.add_argument("--positive", metavar="TEXT", help="the text that means 1, where the column is not 0 and 1")
+    shard.add_argument(
+        "--delimiter", type=_character, default=",", metavar="C", help="between two values; default: %(default)s"
+    )
+    shard.add_argument("--shards", type=_above_zero, default=5, metavar="N", help="how many; default: %(default)s")
+    shard.add_argument(
+        "--alpha",
+        type=_positive,
+        default=0.5,
+        metavar="A",
+        help="how even they are: near 0 a shard has mostly one outcome, 1000 makes all alike; default: %(default)s",
+    )
+    shard.add_argument("--seed", type=_above_zero, default=42, metavar="N", help="of the draw; default: %(default)s")
+    shard.set_defaults(verb=_data_shard)
 
 
 def _add_privacy(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -252,6 +311,28 @@ def _add_run(run: argparse.ArgumentParser) -> None:
     run.add_argument("--no-mlflow", dest="mlflow", action="store_false", help="without MLflow")
     run.add_argument("--exit", action="store_true", help="end when the run is complete, also in a terminal")
     run.set_defaults(verb=_run)
+
+
+def _character(text: str) -> str:
+    if len(text) != 1:
+        raise argparse.ArgumentTypeError(f'"{text}" is not one character')
+    return text
+
+
+def _above_zero(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and 1 <= int(text) < 2**32):
+        raise argparse.ArgumentTypeError(f'"{text}" is no whole number from 1')
+    return int(text)
+
+
+def _positive(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0 < value <= 1e6:
+        raise argparse.ArgumentTypeError(f'"{text}" is no number above 0, and at most 1000000')
+    return value
 
 
 def _port(text: str) -> int:

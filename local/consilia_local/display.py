@@ -7,6 +7,7 @@ from rich.live import Live
 from rich.text import Text
 
 from consilia.status import EventRecord, FederationStatus, RoundRecord
+from consilia_local.statistics_tables import statistics_view
 from consilia_local.supervisor import Happening
 from consilia_local.tables import HospitalsTable, inert, status_view
 from consilia_local.wording import event_line, round_line
@@ -58,7 +59,10 @@ class Lines:
             self.say(f"blocked: {status.message}")
 
     def finish(self, status: FederationStatus) -> None:
-        """The hospitals' last scores, as a table."""
+        """The hospitals' last scores, as a table, and before them the statistics of a run that took some."""
+        if status.statistics:
+            self._console.print(statistics_view(status.statistics))
+            self.say("")
         self._console.print(HospitalsTable(status))
 
     def hear(self, record: RoundRecord | EventRecord, rounds: int, /) -> None:

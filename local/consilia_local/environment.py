@@ -1,13 +1,14 @@
 """What the environment of ``consilia run`` says where the file and the command line are silent."""
 
 import socket
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from ipaddress import ip_address
+from pathlib import Path
 
 from consilia import settings
 from consilia.errors import InvalidSetting
-from consilia.spec import Federation, FederationSpec
+from consilia.spec import Cohort, Federation, FederationSpec
 from consilia.wording import counted
 
 # Names that a plan gives to each process; the command's own values of them are not passed on by accident.
@@ -20,12 +21,13 @@ class Surroundings:
     """``defaults`` for the plan, by environment name; ``domain``, the broker's host name; ``rest``, passed on.
 
     ``cap``: the most that a run may ask of any hospital here, 0 where nothing is said; ``clip_norm``: where the file
-    gives none.
+    gives none; ``credentials``: the folder with a folder for each secret that a cohort's source names.
     """
 
     domain: str = "localhost"
     cap: float = 0.0
     clip_norm: float | None = None
+    credentials: Path | None = None
     defaults: Mapping[str, str] = field(default_factory=dict)
     rest: Mapping[str, str] = field(default_factory=dict)
 
@@ -33,7 +35,7 @@ class Surroundings:
 def read(environment: Mapping[str, str], spec: FederationSpec) -> Surroundings:
     """Read ``environment``; raise :class:`InvalidSetting` for the first value that cannot be."""
     settings.require_supported(environment)
-    defaults = {name: environment[name] for name in ("MIN_AGENTS", "DP_EPSILON") if environment.get(name)}
+    defaults = {name: environment[name] for name in ("MIN_AGENTS", "DP_EPSILON", "USE_SPARK") if environment.get(name)}
     quorum, hospitals = settings.min_agents(environment), len(spec.hospitals)
     if spec.quorum is None and quorum is not None and quorum > hospitals:
         raise InvalidSetting(
@@ -48,6 +50,7 @@ def read(environment: Mapping[str, str], spec: FederationSpec) -> Surroundings:
         _domain(environment.get("XMPP_SERVER") or "localhost"),
         settings.epsilon_cap(environment),
         settings.clip_norm(environment),
+        settings.optional_file(environment, "CONSILIA_CREDENTIALS"),
         defaults,
         rest,
     )
@@ -60,6 +63,25 @@ def completed(federation: Federation, surroundings: Surroundings) -> Federation:
         return federation
     privacy = spec.privacy.model_copy(update={"clip_norm": surroundings.clip_norm})
     return federation.model_copy(update={"spec": spec.model_copy(update={"privacy": privacy})})
+
+
+def require_credentials(cohorts: Iterable[Cohort], folder: Path | None) -> None:
+    """Refuse cohorts whose sources name secrets that are not there: each is a folder under ``CONSILIA_CREDENTIALS``."""
+    for cohort in cohorts:
+        secret = cohort.spec.source.credentials
+        if secret is None:
+            continue
+        whose = f'Cohort {cohort.metadata.namespace}/{cohort.metadata.name}: its source names credentials "{secret}"'
+        if folder is None:
+            raise InvalidSetting(
+                f"{whose}, and CONSILIA_CREDENTIALS is not set: set it to a folder with a folder {secret} in it, which "
+                "has a file for each part, such as username and password"
+            )
+        if not (folder / secret).is_dir():
+            raise InvalidSetting(
+                f"{whose}, and {folder / secret} is no folder: make it, with a file for each part, such as username "
+                "and password"
+            )
 
 
 def _domain(name: str) -> str:

@@ -139,7 +139,8 @@ def starting(spec: FederationSpec, run: int) -> FederationStatus:
     return FederationStatus(
         message="starting the broker, the coordinator and the hospitals",
         run=run,
-        rounds=spec.rounds,
+        task=spec.task,
+        rounds=spec.target,
         quorum=spec.effective_quorum(),
         private=spec.privacy.private,
         privacy=PrivacyStatus(epsilon=spec.privacy.epsilon, delta=spec.privacy.delta) if spec.privacy.private else None,

@@ -4,12 +4,12 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from consilia.epsilons import asked, remaining, small, spent
 from consilia.privacy.entries import AnyEntry, Created, Opened, Released
 from consilia.privacy.ledger import Budget, Ledger, Witness
 from consilia.wording import counted
 from consilia_local.ledgers import FoundLedger
 from consilia_local.tables import inert
-from consilia_local.wording import asked, remaining, small, spent
 
 USUAL_DELTA = 1e-5
 """Of a ledger that says of none, and whose budget is not known."""
@@ -84,6 +84,6 @@ def _total(found: FoundLedger, delta: float) -> Text:
 
 def _left(ledger: Ledger, budget: Budget) -> str:
     left = ledger.remaining(budget, budget.delta)
-    if remaining(left) == "0.0":
+    if remaining(left) == remaining(0):
         return "nothing remains: no further release is possible"
     return f"a run may still ask for epsilon {remaining(left)}"

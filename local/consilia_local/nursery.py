@@ -43,6 +43,20 @@ LONGEST_READ = 1 << 20
 LEFT_OUT = ("pandas", "pyarrow")
 
 
+class Absent:
+    """What finds that there is no pandas.
+
+    A hospital that reads files imports pyarrow after all, once it is a process of its own, and that looks for pandas by
+    a way that knows no None among the modules.
+    """
+
+    @staticmethod
+    def find_spec(name: str, _path: object = None, _target: object = None) -> None:
+        """Nothing to say of any other module."""
+        if name.partition(".")[0] == "pandas":
+            raise ModuleNotFoundError(f"no module {name} in a process that was forked", name=name)
+
+
 class Nursery:
     """Forks what it is asked for, between imports, and tells how each child ends."""
 
@@ -119,6 +133,9 @@ class Nursery:
         self._tell({"started": request["start"], "pid": pid})
 
     def _leave_to_the_child(self) -> None:
+        for name in LEFT_OUT:
+            sys.modules.pop(name, None)
+        sys.meta_path.insert(0, Absent())
         signal.set_wakeup_fd(-1)
         self._selector.close()
         self._connection.close()

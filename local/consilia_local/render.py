@@ -6,12 +6,15 @@ Pure but for asking the state folder for paths.
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from consilia.plan import (
     BROKER,
     LEDGER,
     Component,
     ConfigFile,
+    CredentialsFolder,
+    DataFolder,
     HostOf,
     Plan,
     PortOf,
@@ -42,7 +45,8 @@ class Site:
 
     ``uid``, the federation's, which a file does not have; ``ports`` by (component, port name); ``domain``, the
     broker's host name; ``api_url``, the object API's address; ``environment``, what every process inherits;
-    ``broker``, which one: ``embedded`` or ``prosody``; ``cohorts``, (namespace, name) by hospital: a ledger is theirs.
+    ``broker``, which one: ``embedded`` or ``prosody``; ``cohorts``, (namespace, name) by hospital: a ledger is theirs;
+    ``data``, the folder that sources' paths start from; ``credentials``, that with a folder for each of their secrets.
     """
 
     folder: StateFolder
@@ -53,6 +57,8 @@ class Site:
     environment: Mapping[str, str]
     broker: str = "embedded"
     cohorts: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    data: Path = Path()
+    credentials: Path = Path()
 
     def url(self, component: str, port: str, scheme: str) -> str:
         """The address of a component's port."""
@@ -114,6 +120,10 @@ def _value(setting: Setting, component: Component, site: Site) -> str:  # noqa: 
             return str(site.folder.ledger(*site.cohorts[component.hospital]))
         case VolumeFolder(volume):
             return str(site.folder.volume(component.name, volume))
+        case DataFolder():
+            return str(site.data)
+        case CredentialsFolder(secret):
+            return str(site.credentials / secret)
         case HostOf(name):
             return site.domain if name == BROKER else "localhost"
         case PortOf(name, port):

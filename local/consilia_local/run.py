@@ -62,6 +62,7 @@ def prepare(options: RunOptions, environ: Mapping[str, str]) -> Prepared:
     federation = environment.completed(federation, surroundings)
     cohorts = manifest.cohorts_of(federation)
     require_consents(federation, cohorts, surroundings.cap)
+    environment.require_credentials(cohorts.values(), surroundings.credentials)
     planned = plan(
         federation,
         cohorts,
@@ -93,6 +94,7 @@ async def _run(
             plan=prepared.plan,
             ports=prepared.ports,
             surroundings=prepared.surroundings,
+            data=options.file.parent.absolute(),
             broker=options.broker,
             folder=folder,
             display=display,

@@ -41,13 +41,18 @@ ESSENTIAL = (BROKER, COORDINATOR)
 
 @dataclass
 class Session:
-    """See the module. ``stays``: it goes on after the run is complete, until a signal. ``began``: monotonic seconds."""
+    """See the module.
+
+    ``data``: the manifest's folder. ``stays``: it goes on after the run is complete, until a signal. ``began``: seconds
+    of the monotonic clock.
+    """
 
     federation: Federation
     held: HeldFederation
     plan: Plan
     ports: Mapping[tuple[str, str], int]
     surroundings: Surroundings
+    data: Path
     broker: str
     folder: StateFolder
     display: Display
@@ -125,6 +130,8 @@ class Session:
             cohorts={
                 hospital.name: self.federation.cohort_key(hospital) for hospital in self.federation.spec.hospitals
             },
+            data=self.data,
+            credentials=(self.surroundings.credentials or self.data).absolute(),
         )
 
     def _write_files(self, site: Site, credentials: Credentials) -> None:
@@ -223,13 +230,20 @@ class Session:
             return
         try:
             async with asyncio.timeout(REGISTRATION_SECONDS):
-                await self._until(lambda: self.held.status.model is not None or not self.held.is_complete)
+                await self._until(lambda: self._is_recorded() or not self.held.is_complete)
         except TimeoutError:
             self.display.say(
-                f"The model is not in MLflow after {REGISTRATION_SECONDS:.0f} s: see {self.folder.log('tracking')}"
+                f"The result is not in MLflow after {REGISTRATION_SECONDS:.0f} s: see {self.folder.log('tracking')}"
             )
         if self.held.status.model is not None:
             self.display.say(model_line(self.held.status.model))
+
+    def _is_recorded(self) -> bool:
+        """Whether the complete run's result is in MLflow: its model, or its statistics."""
+        status = self.held.status
+        if status.task == "Statistics":
+            return status.mlflow is not None and (status.mlflow.settled or 0) >= status.round
+        return status.model is not None
 
     async def _until(self, holds: Callable[[], bool]) -> None:
         async with self.held.changed:
@@ -247,7 +261,7 @@ class Session:
             renew_tracking_token(self.folder, credentials, datetime.now(UTC))
 
     def _hear(self, record: Record) -> None:
-        self.display.hear(record, self.held.spec.rounds)
+        self.display.hear(record, self.held.spec.target)
 
     def _refused(self, sentence: str) -> None:
         """The coordinator will not run what is asked: the end where it is what the file asks for."""

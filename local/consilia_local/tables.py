@@ -11,7 +11,8 @@ from rich.text import Text
 from consilia.status import FederationStatus, HospitalStatus
 from consilia.wording import counted
 from consilia_local.legible import legible
-from consilia_local.wording import METRICS, budget_of, figure, score, seconds, spent_line, state_of
+from consilia_local.statistics_tables import statistics_view
+from consilia_local.wording import budget_of, figure, metrics_of, score, seconds, spent_line, state_of
 
 BAR_WIDTH = 32
 ROOMY = 100  # columns
@@ -25,7 +26,7 @@ def inert(text: str, style: str = "", overflow: OverflowMethod | None = None) ->
 
 def status_view(status: FederationStatus) -> RenderableType:
     """All of a status, for a terminal of 80 columns or more."""
-    return Group(_progress(status), _global(status), Text(), HospitalsTable(status), *_notes(status))
+    return Group(_progress(status), *_result(status), Text(), HospitalsTable(status), *_notes(status))
 
 
 @dataclass(frozen=True)
@@ -43,11 +44,14 @@ def _hospitals(status: FederationStatus, *, tight: bool) -> Table:
     table = Table(box=None, pad_edge=False, padding=(0, 1 if tight else 2, 0, 0), header_style="dim")
     table.add_column("  hospital", min_width=10 if tight else 14, no_wrap=True)
     table.add_column("state", min_width=12, no_wrap=True)
-    # How many rows a hospital has is nobody's to know in a private run.
-    if not status.private:
+    # How many rows a hospital has is nobody's to know in a private run; and statistics have no model of a round.
+    trains = status.task == "Training"
+    if trains and not status.private:
         table.add_column("rows", justify="right", min_width=5, no_wrap=True)
-    table.add_column("round", justify="right", min_width=5, no_wrap=True)
-    for name, width in (("accuracy", 8), ("loss", 7 if tight else 6), ("precision", 9), ("recall", 7)):
+    if trains:
+        table.add_column("round", justify="right", min_width=5, no_wrap=True)
+    for name in metrics_of(status):
+        width = {"loss": 7 if tight else 6}.get(name, max(len(name), 7))
         # What noise does to a score goes on in a second line, where there is no room beside it.
         table.add_column(
             name, justify="right", min_width=width, width=width if tight else None, no_wrap=not status.private
@@ -55,18 +59,19 @@ def _hospitals(status: FederationStatus, *, tight: bool) -> Table:
     if status.private:
         table.add_column("epsilon spent", justify="right", min_width=11, width=11 if tight else None)
     for hospital in status.hospitals:
-        table.add_row(*_cells(hospital, status.private))
+        table.add_row(*_cells(hospital, status))
     return table
 
 
-def _cells(hospital: HospitalStatus, private: bool) -> list[RenderableType]:
-    rows = "" if hospital.rows is None else str(hospital.rows)
+def _cells(hospital: HospitalStatus, status: FederationStatus) -> list[RenderableType]:
+    trains, private = status.task == "Training", status.private
+    rows, reached = ("" if each is None else str(each) for each in (hospital.rows, hospital.round))
     return [
         inert(f"  {hospital.name}"),
         inert(state_of(hospital), style=STYLES.get(hospital.phase, "")),
-        *([] if private else [rows]),
-        "" if hospital.round is None else str(hospital.round),
-        *(score(metric, hospital) for metric in METRICS),
+        *([rows] if trains and not private else []),
+        *([reached] if trains else []),
+        *(score(metric, hospital) for metric in metrics_of(status)),
         *([budget_of(hospital)] if private else []),
     ]
 
@@ -90,11 +95,16 @@ def _stage(status: FederationStatus) -> str:
     return status.phase.lower()
 
 
+def _result(status: FederationStatus) -> list[RenderableType]:
+    """Of a statistics run, once there is something: its table; of training, how the model does."""
+    return [Text(), statistics_view(status.statistics)] if status.statistics else [_global(status)]
+
+
 def _global(status: FederationStatus) -> RenderableType:
     scores = status.metrics
     if scores is None:
         return inert(f"  {status.message}", "dim")
-    told = "   ".join(f"{metric} {figure(metric, getattr(scores, metric))}" for metric in METRICS)
+    told = "   ".join(f"{metric} {figure(metric, getattr(scores, metric))}" for metric in metrics_of(status))
     return Text.assemble(("  global        ", "bold"), told, ("   (public test set)", "dim"))
 
 

@@ -9,6 +9,7 @@ from rich.console import RenderableType
 
 from consilia import edits
 from consilia.consent import require_consent
+from consilia.epsilons import asked, spent
 from consilia.errors import InvalidPrivacy, InvalidSetting
 from consilia.experiment import Privacy
 from consilia.manifest import Manifest, only_federation
@@ -25,7 +26,7 @@ from consilia_local.held_federation import hold, load
 from consilia_local.ledger_tables import ledger_view, verified_line
 from consilia_local.ledgers import budget_of, find_ledger, name_of
 from consilia_local.privacy_tables import plan_view
-from consilia_local.wording import asked, promise, spent
+from consilia_local.wording import promise
 
 
 def validate(manifest: Manifest, environ: Mapping[str, str]) -> list[str]:
@@ -77,7 +78,8 @@ def start(name: str | None, state: Path | None, rounds: int | None) -> str:
     if edited == {key: before["spec"].get(key) for key in edited}:
         return f"{control.name} is running already: nothing to start"
     asks = promise(Privacy.model_validate(spec.get("privacy", {})))
-    return f"{control.name}: starting, {counted(spec['rounds'], 'round')}, {asks}"
+    what = "statistics" if spec.get("task") == edits.STATISTICS else counted(spec["rounds"], "round")
+    return f"{control.name}: starting, {what}, {asks}"
 
 
 def stop(name: str | None, state: Path | None) -> str:
@@ -156,7 +158,7 @@ def _would_run(federation: Federation, defaults: Mapping[str, str]) -> str:
         [
             f"{federation.metadata.name} is valid",
             f"{counted(len(spec.hospitals), 'hospital')} ({', '.join(spec.hospital_names)})",
-            counted(spec.rounds, "round"),
+            spec.work,
             f"quorum {quorum}",
             promise(spec.privacy),
         ]

@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from math import ceil, floor
 
+from consilia.epsilons import asked, small, spent
 from consilia.experiment import Privacy
 from consilia.spec import Federation, FederationSpec
 from consilia.status import (
@@ -19,9 +19,9 @@ from consilia.wording import NON_PRIVATE, counted, privacy_word
 
 ABSENT = "–"
 HIDDEN = "hidden: noise"
-ROUNDING = 1e-6
-"""Hundredths of an epsilon that are the totals' own rounding."""
 METRICS = ("accuracy", "loss", "precision", "recall")
+METRICS_OF_NUMBERS = ("r2", "loss")
+SHARES = ("accuracy", "precision", "recall")
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ def headline(federation: Federation, spec: FederationSpec) -> str:
             "Consilia",
             federation.metadata.name,
             counted(len(spec.hospitals), "hospital"),
-            counted(spec.rounds, "round"),
+            spec.work,
             promise(spec.privacy),
         ]
     )
@@ -51,26 +51,6 @@ def promise(privacy: Privacy) -> str:
     if not privacy.private:
         return NON_PRIVATE
     return f"epsilon {asked(privacy.epsilon)} per patient (delta {small(privacy.delta)})"
-
-
-def asked(epsilon: float) -> str:
-    """An epsilon that somebody wrote, with every digit of it: ``1.0``, ``0.25``."""
-    return f"{epsilon:.1f}" if epsilon == round(epsilon) else f"{epsilon:g}"
-
-
-def spent(epsilon: float) -> str:
-    """An epsilon that was spent, to two decimals, never too little."""
-    return str(ceil(100 * epsilon - ROUNDING) / 100)
-
-
-def remaining(epsilon: float) -> str:
-    """An epsilon that may still be asked for, to two decimals, never too much."""
-    return str(floor(100 * epsilon + ROUNDING) / 100)
-
-
-def small(delta: float) -> str:
-    """A delta: ``1e-5``."""
-    return f"{delta:g}".replace("e-0", "e-")
 
 
 def spent_line(privacy: PrivacyStatus) -> str:
@@ -102,7 +82,8 @@ def round_line(record: RoundRecord, rounds: int) -> str:
     if record.round == 0:
         return f"scaling     agreed from the summed moments of {who}"
     scores = record.metrics
-    told = f"accuracy {figure('accuracy', scores.accuracy)}  loss {figure('loss', scores.loss)}  " if scores else ""
+    first = "accuracy" if scores is None or scores.r2 is None else "r2"
+    told = f"{first} {figure(first, getattr(scores, first))}  loss {figure('loss', scores.loss)}  " if scores else ""
     return f"round {record.round}/{rounds}  {told}{who}  {seconds(record.seconds)}"
 
 
@@ -114,11 +95,13 @@ def event_line(event: EventRecord) -> str:
 def done_line(status: FederationStatus, elapsed: float | None) -> str:
     """The end of a run, in one line; ``elapsed`` in seconds."""
     sentences = [f"Done in {elapsed:.1f} s." if elapsed is not None else "Done."]
-    if status.metrics and status.metrics.accuracy is not None:
-        sentences.append(
-            f"Accuracy {figure('accuracy', status.metrics.accuracy)}, loss {figure('loss', status.metrics.loss)}."
-        )
-    if status.seconds_per_round is not None:
+    first = next(iter(metrics_of(status)), None)
+    best = getattr(status.metrics, first, None) if first else None
+    if first and status.metrics and best is not None:
+        sentences.append(f"{first.capitalize()} {figure(first, best)}, loss {figure('loss', status.metrics.loss)}.")
+    if status.statistics is not None:
+        sentences.append(f"Statistics of {counted(len(status.statistics), 'feature')}.")
+    elif status.seconds_per_round is not None:
         sentences.append(f"{counted(status.round, 'round')}, {seconds(status.seconds_per_round)} each.")
     told = spent_line(status.privacy) if status.privacy else privacy_word(status.private)
     return " ".join([*sentences, f"{told[0].upper()}{told[1:]}."])
@@ -138,8 +121,17 @@ def staying_line(parts: list[str]) -> str:
     return f"{told} {'stay' if len(parts) > 1 else 'stays'} up; Ctrl-C stops {'them' if len(parts) > 1 else 'it'}."
 
 
+def metrics_of(status: FederationStatus) -> tuple[str, ...]:
+    """The scores that a run's model has, in the order in which they are shown; statistics have no model."""
+    if status.task == "Statistics":
+        return ()
+    return METRICS_OF_NUMBERS if status.numeric else METRICS
+
+
 def state_of(hospital: HospitalStatus) -> str:
-    """A hospital's state, in a word."""
+    """A hospital's state, in a word; while it reads its data, how far it has come."""
+    if hospital.reading is not None:
+        return f"reading {100 * hospital.reading:.0f} %"
     return {"Pending": "not yet here"}.get(hospital.phase, hospital.phase.lower())
 
 
@@ -148,11 +140,11 @@ def score(metric: str, scores: HospitalMetrics) -> str:
     if metric in (scores.hidden or ()):
         return HIDDEN
     value: float | None = getattr(scores, metric)
-    error: float | None = getattr(scores.errors, metric) if scores.errors else None
+    error: float | None = getattr(scores.errors, metric, None)
     if value is None or error is None:
         return figure(metric, value)
-    if metric == "loss":
-        return f"{value:.3f} ± {error:.1g}"
+    if metric not in SHARES:
+        return f"{figure(metric, value)} ± {error:.1g}"
     return f"{100 * value:.1f} ± {100 * error:.{0 if error >= 0.01 else 1}f} %"
 
 
@@ -163,10 +155,12 @@ def budget_of(hospital: HospitalStatus) -> str:
 
 
 def figure(metric: str, value: float | None) -> str:
-    """A metric as people read it: shares in percent, the loss as it is."""
+    """A metric as people read it: shares in percent, loss and r2 as they are, to two digits where they are small."""
     if value is None:
         return ABSENT
-    return f"{value:.3f}" if metric == "loss" else f"{100 * value:.1f} %"
+    if metric in SHARES:
+        return f"{100 * value:.1f} %"
+    return f"{value:.4f}" if 0 < abs(value) < 0.01 else f"{value:.3f}"
 
 
 def seconds(value: float) -> str:

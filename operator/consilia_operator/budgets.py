@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from consilia.bounds import within_bounds
 from consilia.consent import require_consent, told
+from consilia.epsilons import small
 from consilia.errors import BudgetExceeded, InvalidPrivacy
 from consilia.protocol import PrivacyTerms
 from consilia.spec import Budget, Cohort
@@ -67,7 +68,7 @@ def _after_the_name(cohort: Cohort, error: Exception) -> str:
 def _fits(cohort: Cohort, terms: PrivacyTerms, epsilon: float, delta: float) -> bool:
     """Whether a whole run costs no patient more than ``epsilon`` at ``delta``; never, where it cannot be planned."""
     try:
-        plan = terms.plan(noised_holdout=cohort.spec.holdout.metrics == "noised")
+        plan = terms.noise(noised_holdout=cohort.spec.holdout.metrics == "noised")
     except InvalidPrivacy:
         return False
     return all(loss.within(epsilon, delta) for loss in (plan.training_loss, plan.holdout_loss))
@@ -75,7 +76,7 @@ def _fits(cohort: Cohort, terms: PrivacyTerms, epsilon: float, delta: float) -> 
 
 def _exceeded(terms: PrivacyTerms, budget: Budget, remaining: float) -> Objection:
     alike = terms.delta == budget.delta
-    asked, left = ("", "") if alike else (f" at delta {terms.delta:g}", f" at delta {budget.delta:g}")
+    asked, left = ("", "") if alike else (f" at delta {small(terms.delta)}", f" at delta {small(budget.delta)}")
     asks = f": this run asks for epsilon {terms.epsilon:g}{asked}, {remaining:g} of {budget.epsilon:g}{left} remains"
     lower = f", or lower spec.privacy.epsilon to {remaining:g}" if alike and remaining > 0 else ""
     return Objection(Reason.BUDGET_EXCEEDED, f"{asks}; ask the hospital{lower}")

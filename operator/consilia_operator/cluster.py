@@ -20,6 +20,8 @@ KINDS: Mapping[str, str] = {
     "StatefulSet": "apps/v1",
     "Service": "v1",
     "ConfigMap": "v1",
+    "ServiceAccount": "v1",
+    "RoleBinding": "rbac.authorization.k8s.io/v1",
     "Secret": "v1",
     "Pod": "v1",
     "PersistentVolumeClaim": "v1",

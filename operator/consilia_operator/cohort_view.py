@@ -9,6 +9,7 @@ from datetime import datetime
 
 from pydantic import ValidationError
 
+from consilia import edits
 from consilia.bounds import within_bounds
 from consilia.manifest import explain
 from consilia.rounds import State
@@ -49,7 +50,8 @@ def active(federation: Manifest) -> bool:
     told = FederationStatus(
         run=status.get("run") or 0, rounds=status.get("rounds") or 0, private=bool(status.get("private"))
     )
-    return more_is_wished(spec.get("run") or 0, spec.get("rounds") or 0, told)
+    more = edits.target_of(spec) if edits.goes_on(spec, status) else 0
+    return more_is_wished(spec.get("run") or 0, more, told)
 
 
 def is_complete(status: Manifest) -> bool:
@@ -150,6 +152,8 @@ def _as_seen(cohort: Manifest, holder: Manifest | None) -> Manifest:
 def _data(cohort: Manifest, seen: Manifest) -> Condition:
     if seen.get("phase") == "Refused" and not seen.get("problem"):
         return condition("DataAccepted", False, Reason.DATA_REFUSED, seen.get("reason") or "")
+    if seen.get("problem") == Reason.SOURCE_UNAVAILABLE:
+        return condition("DataAccepted", None, Reason.SOURCE_UNAVAILABLE, seen.get("reason") or "")
     if seen.get("phase") in ("Training", "Sent") or seen.get("round") is not None:
         return condition("DataAccepted", True, Reason.DATA_ACCEPTED)
     return _data_as_before(cohort)

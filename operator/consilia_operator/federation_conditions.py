@@ -67,8 +67,11 @@ def _data_accepted(standing: Standing) -> Condition:
     ]
     if refused:
         return condition("DataAccepted", False, Reason.DATA_REFUSED, listed(refused))
+    away = [f"{each.name}: {each.reason}" for each in standing.hospitals if each.problem == Reason.SOURCE_UNAVAILABLE]
+    if away:
+        return condition("DataAccepted", None, Reason.SOURCE_UNAVAILABLE, listed(away))
     said = _said(standing, "DataAccepted")
-    if said is None or said.status == "False":
+    if said is None or said.status == "False" or said.reason == Reason.SOURCE_UNAVAILABLE:
         return condition("DataAccepted", None, Reason.NOT_TRIED, "no hospital has looked at its data yet")
     return said
 

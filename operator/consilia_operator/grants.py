@@ -84,13 +84,25 @@ def _kept_back(wish: Wish, cohort: Cohort, holder: Key) -> Objection | None:
     if not cohort.may_be_used_by(wish.federation):
         said = f" is not granted to federation {'/'.join(own)}: ask the hospital to add it to the cohort's spec.grants"
         return Objection(Reason.COHORT_NOT_GRANTED, said)
-    against = wish.objection_of(cohort)
+    against = wish.objection_of(cohort) or _without_claim(cohort)
     if against is not None:
         return against
     if holder != own:
         said = f" is used by federation {'/'.join(holder)}: it is free when that run is complete or suspended"
         return Objection(Reason.COHORT_BUSY, said)
     return None
+
+
+def _without_claim(cohort: Cohort) -> Objection | None:
+    """On one machine files are beside the manifest; a pod sees those of a claim alone."""
+    source = cohort.spec.source
+    if not source.reads_files or source.claim is not None:
+        return None
+    said = (
+        f" reads files, and names no claim that holds them: set spec.source.{source.kind}.claim to a "
+        f"PersistentVolumeClaim of namespace {cohort.metadata.namespace}"
+    )
+    return Objection(Reason.CLAIM_UNNAMED, said)
 
 
 def spec_of(found: Manifest) -> Manifest:

@@ -8,7 +8,7 @@ images are replaced between runs, never in mid-run; an image that a spec names i
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from consilia.plan import Component
+from consilia.plan import SPARK_FILE, Component
 from consilia_operator.naming import Manifest, component_of
 from consilia_operator.problems import Problem
 from consilia_operator.resources.site import Choice, Site
@@ -67,7 +67,7 @@ def image_of(site: Site, component: Component) -> Choice | None:
     """
     wished = site.pod(component).image
     if wished is None:
-        return Choice(site.stamped.get(component.name) or site.settings.images[component.kind], INSTALLATION)
+        return Choice(_own_image(site, component), INSTALLATION)
     prefixes = allowed_prefixes(site.settings)
     if allowed(wished, prefixes):
         return Choice(wished, SPEC)
@@ -75,6 +75,13 @@ def image_of(site: Site, component: Component) -> Choice | None:
     if present is not None and (present.chosen_by == INSTALLATION or allowed(present.image, prefixes)):
         return present
     return None
+
+
+def _own_image(site: Site, component: Component) -> str:
+    """The installation's; in mid-run the one that is there, unless the cohort's engine became another meanwhile."""
+    own = site.settings.images["spark" if SPARK_FILE in component.files else component.kind]
+    kept = site.stamped.get(component.name)
+    return kept if kept is not None and _name(kept) == _name(own) else own
 
 
 def image_problems(site: Site) -> list[Problem]:
@@ -104,6 +111,11 @@ def _place(site: Site, component: Component) -> str:
         return f"Federation {owner.metadata.namespace}/{owner.metadata.name}, {_WHERE[component.kind]}.image"
     cohort = site.cohorts[component.hospital].metadata
     return f"Cohort {cohort.namespace}/{cohort.name}, spec.agent.image"
+
+
+def _name(image: str) -> str:
+    """What is in it, as its name says: the last part of its repository."""
+    return _repository(image).rpartition("/")[2]
 
 
 def _repository(image: str) -> str:

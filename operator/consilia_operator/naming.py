@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from consilia.object_paths import API_VERSION
-from consilia.plan import COORDINATOR, HTTPS_PORT, Component, hospital_component
+from consilia.plan import COORDINATOR, HTTPS_PORT, Component, executors_component, hospital_component
 from consilia.spec import Cohort, Federation
 
 FIELD_MANAGER = "consilia-operator"
@@ -18,6 +18,8 @@ FEDERATION_LABEL = "consilia.health/federation"
 UID_LABEL = "consilia.health/federation-uid"
 HOSPITAL_LABEL = "consilia.health/hospital"
 COMPONENT_LABEL = "app.kubernetes.io/component"
+EXECUTORS = "executors"
+"""What :data:`COMPONENT_LABEL` says of the pods that a hospital's Spark makes itself."""
 FILLED_LABEL = "consilia.health/filled-by"
 """Of a secret that the operator makes and somebody else fills: what they write calls for a reconcile."""
 
@@ -111,8 +113,10 @@ def selector(federation: Federation, component: Component) -> dict[str, str]:
 
 def component_of(labels: Mapping[str, str]) -> str | None:
     """The name of the component that an object with these labels is of; None for what belongs to none."""
-    hospital = labels.get(HOSPITAL_LABEL)
-    return hospital_component(hospital) if hospital is not None else labels.get(COMPONENT_LABEL)
+    hospital, kind = labels.get(HOSPITAL_LABEL), labels.get(COMPONENT_LABEL)
+    if hospital is None:
+        return kind
+    return executors_component(hospital) if kind == EXECUTORS else hospital_component(hospital)
 
 
 def metadata(

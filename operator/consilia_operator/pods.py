@@ -5,11 +5,11 @@ Every message names the object (kind, namespace/name) and the remedy.
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from consilia_operator.endings import ended_badly, keeps_ending
-from consilia_operator.naming import Manifest
+from consilia_operator.naming import COMPONENT_LABEL, EXECUTORS, Manifest
 from consilia_operator.problems import Problem, made, named, plain, time_of, where
 from consilia_operator.reasons import Reason
 
@@ -44,7 +44,7 @@ def pod_problems(
     and its volumes; without ``now`` it may not.
     """
     seen = _Seen(list(events), list(claims), now)
-    found = [_problem(pod, seen) for pod in pods if not pod["metadata"].get("deletionTimestamp")]
+    found = [_told(pod, seen) for pod in pods if not pod["metadata"].get("deletionTimestamp")]
     there = {(pod["metadata"]["namespace"], pod["metadata"]["name"]) for pod in pods}
     found += [_refusal(each, seen.events) for each in sets if _pod_of(each) not in there]
     return sorted((problem for problem in found if problem is not None), key=lambda problem: problem.component)
@@ -91,6 +91,16 @@ class _Seen:
     events: list[Manifest]
     claims: list[Manifest]
     now: datetime | None
+
+
+def _told(pod: Manifest, seen: _Seen) -> Problem | None:
+    """An executor is one of several, and Spark makes another in place of one that ended: nothing stops without it."""
+    if (pod["metadata"].get("labels") or {}).get(COMPONENT_LABEL) != EXECUTORS:
+        return _problem(pod, seen)
+    if (pod.get("status") or {}).get("phase") != "Pending":
+        return None
+    found = _problem(pod, seen)
+    return None if found is None else replace(found, reason=Reason.EXECUTOR_MISSING.value)
 
 
 def _problem(pod: Manifest, seen: _Seen) -> Problem | None:

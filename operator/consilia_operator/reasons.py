@@ -42,9 +42,15 @@ class Reason(StrEnum):
     """The run would cost the cohort's patients more than its budget allows, for this run or at all."""
     PRIVACY_REQUIRED = "PrivacyRequired"
     """The run is NON-PRIVATE, and the hospital allows its Cohort in private runs alone."""
+    CLAIM_UNNAMED = "ClaimUnnamed"
+    """The Cohort's data are files, and no PersistentVolumeClaim is said to hold them."""
     COHORT_BUSY = "CohortBusy"
     """Another federation uses the Cohort: one at a time."""
 
+    SOURCE_UNAVAILABLE = "SourceUnavailable"
+    """The cohort's source does not answer, or what it asks for is wrong: it is tried again every half minute."""
+    DISK_UNWRITABLE = "DiskUnwritable"
+    """The hospital's own files cannot be written, as when its disk is full: it tries again every half minute."""
     LEDGER_DAMAGED = "LedgerDamaged"
     """The cohort's ledger is torn, edited, missing or behind what was seen of it: nothing is sent."""
 
@@ -73,6 +79,9 @@ class Reason(StrEnum):
     """The container ended and was started again."""
     POD_REFUSED = "PodRefused"
     """The API server refuses the pod: a quota, a pod security level, a policy."""
+
+    EXECUTOR_MISSING = "ExecutorMissing"
+    """An executor of the hospital's Spark does not run: it computes with those that do, or waits for the first."""
 
     # A cohort's conditions.
     IN_USE = "InUse"
@@ -113,11 +122,20 @@ OF_A_COHORT = frozenset(
         Reason.COHORT_NOT_GRANTED,
         Reason.BUDGET_EXCEEDED,
         Reason.PRIVACY_REQUIRED,
+        Reason.CLAIM_UNNAMED,
         Reason.COHORT_BUSY,
     }
 )
 """Why a hospital may not take part, whatever its pod does: no pod is made."""
 
 
-OF_A_LEDGER = frozenset({Reason.BUDGET_EXCEEDED, Reason.LEDGER_DAMAGED, Reason.COHORT_BUSY})
-"""Why a hospital itself declines, where it is not for its data; its coordinator tells it."""
+OF_A_HOSPITAL = frozenset(
+    {
+        Reason.BUDGET_EXCEEDED,
+        Reason.LEDGER_DAMAGED,
+        Reason.COHORT_BUSY,
+        Reason.DISK_UNWRITABLE,
+        Reason.SOURCE_UNAVAILABLE,
+    }
+)
+"""Why a hospital itself declines, where its data are not refused; its coordinator tells it."""

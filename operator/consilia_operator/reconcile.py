@@ -171,7 +171,7 @@ class Reconciler:
         spec = federation.spec.model_copy(update={"hospitals": hospitals})
         able = federation.model_copy(update={"spec": spec})
         tracked = (federation.spec.tracking.mlflow_uri or self.settings.mlflow_uri) is not None
-        planned = plan(able, admission.cohorts, mlflow=tracked, dashboard=False)
+        planned = plan(able, admission.cohorts, mlflow=tracked, dashboard=False, executors=True)
         present = present_images(self.watched.children.of(federation.metadata.uid or "", "StatefulSet"))
         claims = {key_of(claim): claim for claim in self.watched.children.all("PersistentVolumeClaim")}
         return Site(able, admission.cohorts, planned, self.settings, basis.stamped, present, claims)

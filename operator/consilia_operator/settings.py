@@ -2,12 +2,14 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from ipaddress import ip_network
 
 from consilia import settings
 from consilia.errors import InvalidSetting
 from consilia.settings import Environment
 
-COMPONENTS = ("broker", "coordinator", "hospital", "tracking")
+COMPONENTS = ("broker", "coordinator", "hospital", "spark", "tracking")
+API_SERVER_PORTS = (443, 6443)
 
 
 @dataclass(frozen=True)
@@ -27,7 +29,7 @@ class Settings:
     identity: str
     """CONSILIA_POD: who holds the Lease."""
     images: Mapping[str, str]
-    """CONSILIA_IMAGE_BROKER, _COORDINATOR, _HOSPITAL, _TRACKING."""
+    """CONSILIA_IMAGE_BROKER, _COORDINATOR, _HOSPITAL, _SPARK (a hospital's with Spark), _TRACKING."""
     mlflow_uri: str | None
     """CONSILIA_MLFLOW_URI: where runs are tracked; without it they are not."""
     storage_class: str | None
@@ -43,6 +45,12 @@ class Settings:
     """CONSILIA_CERTIFICATE_ISSUER: ``Issuer/name`` or ``ClusterIssuer/name`` of cert-manager, which then makes the
     certificates; default: each federation has an authority of its own."""
 
+    api_server_ports: tuple[int, ...] = API_SERVER_PORTS
+    """CONSILIA_API_SERVER_PORTS: with commas between, where network policies let hospitals with executors reach the API
+    server; default 443,6443."""
+    api_server_cidrs: tuple[str, ...] = ()
+    """CONSILIA_API_SERVER_CIDRS: with commas between, its addresses and that of its Service; default: any address."""
+
     @classmethod
     def of(cls, environment: Environment) -> "Settings":
         """Read the environment. Raises :class:`consilia.errors.InvalidSetting`."""
@@ -56,7 +64,23 @@ class Settings:
             allowed_images=_words(environment.get("CONSILIA_ALLOWED_IMAGES") or ""),
             mlflow_page=environment.get("CONSILIA_MLFLOW_PAGE") or None,
             certificate_issuer=_issuer(environment.get("CONSILIA_CERTIFICATE_ISSUER") or None),
+            api_server_ports=_ports(environment, "CONSILIA_API_SERVER_PORTS") or API_SERVER_PORTS,
+            api_server_cidrs=_cidrs(environment, "CONSILIA_API_SERVER_CIDRS"),
         )
+
+
+def _ports(environment: Environment, name: str) -> tuple[int, ...]:
+    return tuple(settings.port({name: word}, name, 0) for word in _words(environment.get(name) or ""))
+
+
+def _cidrs(environment: Environment, name: str) -> tuple[str, ...]:
+    words = tuple(word for word in (part.strip() for part in (environment.get(name) or "").split(",")) if word)
+    for word in words:
+        try:
+            ip_network(word)
+        except ValueError:
+            raise InvalidSetting(f'{name} holds "{word}"; a block of addresses looks like 10.20.0.1/32') from None
+    return words
 
 
 def _issuer(text: str | None) -> IssuerReference | None:

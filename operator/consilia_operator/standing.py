@@ -12,6 +12,7 @@ from functools import cached_property
 from pydantic import ValidationError
 
 from consilia.bounds import DIGITS
+from consilia.epsilons import rounded_up
 from consilia.plan import BROKER, COORDINATOR
 from consilia.spec import Federation
 from consilia.status import FederationStatus, HospitalCounts, HospitalStatus, Phase
@@ -20,7 +21,7 @@ from consilia_operator.images import KEPT as IMAGE_KEPT
 from consilia_operator.naming import Manifest
 from consilia_operator.outcome import Reconciled
 from consilia_operator.problems import Problem, time_of
-from consilia_operator.reasons import OF_A_LEDGER, Reason
+from consilia_operator.reasons import OF_A_HOSPITAL, Reason
 from consilia_operator.resources.storage import KEPT as STORAGE_KEPT
 from consilia_operator.wishes import more_is_wished, wished_run
 
@@ -32,8 +33,8 @@ RESTING: tuple[Phase, ...] = ("Idle", "Complete")
 PRESENT = ("Ready", "Training", "Sent")
 PASSING = (Reason.STARTING.value, Reason.POD_RESTARTED.value)
 """What is over by itself: nothing is blocked by it."""
-KEPT = (IMAGE_KEPT, STORAGE_KEPT)
-"""What hinders nothing: a wish that is not followed, and what there is goes on."""
+KEPT = (IMAGE_KEPT, STORAGE_KEPT, Reason.EXECUTOR_MISSING.value)
+"""What hinders nothing: a wish that is not followed, or not all of it, and what there is goes on."""
 SKEW = timedelta(seconds=5)
 """How far the clocks of two nodes may be apart."""
 
@@ -67,7 +68,7 @@ class Standing:
         cls, reconciled: Reconciled, said: FederationStatus | None, silence: str | None, before: Manifest
     ) -> "Standing":
         """``said`` is what the coordinator told this process; without it what ``before``, the last status, knows."""
-        base = said or read_back(before) or FederationStatus(rounds=reconciled.federation.spec.rounds)
+        base = said or read_back(before) or FederationStatus(rounds=reconciled.federation.spec.target)
         return cls(
             federation=reconciled.federation,
             base=base,
@@ -127,7 +128,8 @@ class Standing:
 
     def _of_pod(self, seen: HospitalStatus) -> Problem | None:
         """What its pod tells. A container that runs again is well once the coordinator has heard of it since."""
-        problem = next((problem for problem in self.of_pods if problem.hospital == seen.name), None)
+        told = [problem for problem in self.of_pods if problem.hospital == seen.name]
+        problem = min(told, key=lambda each: each.reason in KEPT, default=None)
         if problem is None or problem.at is None:
             return problem
         back = seen.phase in PRESENT and self.silence is None
@@ -143,7 +145,7 @@ class Standing:
     def privacy_label(self) -> str:
         """What the current run has cost so far, for people."""
         spent = self.base.privacy.epsilon_spent if self.base.privacy is not None else 0.0
-        return f"{spent:.{DIGITS}g}" if self.private else NON_PRIVATE
+        return f"{rounded_up(spent, DIGITS):g}" if self.private else NON_PRIVATE
 
     @property
     def counts(self) -> HospitalCounts:
@@ -167,7 +169,9 @@ class Standing:
     @property
     def more_is_wished(self) -> bool:
         """Whether a run is complete and the spec asks for another, or for more rounds, that is not taken up yet."""
-        wished = more_is_wished(self.wished_run, self.federation.spec.rounds, self.base)
+        spec = self.federation.spec
+        # Another task waits for another run.
+        wished = more_is_wished(self.wished_run, spec.target if spec.task == self.base.task else 0, self.base)
         return self.base.phase == "Complete" and wished
 
     @property
@@ -225,7 +229,7 @@ class Standing:
     def _wish(self) -> str:
         done = f"run {self.base.run} is complete: {counted(self.base.round, 'round')}"
         spec = self.federation.spec
-        wish = f"run {self.wished_run}" if self.wished_run > self.base.run else counted(spec.rounds, "round")
+        wish = f"run {self.wished_run}" if self.wished_run > self.base.run else spec.work
         return f"{done}; {wish} {'wait for Start' if spec.suspend else 'asked for, about to start'}"
 
 
@@ -278,7 +282,7 @@ def _as_the_coordinator_said(status: FederationStatus) -> FederationStatus:
 
 
 def _cleared(hospital: HospitalStatus, *, heard: bool) -> HospitalStatus:
-    if hospital.problem is None or (heard and hospital.phase == "Refused" and hospital.problem in OF_A_LEDGER):
+    if hospital.problem is None or (heard and hospital.phase == "Refused" and hospital.problem in OF_A_HOSPITAL):
         return hospital
     phase = "Pending" if hospital.phase == "Refused" else hospital.phase
     return hospital.model_copy(update={"problem": None, "reason": None, "phase": phase})

@@ -26,6 +26,8 @@ WATCHED: dict[str, tuple[str, str, str]] = {
     "StatefulSet": ("apps", "v1", "statefulsets"),
     "Service": ("", "v1", "services"),
     "ConfigMap": ("", "v1", "configmaps"),
+    "ServiceAccount": ("", "v1", "serviceaccounts"),
+    "RoleBinding": ("rbac.authorization.k8s.io", "v1", "rolebindings"),
     "Secret": ("", "v1", "secrets"),
     "PersistentVolumeClaim": ("", "v1", "persistentvolumeclaims"),
     "NetworkPolicy": ("networking.k8s.io", "v1", "networkpolicies"),

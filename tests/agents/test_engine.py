@@ -7,10 +7,12 @@ from builders import COLUMNS, cohort, federation_spec
 from consilia.dataset import Table
 from consilia.errors import InvalidData, InvalidMessage
 from consilia.features import FeatureMap
+from consilia.model import Family
 from consilia.privacy.dp_fedsgd import Centre
 from consilia.protocol import RunSettings, Task, to_bytes
 from consilia_agents.engine import CohortEngine
 from consilia_agents.holdout import Sides
+from consilia_agents.in_memory import InMemory
 from consilia_agents.trainers import SklearnTrainer
 from private_hospital import SETTINGS as PRIVATE
 from private_hospital import ZERO as ZERO_OF_TWO
@@ -120,11 +122,11 @@ def test_a_column_that_is_not_there_is_named_before_any_order(
 def test_rows_are_read_once_for_the_same_columns() -> None:
     made: list[SklearnTrainer] = []
 
-    def trainer_of(sides: Sides) -> SklearnTrainer:
-        made.append(SklearnTrainer(sides))
+    def trainer_of(sides: Sides, family: Family) -> SklearnTrainer:
+        made.append(SklearnTrainer(sides, family))
         return made[-1]
 
-    engine = CohortEngine(cohort(), trainer_of)
+    engine = CohortEngine(cohort(), InMemory(cohort(), trainer_of))
     tasks: tuple[Task, ...] = ("train", "evaluate")
     for task in tasks:
         engine.answer(task, SETTINGS, ZERO)
@@ -249,7 +251,7 @@ def test_a_private_run_refuses_a_column_that_is_missing_by_its_name() -> None:
 
 
 def test_a_non_private_run_of_the_same_engine_refuses_such_rows_still() -> None:
-    engine = private_engine(rows=table(5, (np.nan, 1.0, 1.0)))
+    engine = private_engine(rows=table(5, (np.inf, 1.0, 1.0)))
     engine.answer("train", PRIVATE, ZERO_OF_TWO, None)
-    with pytest.raises(InvalidData, match="holds NaN"):
+    with pytest.raises(InvalidData, match='column "a" has values that are no numbers'):
         engine.prepare(private_settings(privacy={"epsilon": 0}))

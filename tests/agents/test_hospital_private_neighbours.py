@@ -47,7 +47,9 @@ async def everything_of_a_run(
         messages.append(without_noise(message))
 
     async def life(orders: list[Order]) -> None:
-        async with playing(folder, engine_of(rows, cohort, seeded()), of=cohort, on_sent=on_sent) as coordinator:
+        engine = engine_of(rows, cohort, seeded())
+        # A machine that is slow makes nobody join twice.
+        async with playing(folder, engine, of=cohort, on_sent=on_sent, join_seconds=600.0) as coordinator:
             await settled(coordinator)
             for each in orders:
                 await coordinator.ask(each)

@@ -72,7 +72,7 @@ def non_private() -> RunSettings:
             private_cohort(budget={"epsilon": 4, "perRun": 1}),
             0.0,
             private_settings(privacy={"epsilon": 1, "delta": 9e-3}),
-            r"epsilon 1 at most, at delta 1e-05 .budget\.perRun",
+            r"epsilon 1 at most, at delta 1e-5 .budget\.perRun",
             EXCEEDED,
             id="a delta that buys more",
         ),

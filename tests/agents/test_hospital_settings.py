@@ -9,6 +9,7 @@ import pytest
 from builders import changed, cohort, cohort_document
 from consilia.errors import InvalidSetting
 from consilia_agents.settings import Settings
+from consilia_agents.sources.places import Places
 
 
 def environment(tmp_path: Path, document: Any = None) -> dict[str, str]:
@@ -28,6 +29,17 @@ def test_a_hospital_reads_its_cohort_and_where_its_coordinator_is(tmp_path: Path
     assert settings.coordinator == "coordinator"
     assert settings.coordinator_url == "https://coordinator:8443"
     assert settings.state == Path("/state")
+    assert settings.places == Places()
+
+
+def test_a_hospital_knows_where_its_data_and_credentials_are(tmp_path: Path) -> None:
+    folders = {"CONSILIA_DATA": "/data", "CONSILIA_CREDENTIALS": "/credentials"}
+    assert Settings.of(environment(tmp_path) | folders).places == Places(Path("/data"), Path("/credentials"))
+
+
+def test_a_hospitals_spark_may_keep_its_rows_elsewhere_than_in_its_state(tmp_path: Path) -> None:
+    assert Settings.of(environment(tmp_path)).scratch is None
+    assert Settings.of(environment(tmp_path) | {"CONSILIA_SCRATCH": "/tmp"}).scratch == Path("/tmp")  # noqa: S108
 
 
 @pytest.mark.parametrize("name", ["CONSILIA_COHORT_FILE", "CONSILIA_COORDINATOR_URL", "CONSILIA_STATE"])
@@ -59,7 +71,7 @@ def test_a_cohort_file_that_is_not_there_is_refused(tmp_path: Path) -> None:
         Settings.of(environment(tmp_path) | {"CONSILIA_COHORT_FILE": str(tmp_path / "nowhere.json")})
 
 
-@pytest.mark.parametrize(("name", "value"), [("DP_EPSILON", "-0.5"), ("USE_SPARK", "yes"), ("DP_CLIP_NORM", "0")])
+@pytest.mark.parametrize(("name", "value"), [("DP_EPSILON", "-0.5"), ("USE_SPARK", "perhaps"), ("DP_CLIP_NORM", "0")])
 def test_what_cannot_be_is_refused(tmp_path: Path, name: str, value: str) -> None:
     with pytest.raises(InvalidSetting, match=name):
         Settings.of(environment(tmp_path) | {name: value})

@@ -11,7 +11,7 @@ from bench.samples import Sample
 from consilia.privacy.noise import Noise
 from consilia.privacy.noise_plan import NoisePlan
 from consilia.status import Metrics
-from consilia_agents.sources import BuiltinSource
+from consilia_agents.sources.chosen import source_of
 
 
 @pytest.fixture(scope="module")
@@ -38,10 +38,7 @@ def test_every_epsilon_has_a_recipe_whose_rounds_are_measured(example: Example) 
 
 def test_a_seed_draws_the_rows_that_train_and_those_that_score(example: Example) -> None:
     cohort = example.cohorts["north"]
-    first, second = (
-        BuiltinSource.of_cohort(drawn(cohort, seed).spec).load(example.spec.features.names, "malignant")
-        for seed in (1, 2)
-    )
+    first, second = (source_of(drawn(cohort, seed).spec).extract(example.spec.features).rows for seed in (1, 2))
     assert set(first.ids) != set(second.ids)
     evaluation = asked(example.spec, 1.0, 10, 7).evaluation
     assert evaluation is not None

@@ -13,6 +13,7 @@ import yaml
 from chart_values import VALUES
 from rendered_chart import CHART, Manifest, container, environment, helm, named, pods, template
 
+ROLE = "consilia-spark-driver"
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -69,6 +70,7 @@ def test_the_operator_is_told_every_image_and_where_runs_are_tracked() -> None:
         "CONSILIA_IMAGE_BROKER": f"localhost/consilia-broker:{version}",
         "CONSILIA_IMAGE_COORDINATOR": f"localhost/consilia-coordinator:{version}",
         "CONSILIA_IMAGE_HOSPITAL": f"localhost/consilia-agent:{version}",
+        "CONSILIA_IMAGE_SPARK": f"localhost/consilia-spark:{version}",
         "CONSILIA_IMAGE_TRACKING": f"localhost/consilia-mlflow:{version}",
     }
     assert told["CONSILIA_MLFLOW_URI"] == "http://consilia-mlflow.consilia-system.svc:5000"
@@ -239,7 +241,35 @@ def test_no_role_has_a_wildcard_or_makes_roles() -> None:
     for role in [each for each in template() if each["kind"] in ("ClusterRole", "Role")]:
         for rule in role["rules"]:
             assert "*" not in rule["verbs"] + rule["resources"] + rule["apiGroups"]
-            assert "rbac.authorization.k8s.io" not in rule["apiGroups"]
+            if "rbac.authorization.k8s.io" in rule["apiGroups"]:
+                assert rule["resources"] == ["rolebindings"] or rule["verbs"] == ["bind"]
+
+
+def test_the_operator_can_bind_the_role_of_spark_and_no_other() -> None:
+    role = named(template(), "ClusterRole", "consilia-operator")
+    (rule,) = [each for each in role["rules"] if "bind" in each["verbs"]]
+    assert (rule["resources"], rule["resourceNames"]) == (["clusterroles"], [ROLE])
+    assert not [each for each in role["rules"] if {"escalate", "impersonate"} & set(each["verbs"])]
+
+
+def test_spark_may_make_pods_and_touch_nothing_else() -> None:
+    (rule,) = named(template(), "ClusterRole", ROLE)["rules"]
+    assert (rule["apiGroups"], rule["resources"]) == ([""], ["pods"])
+    assert not {"patch", "update"} & set(rule["verbs"])
+    bound = [each["roleRef"]["name"] for each in template() if each["kind"].endswith("RoleBinding")]
+    assert ROLE not in bound, "an installation by itself lets nobody make pods"
+
+
+def test_where_the_api_server_is_reached_is_the_administrators_to_say() -> None:
+    told = environment(template(), "consilia-operator")
+    assert told["CONSILIA_API_SERVER_PORTS"] == "443,6443"
+    assert "CONSILIA_API_SERVER_CIDRS" not in told
+    told = environment(
+        template({"spark": {"apiServer": {"ports": [16443], "cidrs": ["10.96.0.1/32", "192.0.2.7/32"]}}}),
+        "consilia-operator",
+    )
+    assert told["CONSILIA_API_SERVER_PORTS"] == "16443"
+    assert told["CONSILIA_API_SERVER_CIDRS"] == "10.96.0.1/32,192.0.2.7/32"
 
 
 @pytest.mark.parametrize(
@@ -256,6 +286,8 @@ def test_no_role_has_a_wildcard_or_makes_roles() -> None:
         pytest.param({"mlflow": {"artifacts": {"destination": "/models"}}}, "does not match pattern", id="no bucket"),
         pytest.param({"mlflow": {"backendStore": {"port": 0}}}, "minimum", id="no port"),
         pytest.param({"certificates": {"issuer": {"kind": "CA"}}}, "value must be one of", id="no issuer's kind"),
+        pytest.param({"spark": {"apiServer": {"cidrs": ["10.96.0.1"]}}}, "does not match pattern", id="no block"),
+        pytest.param({"spark": {"apiServer": {"ports": []}}}, "minItems", id="no port of the API server"),
         pytest.param({"image": {"allowed": ["a,b"]}}, "does not match pattern", id="two registries in one word"),
         pytest.param({"dashboard": {"enabled": "yes"}}, "got string, want boolean", id="a word as a flag"),
         pytest.param(

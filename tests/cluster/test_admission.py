@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ from consilia.status import (
     Metrics,
     PrivacyStatus,
 )
+from consilia_operator.cohort_view import cohort_status
 from deadline import eventually
 from invalid_manifests import CORPUS, InvalidManifest
 
@@ -91,6 +93,40 @@ def test_the_example_is_accepted_and_is_the_same_document_as_here(server: ApiSer
         pytest.param(Federation, private_document(algorithm={"dpFedSGD": {}}), id="its algorithm named"),
         pytest.param(Cohort, cohort_document(), id="cohort"),
         pytest.param(Cohort, cohort_document(budget={"epsilon": 4}), id="cohort with a budget"),
+        pytest.param(
+            Cohort,
+            cohort_document(
+                source={"csv": {"path": "exports/2024", "claim": "exports"}},
+                mapping={"columns": [{"name": "mean radius", "column": "r", "unit": "cm"}]},
+                engine="spark",
+                spark={"executors": 1, "maxExecutors": 4},
+                egress=[{"cidr": "10.0.0.7/32", "ports": [5432]}, {"namespace": "storage", "ports": [9000]}],
+            ),
+            id="files, Spark and ways out",
+        ),
+        pytest.param(
+            Cohort,
+            cohort_document(
+                source={
+                    "jdbc": {
+                        "url": "jdbc:postgresql://db.example:5432/clinic",
+                        "query": "SELECT * FROM biopsies",
+                        "partitionColumn": "id",
+                        "lowerBound": 0,
+                        "upperBound": 1_000_000,
+                        "partitions": 8,
+                    },
+                    "credentials": "warehouse",
+                },
+                engine="spark",
+            ),
+            id="a database read in parts",
+        ),
+        pytest.param(
+            Cohort,
+            cohort_document(source={"omop": {"url": "sqlite:///cdm.db", "schema": "cdm", "claim": "exports"}}),
+            id="a database in a file",
+        ),
     ],
 )
 def test_the_server_fills_in_what_our_models_fill_in(
@@ -207,6 +243,25 @@ def test_kubectl_shows_a_cohort_and_the_category_shows_both(server: ApiServer) -
     assert "cohort.consilia.health/shown" in server.kubectl("get", "consilia", "--output=name")
 
 
+def test_kubectl_says_of_a_cohort_that_its_data_are_refused_and_why(server: ApiServer) -> None:
+    create(server, changed(cohort_document(), "metadata.name", "refused"))
+    reason = 'column "radius_cm" ("mean radius") is empty: fill it, or map another column'
+    hospital = {"name": "north", "phase": "Refused", "reason": reason}
+    holder = federation_document() | {"status": {"hospitals": [hospital]}}
+    cohort = json.loads(server.kubectl("get", "cohort", "refused", "--output=json"))
+    status = cohort_status(cohort, holder | {"metadata": {"name": "study", "namespace": "default"}}, datetime.now(UTC))
+    server.kubectl(
+        "patch", "cohort", "refused", "--subresource=status", "--type=merge", "--patch", json.dumps({"status": status})
+    )
+    heads, cells = rows(server.kubectl("get", "cohorts", "refused", "--output=wide"))
+    assert "False" in cells  # what is not known is an empty cell
+    assert (heads[-1], cells[-1]) == ("MESSAGE", reason)
+    described = server.kubectl("describe", "cohort", "refused")
+    assert f"Message: {reason}" in words(described)
+    assert "Reason: DataRefused" in words(described)
+    server.kubectl("wait", "--for=condition=DataAccepted=false", "--timeout=5s", "cohort/refused")
+
+
 def test_a_status_is_no_part_of_what_people_apply(server: ApiServer) -> None:
     document = changed(federation_document(), "metadata.name", "claims") | {"status": {"phase": "Complete"}}
     assert "status" not in create(server, document)
@@ -250,3 +305,18 @@ def test_a_definition_that_is_applied_again_changes_nothing(server: ApiServer) -
     definition = yaml.safe_load((ROOT / "crds" / "federations.yaml").read_text())["metadata"]["name"]
     # Structural, or the server would say so here.
     eventually(lambda: "NonStructuralSchema" not in server.kubectl("get", "crd", definition, "--output=json"))
+
+
+def test_statistics_of_as_many_of_the_longest_names_as_there_may_be_are_looked_up(server: ApiServer) -> None:
+    names = [f"{number:04}{'x' * 124}" for number in range(2000)]
+    codebook = [{"name": name, "min": 0, "max": 1} for name in names]
+    features = {"label": "malignant", "codebook": codebook, "nominalRows": 400}
+    asked = {"task": "Statistics", "features": features, "statistics": {"features": names[-50:]}}
+    created = create(server, changed(private_document(**asked), "metadata.name", "survey"), "--dry-run=server")
+    assert (created["spec"]["statistics"]["bins"], created["spec"]["statistics"]["quantiles"]) == (
+        20,
+        [0.25, 0.5, 0.75],
+    )
+    stranger = changed(private_document(**asked), "spec.statistics.features.49", "x" * 128)
+    refused = server.run("kubectl", "create", "--filename=-", "--dry-run=server", stdin=json.dumps(stranger))
+    assert "which is not in features.codebook: add it there, or remove it" in refused.stderr

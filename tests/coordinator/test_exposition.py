@@ -4,7 +4,16 @@ import re
 
 import pytest
 
-from consilia.status import FederationStatus, HospitalStatus, LedgerState, MetricErrors, Metrics, PrivacyStatus
+from consilia.status import (
+    FeatureStatistics,
+    FederationStatus,
+    HospitalStatus,
+    LedgerState,
+    MetricErrors,
+    Metrics,
+    PrivacyStatus,
+    StatisticErrors,
+)
 from consilia_coordinator.exposition import exposition
 
 STATUS = FederationStatus(
@@ -111,3 +120,14 @@ def test_prometheus_reads_what_a_private_run_costs_and_leaves(name: str, labels:
 def test_without_noise_there_is_no_epsilon() -> None:
     samples = read(exposition("consortium/breast-cancer", STATUS))
     assert not [name for name, _ in samples if "epsilon" in name or "delta" in name or "error" in name]
+
+
+def test_of_a_statistics_run_whoever_needs_no_token_reads_what_it_costs_and_not_what_it_found() -> None:
+    found = FeatureStatistics(name="age", count=400.5, mean=61.0, errors=StatisticErrors(count=33.0, mean=1.5))
+    survey = PRIVATE.model_copy(update={"task": "Statistics", "round": 1, "rounds": 1, "statistics": [found]})
+    samples = read(exposition("consortium/survey", survey))
+    of_run = 'federation="consortium/survey"'
+    assert (samples["consilia_round", of_run], samples["consilia_rounds_target", of_run]) == (1, 1)
+    assert samples["consilia_epsilon_spent", f'{of_run},hospital="north"'] == 0.75
+    assert not {400.5, 61.0, 33.0} & set(samples.values())
+    assert not [name for name, labels in samples if "age" in labels]

@@ -26,7 +26,7 @@ RUN = Run(State.COLLECTING, number=1, target=10, quorum=2, hospitals=NAMES, join
         ),
         pytest.param(
             narration.started(2, private_spec(epsilon=0.5), 2),
-            Telling("Normal", "Started", "run 2: 3 rounds, quorum 2, epsilon 0.5 (delta 1e-05)"),
+            Telling("Normal", "Started", "run 2: 3 rounds, quorum 2, epsilon 0.5 (delta 1e-5)"),
             id="started with noise",
         ),
         pytest.param(

@@ -128,6 +128,7 @@ def refused(*problems: Problem | None) -> Facts:
     [
         pytest.param(facts(), "True", "BudgetAvailable", "", id="nobody refuses"),
         pytest.param(refused(None), "True", "BudgetAvailable", "", id="only data are refused"),
+        pytest.param(refused("SourceUnavailable"), "True", "BudgetAvailable", "", id="only a source is away"),
         pytest.param(
             refused("BudgetExceeded"), "False", "BudgetExceeded", "north: a sentence about BudgetExceeded", id="budget"
         ),

@@ -9,12 +9,12 @@ from builders import accepted, private_spec
 from consilia.errors import InvalidMessage
 from consilia.journal import History
 from consilia.privacy.scores import scores_of
-from consilia.protocol import PrivacyTerms, Task, Update, pack
+from consilia.protocol import Task, Update, pack
 from consilia.status import LedgerState, Metrics
 from consilia_coordinator.blobs import BlobStore
 from consilia_coordinator.learning import Learning
 from consilia_coordinator.private_answers import noised_scores, require_private
-from serving import DIGEST, IDENTITY, OBJECTIVE_OF
+from serving import DIGEST, OBJECTIVE_OF
 
 NOISED = LedgerState(sequence=3, head=DIGEST, spent=0.5, remaining=3.5, budget=4.0, delta=1e-5)
 EXACT = NOISED.model_copy(update={"exact": True})
@@ -80,12 +80,13 @@ def test_a_sum_that_is_not_finite_is_refused(tmp_path: Path, bad: float) -> None
 
 
 def test_noised_cells_become_scores_by_the_noise_of_the_terms() -> None:
-    terms = PrivacyTerms.of(private_spec(epsilon=8.0), IDENTITY.uid, IDENTITY.federation, 1)
+    settings = OBJECTIVE_OF(private_spec(epsilon=8.0), 1).settings(None)
+    terms = settings.privacy
     assert terms is not None
     cells = np.array([350.0, 30.0, 600.0, 20.0, 150.0])
     evaluate = terms.plan(noised_holdout=True).evaluate
     assert evaluate is not None
-    found = noised_scores(answer(vector=pack(cells)), terms)
+    found = noised_scores(answer(vector=pack(cells)), terms, settings)
     assert found == scores_of(cells, evaluate)
     assert found.accuracy == pytest.approx(0.95)
-    assert noised_scores(answer(), terms) is None
+    assert noised_scores(answer(), terms, settings) is None

@@ -87,7 +87,7 @@ async def test_a_private_run_of_three_hospitals_reaches_its_model_and_tells_what
         assert hospital.ledger is not None
         assert hospital.ledger.run_spent == pytest.approx(epsilon, rel=1e-9)
         assert 20 - epsilon <= hospital.ledger.remaining < 20
-    assert events[0] == f"Started: run 1: {ROUNDS} rounds, quorum 3, epsilon {epsilon:g} (delta 1e-05)"
+    assert events[0] == f"Started: run 1: {ROUNDS} rounds, quorum 3, epsilon {epsilon:g} (delta 1e-5)"
     (budget,) = (each for each in status.conditions if each.type == "PrivacyBudgetAvailable")
     assert (budget.status, budget.reason) == ("True", "BudgetAvailable")
 
@@ -150,7 +150,9 @@ async def test_exact_cohorts_score_every_round_and_noised_ones_the_last_within_t
     )
 
 
-async def test_a_hospital_without_the_budget_blocks_the_run_and_says_what_remains(tmp_path: Path) -> None:
+async def test_hospitals_without_the_budget_block_the_run_and_say_what_remains_until_one_asks_for_less(
+    tmp_path: Path,
+) -> None:
     async with federation(tmp_path, budget=0.6) as world:
         world.conductor.desire(1, spec(1.0))
         world.start_hospitals(list(NAMES))
@@ -158,6 +160,8 @@ async def test_a_hospital_without_the_budget_blocks_the_run_and_says_what_remain
             lambda status: status.phase == "Blocked" and all(each.phase == "Refused" for each in status.hospitals)
         )
         assert not [fact for fact in facts_of(world) if isinstance(fact, UpdateReceived)]
+        world.conductor.desire(2, spec(0.5))
+        assert (await world.complete()).connected == len(NAMES)
     (data,) = (each for each in status.conditions if each.type == "DataAccepted")
     assert data.reason != "DataRefused"
     (budget,) = (each for each in status.conditions if each.type == "PrivacyBudgetAvailable")

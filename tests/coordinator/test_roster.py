@@ -23,6 +23,16 @@ def test_nobody_is_there_before_joining_not_even_one_that_was_heard_of() -> None
     assert not roster.member("north").known
 
 
+@pytest.mark.parametrize("how", ["joins anew", "is lost"])
+def test_a_hospital_that_goes_or_comes_anew_is_not_said_to_read(roster: Roster, how: str) -> None:
+    roster.member("north").reading = 0.4
+    if how == "is lost":
+        roster.lose("north", "gone")
+    else:
+        roster.join("north", "north@localhost/2", "i2", "sklearn")
+    assert roster.member("north").reading is None
+
+
 def test_those_who_are_there_come_in_the_order_of_names(roster: Roster) -> None:
     assert [member.name for member in roster.present()] == ["north", "south"]
 

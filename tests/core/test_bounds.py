@@ -13,8 +13,10 @@ from consilia.status import (
     Endpoints,
     FederationStatus,
     HospitalStatus,
+    LedgerState,
     Metrics,
     PartProblem,
+    PrivacyStatus,
     RegisteredModel,
 )
 
@@ -103,6 +105,32 @@ def test_a_measured_number_has_four_digits(value: float, written: float) -> None
     assert within_bounds(Metrics(loss=value))["loss"] == written
 
 
+def test_what_is_spent_is_never_told_too_small_nor_what_remains_too_large() -> None:
+    ledger = LedgerState(
+        sequence=1,
+        head="0" * 64,
+        spent=1.00001,
+        remaining=3.20999,
+        budget=4.0,
+        delta=1e-5,
+        run_spent=0.786123,
+        run_replacing=1.682349,
+    )
+    privacy = PrivacyStatus(epsilon=1.0, delta=1e-5, epsilon_spent=0.786123, epsilon_replace_one=1.682349)
+    written = within_bounds(FederationStatus(hospitals=[HospitalStatus(name="north", ledger=ledger)], privacy=privacy))
+    told, promised = written["hospitals"][0]["ledger"], written["privacy"]
+    assert {name: told[name] for name in ("spent", "runSpent", "runReplacing", "remaining", "budget")} == {
+        "spent": 1.001,
+        "runSpent": 0.7862,
+        "runReplacing": 1.683,
+        "remaining": 3.209,
+        "budget": 4.0,
+    }
+    assert (promised["epsilonSpent"], promised["epsilonReplaceOne"]) == (0.7862, 1.683)
+    cohort = within_bounds(CohortStatus(epsilon_spent=0.786123, epsilon_remaining=3.20999))
+    assert (cohort["epsilonSpent"], cohort["epsilonRemaining"]) == (0.7862, 3.209)
+
+
 def test_a_count_keeps_all_its_digits() -> None:
     assert within_bounds(FederationStatus(round=99_999, told=1_234_567))["told"] == 1_234_567
 
@@ -110,5 +138,6 @@ def test_a_count_keeps_all_its_digits() -> None:
 def test_as_a_merge_patch_an_old_value_goes_at_every_depth_but_a_list_is_replaced_whole() -> None:
     written = within_bounds(FederationStatus(metrics=Metrics(accuracy=0.5), hospitals=[HospitalStatus(name="north")]))
     assert written["model"] is None
-    assert written["metrics"] == {"accuracy": 0.5, "loss": None, "precision": None, "recall": None, "auc": None}
+    absent = dict.fromkeys(("loss", "precision", "recall", "auc", "r2"))
+    assert written["metrics"] == {"accuracy": 0.5} | absent
     assert written["hospitals"] == [{"name": "north", "phase": "Pending"}]

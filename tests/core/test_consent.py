@@ -72,8 +72,8 @@ def test_a_hospital_agrees(spec: dict[str, object], asked: PrivacyTerms | None, 
             terms(),
             2.0,
             BudgetExceeded,
-            f"{WHO} lets one run ask for epsilon 0.5 at most, at delta 1e-05 (budget.perRun), and run 1 of federation "
-            "consortium/trial asks for epsilon 1 at delta 1e-05: lower privacy.epsilon to 0.5",
+            f"{WHO} lets one run ask for epsilon 0.5 at most, at delta 1e-5 (budget.perRun), and run 1 of federation "
+            "consortium/trial asks for epsilon 1 at delta 1e-5: lower privacy.epsilon to 0.5",
             id="more than one run may",
         ),
         pytest.param(
@@ -81,8 +81,8 @@ def test_a_hospital_agrees(spec: dict[str, object], asked: PrivacyTerms | None, 
             terms(),
             0.75,
             BudgetExceeded,
-            f"{WHO} lets one run ask for epsilon 0.75 at most, at delta 1e-05 (DP_EPSILON), and run 1 of federation "
-            "consortium/trial asks for epsilon 1 at delta 1e-05: lower privacy.epsilon to 0.75",
+            f"{WHO} lets one run ask for epsilon 0.75 at most, at delta 1e-5 (DP_EPSILON), and run 1 of federation "
+            "consortium/trial asks for epsilon 1 at delta 1e-5: lower privacy.epsilon to 0.75",
             id="more than the cap",
         ),
         pytest.param(
@@ -90,7 +90,7 @@ def test_a_hospital_agrees(spec: dict[str, object], asked: PrivacyTerms | None, 
             terms(1.0, 1e-3),
             1.0,
             BudgetExceeded,
-            f"{WHO} lets one run ask for epsilon 1 at most, at delta 1e-05 (DP_EPSILON), and run 1 of federation "
+            f"{WHO} lets one run ask for epsilon 1 at most, at delta 1e-5 (DP_EPSILON), and run 1 of federation "
             "consortium/trial asks for epsilon 1 at delta 0.001: lower privacy.epsilon further",
             id="more than the cap at the budget's delta",
         ),

@@ -87,7 +87,7 @@ def test_every_text_list_and_mapping_is_bounded(resource: Resource) -> None:
         pytest.param(FEDERATION, ".spec.rounds", {"minimum": 1, "maximum": 100_000, "default": 10}, id="a number"),
         pytest.param(FEDERATION, ".spec.suspend", {"type": "boolean", "default": False}, id="a flag"),
         pytest.param(FEDERATION, ".spec.model", {"type": "object", "default": {}}, id="a mapping that may be left out"),
-        pytest.param(FEDERATION, ".spec.model.kind", {"enum": ["LogisticRegression"]}, id="the only value"),
+        pytest.param(FEDERATION, ".spec.evaluation.builtin.split", {"enum": ["test"]}, id="the only value"),
         pytest.param(FEDERATION, ".spec.features.scaling", {"enum": ["codebook", "federated"]}, id="one of several"),
         pytest.param(
             FEDERATION,
@@ -185,6 +185,9 @@ def test_kubectl_shows_a_federation_in_the_columns_people_look_for() -> None:
     (version,) = definition(FEDERATION)["spec"]["versions"]
     shown = [column["name"].upper() for column in version["additionalPrinterColumns"] if "priority" not in column]
     assert shown == ["PHASE", "ROUND", "ROUNDS", "HOSPITALS", "ACCURACY", "LOSS", "EPSILON", "AGE"]
+    # A run's own target: of statistics it is one exchange, and of a private run what its noise was calibrated for.
+    paths = {column["name"]: column["jsonPath"] for column in version["additionalPrinterColumns"]}
+    assert (paths["Round"], paths["Rounds"]) == (".status.round", ".status.rounds")
     assert definition(FEDERATION)["spec"]["names"]["shortNames"] == ["fed"]
     assert version["subresources"] == {"status": {}}
 

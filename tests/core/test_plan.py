@@ -13,6 +13,8 @@ from consilia.manifest import only_federation, parse
 from consilia.plan import (
     Component,
     ConfigFile,
+    CredentialsFolder,
+    DataFolder,
     HostOf,
     Link,
     Plan,
@@ -172,9 +174,10 @@ def test_a_hospital_gets_its_own_cohort_as_a_file_that_reads_back() -> None:
     assert Cohort.model_validate_json(file) == cohort("south", 1)
 
 
-def test_a_grant_or_another_image_changes_nothing_of_what_a_hospital_reads() -> None:
+def test_a_grant_another_image_or_a_way_out_changes_nothing_of_what_a_hospital_reads() -> None:
     cohorts = {"north": cohort("north"), "south": cohort("south", 1)}
-    edited = cohorts | {"south": cohort("south", 1, grants=[{"namespace": "default"}], agent={"image": "other:1"})}
+    said: dict[str, Any] = {"grants": [{"namespace": "default"}], "agent": {"image": "other:1"}}
+    edited = cohorts | {"south": cohort("south", 1, **said, egress=[{"cidr": "10.0.0.7/32", "ports": [5432]}])}
     assert plan(federation(), edited) == plan(federation(), cohorts)
 
 
@@ -215,3 +218,84 @@ def test_the_examples_plan_is_the_one_that_was_reviewed() -> None:
 
 def test_a_plan_is_plain_data() -> None:
     json.dumps(asdict(planned()))
+
+
+def hospital_of(source: dict[str, Any], defaults: dict[str, str] | None = None, **spec: Any) -> Component:
+    """The component of a hospital whose cohort has this source."""
+    cohorts = {"north": cohort("north", source=source, **spec), "south": cohort("south", 1)}
+    return plan(federation(), cohorts, defaults=defaults).component("hospital-north")
+
+
+CSV, QUERY = {"csv": {"path": "biopsies.csv"}}, {"url": "postgresql://db.example/clinic", "query": "SELECT 1"}
+
+
+@pytest.mark.parametrize(
+    ("source", "folder"),
+    [
+        pytest.param(CSV, True, id="a file"),
+        pytest.param({"fhir": {"path": "export", "claim": "exports"}}, True, id="files of a claim"),
+        pytest.param({"parquet": {"path": "s3://clinic/rows"}}, False, id="an object store"),
+        pytest.param({"sql": QUERY | {"url": "sqlite:///clinic.db"}}, True, id="SQLite"),
+        pytest.param({"sql": QUERY}, False, id="a server"),
+        pytest.param({"builtin": {"dataset": "breast-cancer", "shard": 0, "of": 5}}, False, id="builtin"),
+    ],
+)
+def test_a_hospital_is_told_where_its_files_are_where_it_reads_any(source: dict[str, Any], folder: bool) -> None:
+    found = hospital_of(source)
+    assert (found.settings.get("CONSILIA_DATA") == DataFolder()) is folder
+    assert "CONSILIA_CREDENTIALS" not in found.settings
+
+
+def test_a_hospital_reads_its_own_claim_and_its_own_secret() -> None:
+    found = hospital_of({"csv": {"path": "biopsies.csv", "claim": "exports"}, "credentials": "warehouse"})
+    assert (found.claim, found.credentials) == ("exports", "warehouse")
+    assert found.settings["CONSILIA_CREDENTIALS"] == CredentialsFolder("warehouse")
+    assert "warehouse" not in found.secrets, "a secret that Consilia makes"
+
+
+@pytest.mark.parametrize(
+    ("spec", "defaults", "conf"),
+    [
+        pytest.param({}, {}, None, id="scikit-learn"),
+        pytest.param({}, {"USE_SPARK": "yes"}, "1024m", id="Spark by the environment"),
+        pytest.param({"engine": "spark"}, {}, "1024m", id="Spark"),
+        pytest.param({"engine": "spark", "spark": {"driverMemory": "1.5Gi"}}, {}, "1536m", id="with its memory"),
+        pytest.param({"engine": "spark", "spark": {"driverMemory": "2G"}}, {}, "1907m", id="in powers of ten"),
+    ],
+)
+def test_a_hospital_with_spark_has_sparks_settings_as_a_file(
+    spec: dict[str, Any], defaults: dict[str, str], conf: str | None
+) -> None:
+    found = hospital_of(CSV, defaults, **spec)
+    assert found.settings["USE_SPARK"] == ("false" if conf is None else "true")
+    assert found.settings.get("CONSILIA_SPARK_CONF") == (None if conf is None else ConfigFile("spark.conf"))
+    expected = None if conf is None else f"spark.driver.memory {conf}\nspark.master local[*]\n"
+    assert found.files.get("spark.conf") == expected
+
+
+SPARK: dict[str, Any] = {"engine": "spark", "spark": {"executors": 2}}
+
+
+def test_executors_are_in_the_plan_where_there_is_a_cluster_and_the_cohort_asks_for_them() -> None:
+    cohorts = {"north": cohort("north", **SPARK), "south": cohort("south", 1, engine="spark")}
+    made = plan(federation(), cohorts, executors=True)
+    added = {component.name for component in made.components} - {c.name for c in planned().components}
+    assert added == {"executors-north", "kubernetes"}
+    assert set(made.links) - set(planned().links) == {
+        Link("hospital-north", "kubernetes", "https"),
+        Link("executors-north", "hospital-north", "driver"),
+        Link("executors-north", "hospital-north", "blocks"),
+        Link("hospital-north", "executors-north", "blocks"),
+        Link("executors-north", "executors-north", "blocks"),
+    }
+    for link in made.links:
+        assert link.port in made.component(link.target).ports
+    assert plan(federation(), cohorts).links == planned().links, "on one machine Spark computes within the process"
+
+
+def test_executors_read_the_hospitals_data_and_none_of_its_secrets() -> None:
+    source = {"csv": {"path": "a.csv", "claim": "exports"}, "credentials": "warehouse"}
+    cohorts = {"north": cohort("north", source=source, **SPARK), "south": cohort("south", 1)}
+    executors = plan(federation(), cohorts, executors=True).component("executors-north")
+    assert (executors.claim, executors.credentials, executors.secrets) == ("exports", None, ())
+    assert (executors.settings, executors.files, executors.volumes) == ({}, {}, {})

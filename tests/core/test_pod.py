@@ -187,3 +187,20 @@ def test_what_is_said_of_pods_is_written_as_it_was_read() -> None:
         "resources": {"requests": {}, "limits": {}},
     }
     assert cohort(agent={"image": "agent:2"}).to_json()["spec"]["agent"]["image"] == "agent:2"
+
+
+@pytest.mark.parametrize(
+    ("spark", "limit"),
+    [
+        pytest.param({}, "1434Mi", id="two fifths of 1Gi"),
+        pytest.param({"driverMemory": "512Mi"}, "896Mi", id="the least"),
+        pytest.param({"driverMemory": "10Gi"}, "14Gi", id="exactly"),
+    ],
+)
+def test_a_limit_that_a_hospitals_java_fits_into_is_accepted(spark: dict[str, str], limit: str) -> None:
+    agent = {"resources": {"limits": {"memory": limit}}}
+    assert cohort(engine="spark", spark=spark, agent=agent).spec.agent.resources.limits.memory == limit
+
+
+def test_a_limit_is_not_held_against_what_only_spark_needs() -> None:
+    assert cohort(agent={"resources": {"limits": {"memory": "512Mi"}}}).spec.engine == "sklearn"

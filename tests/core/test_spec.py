@@ -185,8 +185,10 @@ def test_a_private_run_has_the_private_algorithm_by_default(algorithm: dict[str,
         pytest.param("spec.source.builtin.shard", -1, "spec.source.builtin.shard is -1", id="negative shard"),
         pytest.param("spec.source.builtin.alpha", 0, "alpha is 0; it must be above 0", id="alpha zero"),
         pytest.param("spec.source.builtin.dataset", "iris", 'dataset is "iris"', id="unknown dataset"),
-        pytest.param("spec.source", {"csv": {}}, "spec.source.builtin is missing", id="a source that is not built"),
-        pytest.param("spec.engine", "spark", "spec.engine is \"spark\"; it must be 'sklearn'", id="engine"),
+        pytest.param(
+            "spec.source", {}, "a source is one of builtin, csv, parquet, sql, jdbc, fhir, omop, and none", id="none"
+        ),
+        pytest.param("spec.engine", "flink", "spec.engine is \"flink\"; it must be 'sklearn' or 'spark'", id="engine"),
         pytest.param("spec.holdout", {"fraction": 1}, "spec.holdout.fraction is 1; it must be below 1", id="holdout"),
         pytest.param("spec.budget", {"epsilon": 0}, "spec.budget.epsilon is 0; it must be above 0", id="budget of 0"),
         pytest.param("spec.budget", {"epsilon": 4, "perRun": 0}, "perRun is 0; it must be above 0", id="perRun of 0"),

@@ -58,6 +58,54 @@ def test_start_watch_the_chart_grow_stop(page: Page, upstream: Upstream) -> None
     assert "Start resumes run 1" in page.text("plan")
 
 
+def test_a_run_of_a_number_shows_its_r2_and_no_empty_places(page: Page, upstream: Upstream, dashboard: Served) -> None:
+    upstream.begin()
+    upstream.commit()
+    page.until("document.querySelector('#stats [data-metric=accuracy] .value').textContent.endsWith('%')")
+    upstream.complete()
+    upstream.learn_a_number()
+    upstream.begin(2)
+    for _ in range(12):
+        upstream.commit()
+    # The page comes back by itself with the places of the other scores.
+    page.until(r"/^0\.\d{3}$/.test(document.querySelector('#stats [data-metric=r2] .value')?.textContent)")
+    assert (
+        page.run("return [...document.querySelectorAll('#stats .value')].some((e) => e.textContent === '–')") is False
+    )
+    assert page.run("return [...document.querySelectorAll('.chart h2')].map((e) => e.textContent)") == [
+        "R² by round",
+        "Loss by round",
+    ]
+    page.until("document.querySelectorAll('#chart-r2 canvas').length === 1")
+    assert inked(page, "#chart-r2") > 0
+    # Squares on bounds of -1 and 1 are small: three decimals would all be the same.
+    page.until(r"/^0\.00\d\d$/.test(document.querySelector('#stats [data-metric=loss] .value').textContent)")
+    page.open(f"{dashboard.url}/agents")
+    page.until(r"/^0\.\d{3}$/.test(document.querySelector('.card [data-metric=r2] dd')?.textContent)")
+    assert page.run("return document.querySelector('.card .spark-label').textContent").startswith("R², rounds 1–12")
+    assert page.run("return document.querySelectorAll('.card [data-metric=accuracy]').length") == 0
+
+
+AXIS = """
+const [most, ready] = arguments, page = document.querySelector('script[type=module][src*="overview"]').src;
+import(page.replace(/overview/, "scales")).then(({ rangeOf, tick }) => {
+  const [low, high] = rangeOf("loss", 0, most);
+  ready([low, high, tick("loss", most, high / 4)]);
+});
+"""
+
+
+@pytest.mark.parametrize(
+    ("most", "top", "told"),
+    [(0.7, 0.8, "0.70"), (0.05, 0.06, "0.05"), (0.0072, 0.008, "0.007"), (2.3, 2.4, "2.30"), (0.0, 2e-5, "0.000000")],
+)
+def test_the_axis_of_losses_fits_small_ones_too(page: Page, most: float, top: float, told: str) -> None:
+    low, high, at = page.driver.execute_async_script(AXIS, most)
+    assert -top / 50 < low < 0
+    assert top <= high < top * 1.05
+    assert at == told
+
+
 def test_an_action_answers_within_a_tenth_of_a_second(page: Page, upstream: Upstream) -> None:
     upstream.begin()
     page.until("document.getElementById('badge').textContent.trim() === 'Training'")
@@ -189,6 +237,34 @@ def test_the_hospitals_page_shows_the_worst_first_and_its_clock_ticks(page: Page
     assert page.text("summary") == "5 hospitals: 1 lost, 4 training"
     page.until("document.querySelector('.card[data-name=north] .seen').textContent === 'seen 2 s ago'")
     page.until("document.querySelector('.card[data-name=north] .seen').textContent === 'seen 3 s ago'", within=3)
+
+
+def test_a_hospital_s_card_says_how_much_of_its_table_it_has_read_and_why_it_is_refused(
+    page: Page, dashboard: Served, upstream: Upstream
+) -> None:
+    state = "document.querySelector('.card[data-name=north] .state').textContent"
+    upstream.begin()
+    upstream.hospital("north", phase="Ready", reading=0.0)
+    upstream.hospital("riverside", phase="Ready", reading=0.97)
+    page.open(f"{dashboard.url}/agents")
+    page.until(f"{state} === 'reading 0 %'")
+    page.until("document.getElementById('summary').textContent === '5 hospitals: 2 reading, 3 ready'")
+    # The name keeps its line beside the longest of states.
+    heights = "return [...document.querySelectorAll('.card h2')].map((each) => each.getClientRects()[0].height)"
+    assert len(set(page.run(heights))) == 1
+    upstream.hospital("north", reading=0.43)
+    page.until(f"{state} === 'reading 43 %'")
+    reason = 'column "radius_cm" ("mean radius") is empty: fill it, or map another column'
+    upstream.hospital("north", phase="Refused", reading=None, reason=reason)
+    page.until(f"{state} === 'refused'")
+    card = page.run("return document.querySelector('.card').textContent")
+    assert reason in card
+    assert "it looks again every half minute" in card
+    upstream.hospital("north", phase="Ready", reading=0.5, reason=None)
+    page.until(f"{state} === 'reading 50 %'")
+    assert "half minute" not in page.run("return document.querySelector('.card[data-name=north]').innerText")
+    upstream.hospital("north", reading=None)
+    page.until(f"{state} === 'ready'")
 
 
 def test_the_table_behind_a_chart_holds_every_round(page: Page, upstream: Upstream) -> None:

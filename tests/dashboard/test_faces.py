@@ -159,11 +159,43 @@ def test_the_object_s_word_counts_when_it_is_blocked_for_a_coordinator_cannot_kn
     assert face(case).sentence == "The budget is spent."
 
 
+@pytest.mark.parametrize(
+    ("known", "advice"),
+    [
+        pytest.param({}, "", id="there is no MLflow"),
+        pytest.param({"endpoints": {"coordinator": "http://c"}}, "", id="nor an address of one"),
+        pytest.param({"endpoints": {"mlflow": "http://m"}}, "The model is on its way to MLflow.", id="it begins"),
+        pytest.param(
+            {"mlflow": {"runId": "1", "settled": 10}}, "The model is on its way to MLflow.", id="it has begun"
+        ),
+        pytest.param({"mlflow": {"runId": "1"}, "model": {"name": "m", "version": "1"}}, "", id="it is there"),
+    ],
+)
+def test_a_model_is_awaited_where_there_is_an_mlflow_until_it_is_in_it(known: dict[str, Any], advice: str) -> None:
+    assert face(seen("Complete", run=1, round=10, rounds=10, **known)).advice == advice
+
+
 @pytest.mark.parametrize("phase", ["Refused", "Lost", "Pending"])
 def test_a_hospital_in_trouble_comes_first_and_says_what_to_do(phase: str) -> None:
     shown = hospital_face({"phase": phase})
     assert shown.rank < hospital_face({"phase": "Training"}).rank
     assert shown.advice
+
+
+def test_a_hospital_that_reads_its_data_says_how_far_it_has_come() -> None:
+    for phase in ("Ready", "Training"):
+        face = hospital_face({"phase": phase, "reading": 0.43}, fast=True)
+        assert (face.word, face.share, face.tone, face.advice) == ("reading", "43 %", "busy", "")
+    assert hospital_face({"phase": "Ready", "reading": None}).word == "ready"
+
+
+def test_a_hospital_whose_source_is_away_joins_by_itself() -> None:
+    face = hospital_face({"phase": "Refused", "problem": "SourceUnavailable", "reason": "db does not answer"})
+    assert (face.word, face.advice) == ("refused", "It joins by itself once this is put right.")
+
+
+def test_a_hospital_whose_data_are_refused_is_said_to_look_again_by_itself() -> None:
+    assert "it looks again every half minute" in hospital_face({"phase": "Refused", "reason": "one class"}).advice
 
 
 def test_a_hospital_at_work_does_not_flicker_when_rounds_are_short() -> None:

@@ -30,6 +30,19 @@ def test_a_training_federation_shows_its_round_and_its_links(client: FlaskClient
     assert "NON-PRIVATE" in page
 
 
+def test_a_model_of_a_number_has_places_for_its_own_scores(client: FlaskClient, upstream) -> None:
+    def places() -> list[str]:
+        return re.findall(r'class="(?:stat|chart)"[^>]* data-metric="(\w+)"', client.get("/").text)
+
+    assert places() == ["accuracy", "loss", "precision", "recall", "hospitals", "accuracy", "loss"]
+    upstream.spec["model"] = {"kind": "PoissonRegression"}
+    assert places() == ["r2", "loss", "hospitals", "r2", "loss"]
+    upstream.learn_a_number()
+    upstream.begin()
+    upstream.spec["model"] = {"kind": "LogisticRegression"}
+    assert places() == ["r2", "loss", "hospitals", "r2", "loss"], "the run is of the model that it began with"
+
+
 def test_a_federation_that_waits_says_who_is_missing(client: FlaskClient, upstream) -> None:
     upstream.join("north", "harbour", "hillcrest")
     upstream.become(phase="Registration")

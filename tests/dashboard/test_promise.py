@@ -4,7 +4,6 @@ from typing import Any
 
 import pytest
 
-from consilia_dashboard.epsilons import asked, remaining, small, spent
 from consilia_dashboard.promise import asks, budget, deferral, is_private, kept_rounds, promise, scores_of, short_of
 from consilia_dashboard.seen import Seen
 
@@ -25,25 +24,6 @@ TOLD = {"epsilon": 1.0, "delta": 1e-5, "epsilonSpent": 0.7861, "epsilonReplaceOn
 def seen(privacy: dict[str, Any] | None = None, spec: dict[str, Any] | None = None, **status: Any) -> Seen:
     facts = {"phase": "Training", "run": 1, "round": 7, "rounds": 10, "private": True, "privacy": privacy, **status}
     return Seen({"spec": {"rounds": 10, **(spec or {})}, "status": facts})
-
-
-@pytest.mark.parametrize(
-    ("words", "told"),
-    [
-        pytest.param(asked(1.0), "1.0", id="asked, whole"),
-        pytest.param(asked(0.125), "0.125", id="asked, every digit"),
-        pytest.param(spent(0.7801), "0.79", id="spent, never too little"),
-        pytest.param(spent(0.79 + 1e-12), "0.79", id="spent, but for the total's rounding"),
-        pytest.param(spent(0.0001), "0.01", id="spent, however little"),
-        pytest.param(spent(0), "0.00", id="nothing spent"),
-        pytest.param(remaining(3.2099), "3.20", id="remaining, never too much"),
-        pytest.param(remaining(0.6 - 1e-12), "0.60", id="remaining, but for the total's rounding"),
-        pytest.param(small(1e-5), "1e-5", id="delta"),
-        pytest.param(small(2.5e-12), "2.5e-12", id="a smaller delta"),
-    ],
-)
-def test_figures_are_rounded_against_whoever_spends(words: str, told: str) -> None:
-    assert words == told
 
 
 def test_the_header_says_what_was_spent_of_what_the_run_asks() -> None:

@@ -115,6 +115,15 @@ class Upstream:
         self.become(private=True)
         self.spend(0)
 
+    def learn_a_number(self) -> None:
+        """From now on the label is a number."""
+        self.spec["model"] = {"kind": "LinearRegression"}
+        self.become(numeric=True)
+
+    def scored(self, number: int, index: int) -> Document:
+        told = scores(number, index)
+        return {"r2": 2 * told["accuracy"] - 1, "loss": told["loss"] / 100} if self.status.get("numeric") else told
+
     @property
     def epsilon(self) -> float:
         return float(self.spec["privacy"]["epsilon"])
@@ -164,7 +173,7 @@ class Upstream:
         for each in self.hospitals:
             if each["phase"] not in ("Lost", "Refused", "Pending"):
                 each.update(told[each["name"]], phase="Training", round=number, lastSeen=now())
-        overall = scores(number, 0)
+        overall = self.scored(number, 0)
         record = {"run": self.status["run"], "round": number, "at": now(), "seconds": 0.03, "participants": list(NAMES)}
         self.tell("round", {**record, "metrics": overall, "hospitals": {}})
         self.tell("round", {**record, "metrics": overall, "hospitals": told})
@@ -175,12 +184,12 @@ class Upstream:
     def told(self, number: int, index: int) -> Document:
         """What a hospital tells of a round: rows only where nothing is private, errors where scores are noised."""
         if not self.epsilon:
-            return {"rows": 101, **scores(number, index)}
+            return {"rows": 101, **self.scored(number, index)}
         if self.holdout == "exact":
-            return scores(number, index)
+            return self.scored(number, index)
         if self.holdout == "noised" and number < self.status["rounds"]:
             return {}
-        return noised(scores(number, index), index)
+        return noised(self.scored(number, index), index)
 
     def complete(self) -> None:
         model = {"name": self.name, "version": "3", "uri": f"models:/{self.name}/3"}

@@ -1,6 +1,7 @@
 """What the images' recipes promise: nobody is root, nothing is unpinned, all that is imported is there."""
 
 import ast
+import itertools
 import re
 from pathlib import Path
 
@@ -101,7 +102,7 @@ def test_what_changes_most_comes_last(component: str) -> None:
     sources = [text for name, text in instructions(component) if name == "COPY"]
     assert sources[0].startswith("locks/")
     order = [name for name, text in instructions(component) if name == "COPY" or "pip install" in text]
-    assert order[:3] == ["COPY", "RUN", "COPY"]
+    assert [name for name, _ in itertools.groupby(order)][:3] == ["COPY", "RUN", "COPY"]
 
 
 def ours(module: str) -> bool:

@@ -90,7 +90,6 @@ def test_a_mistake_in_the_file_is_one_sentence_with_its_line(
         pytest.param("DP_EPSILON", "nan", "DP_EPSILON is nan; it must be 0 or more", id="nan"),
         pytest.param("DP_CLIP_NORM", "0", "DP_CLIP_NORM is 0; it must be above 0", id="clip norm"),
         pytest.param("DP_CLIP_NORM", "big", 'DP_CLIP_NORM is "big"; it must be a number', id="clip word"),
-        pytest.param("USE_SPARK", "true", "USE_SPARK is true, and Spark is not built into this version", id="spark"),
         pytest.param("USE_SPARK", "maybe", 'USE_SPARK is "maybe"; it must be true or false', id="spark word"),
         pytest.param("XMPP_SERVER", "192.0.2.7", 'XMPP_SERVER is "192.0.2.7", which is not a name of', id="far"),
     ],
@@ -204,3 +203,28 @@ def test_ctrl_c_in_the_first_moments_leaves_no_trace_and_no_process(trial_file: 
     assert (command.returncode, errors) == (130, "")
     assert children
     assert not any(Path(f"/proc/{pid}").exists() for pid in children)
+
+
+@pytest.mark.parametrize(
+    ("folder", "sentence"),
+    [
+        pytest.param(None, "and CONSILIA_CREDENTIALS is not set: set it to a folder with", id="unset"),
+        pytest.param("kept", "kept/warehouse is no folder: make it, with a file for each part", id="no such folder"),
+    ],
+)
+def test_credentials_that_are_not_there_are_told_before_anything_starts(
+    folder: str | None,
+    sentence: str,
+    trial_text: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    text = trial_text.replace("shard: 1, of: 2}}", "shard: 1, of: 2}, credentials: warehouse}")
+    (tmp_path / "trial.yaml").write_text(text)
+    monkeypatch.delenv("CONSILIA_CREDENTIALS", raising=False)
+    if folder is not None:
+        monkeypatch.setenv("CONSILIA_CREDENTIALS", folder)
+    said = refused(capsys, "run", "trial.yaml")
+    assert said.startswith('Cohort consortium/south-2024: its source names credentials "warehouse", and ')
+    assert sentence in said

@@ -15,13 +15,13 @@ SHOWN = """\
 Ledger of cohort north/north-2024
 
 #  when                 federation        run  round  kind              mechanism  sigma  epsilon so far
-0  2026-11-24 12:00:00                                begun                                          0.0
-1  2026-11-24 12:00:01  consortium/trial    1         admitted for 1.0                               0.0
+0  2026-11-24 12:00:00                                begun                                         0.00
+1  2026-11-24 12:00:01  consortium/trial    1         admitted for 1.0                              0.00
 2  2026-11-24 12:00:02  consortium/trial    1      0  centre            Gaussian   47.19            0.29
-3  2026-11-24 12:00:02  consortium/trial    1      1  train             Gaussian   8.793             0.5
+3  2026-11-24 12:00:02  consortium/trial    1      1  train             Gaussian   8.793            0.50
 4  2026-11-24 12:00:02  consortium/trial    1      2  train             Gaussian   8.793            0.66
 5  2026-11-24 12:00:02  consortium/trial    1      3  train             Gaussian   8.793            0.79
-6  2026-11-24 12:00:02  consortium/trial    1      3  evaluate          Gaussian   4.171             1.0
+6  2026-11-24 12:00:02  consortium/trial    1      3  evaluate          Gaussian   4.171            1.00
 
 """
 
@@ -64,7 +64,7 @@ def test_every_entry_is_shown_with_what_had_been_spent_by_then(
     copied: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert told(capsys, "show", str(copied)) == (
-        f"{SHOWN}epsilon 1.0 at delta 1e-5 is spent; give --manifest FILE to see what remains of the budget in it\n"
+        f"{SHOWN}epsilon 1.00 at delta 1e-5 is spent; give --manifest FILE to see what remains of the budget in it\n"
     )
 
 
@@ -73,7 +73,9 @@ def test_with_the_cohorts_file_it_says_what_remains(
 ) -> None:
     Path("trial.yaml").write_text(private_text)
     shown = told(capsys, "show", str(copied), "--manifest", "trial.yaml")
-    assert shown.splitlines()[-1] == ("epsilon 1.0 at delta 1e-5 is spent of 4.0; a run may still ask for epsilon 3.8")
+    assert shown.splitlines()[-1] == (
+        "epsilon 1.00 at delta 1e-5 is spent of 4.0; a run may still ask for epsilon 3.80"
+    )
 
 
 def test_a_budget_that_is_used_up_says_so(private_text: str, capsys: pytest.CaptureFixture[str]) -> None:
@@ -84,7 +86,7 @@ def test_a_budget_that_is_used_up_says_so(private_text: str, capsys: pytest.Capt
     file = write(Path("copied"), entries(text))
     shown = told(capsys, "show", str(file), "--manifest", "trial.yaml")
     assert shown.splitlines()[-1] == (
-        "epsilon 1.0 at delta 1e-5 is spent of 1.0; nothing remains: no further release is possible"
+        "epsilon 1.00 at delta 1e-5 is spent of 1.0; nothing remains: no further release is possible"
     )
 
 
@@ -107,7 +109,7 @@ def test_a_whole_ledger_is_said_to_be_whole_with_its_head(
 ) -> None:
     made = entries(private_text)
     assert told(capsys, "verify", str(copied)) == (
-        f"north/north-2024: 7 entries, each in its place; the last is 6:{made[-1].hash}; epsilon 1.0 at delta 1e-5 is "
+        f"north/north-2024: 7 entries, each in its place; the last is 6:{made[-1].hash}; epsilon 1.00 at delta 1e-5 is "
         "spent; no witness was given, so that missing entries at its end cannot be told\n"
     )
     assert told(capsys, "verify", str(copied), "--witness", f"4:{made[4].hash}").endswith(

@@ -11,14 +11,14 @@ PLAN = """\
 Consilia · trial · 2 hospitals · 3 rounds · epsilon 1.0 per patient (delta 1e-5)
 
   Whatever a hospital sends in this run tells of any one patient no more than epsilon 1.0 at delta 1e-5
-  allows: with that record, or without it. For a record that is replaced by another one, epsilon is 2.15.
+  allows: with that record, or without it. For a record that is replaced by another one, epsilon is 2.16.
 
   release             at most  sensitivity  sigma  mu each  mu in all  epsilon  if replaced
   centre                    1            4  47.19  0.08477    0.08477    0.285        0.606
-  train                     5            1  8.793   0.1137     0.2543    0.944         2.03
-  a training patient                                           0.2681        1         2.15
-  evaluate                  1        1.118  4.171   0.2681     0.2681        1         2.15
-  a holdout patient                                            0.2681        1         2.15
+  train                     5            1  8.793   0.1137     0.2543    0.944         2.04
+  a training patient                                           0.2681        1         2.16
+  evaluate                  1        1.118  4.171   0.2681     0.2681        1         2.16
+  a holdout patient                                            0.2681        1         2.16
 
   Step size 10, of public numbers alone: 455 nominal rows, 3 rounds and 2 in reserve, 2 hospitals, clip norm
   1.
@@ -33,12 +33,12 @@ Consilia · trial · 2 hospitals · 3 rounds · epsilon 1.0 per patient (delta 1
   patients only.
 
   hospital  cohort      budget  spent  remaining  after this run  admitted
-  north     north-2024     4.0    1.0        3.8            3.59  yes
-  south     south-2024     0.5    0.0        0.5               –  no
+  north     north-2024     4.0   1.00       3.80            3.59  yes
+  south     south-2024     0.5   0.00       0.50               –  no
 
   Remaining: the most that one more run may ask for. Epsilons of several runs compose to less than their sum,
   so that more remains than the difference.
-  south: run 1 of federation consortium/trial asks for epsilon 1 (delta 1e-05); of the budget of cohort
+  south: run 1 of federation consortium/trial asks for epsilon 1 (delta 1e-5); of the budget of cohort
 """
 NON_PRIVATE = """\
 Consilia · trial · 2 hospitals · 3 rounds · NON-PRIVATE
@@ -97,6 +97,13 @@ def test_laplace_noise_has_a_scale_and_no_mu(private_text: str, capsys: pytest.C
     assert "  train                     5            1      5        –          –        1            2\n" in said
 
 
+def test_an_epsilon_that_promises_nothing_is_told_for_what_it_is(
+    private_text: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    said = planned(private_text.replace("epsilon: 1.0, delta", "acceptWeak: true, epsilon: 5000, delta", 1), capsys)
+    assert "For a record that is replaced by another one, epsilon is inf." in " ".join(said.split())
+
+
 def test_a_plan_leaves_nothing_behind(private_text: str, capsys: pytest.CaptureFixture[str]) -> None:
     planned(private_text, capsys)
     assert [path.name for path in Path.cwd().rglob("*")] == ["trial.yaml"]
@@ -108,7 +115,7 @@ def test_the_clip_norm_and_the_cap_of_the_environment_are_in_the_plan(
     monkeypatch.setenv("DP_CLIP_NORM", "0.5")
     monkeypatch.setenv("DP_EPSILON", "0.75")
     said = planned(private_text, capsys)
-    assert "  train                     5          0.5  4.397   0.1137     0.2543    0.944         2.03\n" in said
+    assert "  train                     5          0.5  4.397   0.1137     0.2543    0.944         2.04\n" in said
     assert "north: cohort north-2024 of hospital north lets one run ask for epsilon 0.75 at most, at delta" in said
 
 

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from consilia.data_source import Source
 from consilia.manifest import Manifest
 from consilia.plan import Plan, plan
 from consilia_local.folder import StateFolder
@@ -86,3 +87,21 @@ def test_a_hospital_finds_its_cohort_as_a_file(planned: Plan, site: Site, proces
     path = processes["hospital-south"].environment["CONSILIA_COHORT_FILE"]
     assert '"hospital": "south"' in files[path]
     assert Path(path).parent.is_dir()
+
+
+def test_a_hospitals_files_are_beside_the_manifest_and_its_credentials_in_the_folder_of_their_name(
+    manifest: Manifest, folder: StateFolder, tmp_path: Path
+) -> None:
+    federation = manifest.federations[0]
+    cohorts = manifest.cohorts_of(federation)
+    source = Source.model_validate({"csv": {"path": "biopsies.csv"}, "credentials": "warehouse"})
+    cohorts["north"] = cohorts["north"].model_copy(
+        update={"spec": cohorts["north"].spec.model_copy(update={"source": source})}
+    )
+    site = Site(
+        folder, "uid-1", PORTS, "localhost", "", {}, cohorts=COHORTS, data=tmp_path, credentials=tmp_path / "kept"
+    )
+    north, south = render(plan(federation, cohorts), site)[2:4]
+    assert north.environment["CONSILIA_DATA"] == str(tmp_path)
+    assert north.environment["CONSILIA_CREDENTIALS"] == str(tmp_path / "kept" / "warehouse")
+    assert not {"CONSILIA_DATA", "CONSILIA_CREDENTIALS"} & south.environment.keys()

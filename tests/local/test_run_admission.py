@@ -32,7 +32,7 @@ CONSENT = [
     ),
     pytest.param(
         lambda text: text.replace("{epsilon: 4.0", "{perRun: 0.5, epsilon: 4.0"),
-        "cohort north-2024 of hospital north lets one run ask for epsilon 0.5 at most, at delta 1e-05 (budget.perRun)",
+        "cohort north-2024 of hospital north lets one run ask for epsilon 0.5 at most, at delta 1e-5 (budget.perRun)",
         id="more than one run may",
     ),
 ]
@@ -56,7 +56,7 @@ def test_a_run_that_asks_for_more_than_the_environments_cap_is_refused(
     monkeypatch.setenv("DP_EPSILON", "0.5")
     Path("trial.yaml").write_text(private_text)
     assert main([verb, "trial.yaml"]) == 2
-    assert "lets one run ask for epsilon 0.5 at most, at delta 1e-05 (DP_EPSILON)" in capsys.readouterr().err
+    assert "lets one run ask for epsilon 0.5 at most, at delta 1e-5 (DP_EPSILON)" in capsys.readouterr().err
 
 
 def test_a_private_file_is_valid_and_says_what_it_asks_for(
@@ -79,8 +79,8 @@ def test_a_budget_that_is_spent_ends_the_command_before_anything_starts(
     captured = capsys.readouterr()
     assert captured.out == ""
     assert captured.err.startswith(
-        "run 1 of federation consortium/trial asks for epsilon 1 (delta 1e-05); of the budget of cohort "
-        "north/north-2024 (epsilon 1.2 at delta 1e-05, for its whole life) 1 is spent, and a run of at most epsilon 0.5"
+        "run 1 of federation consortium/trial asks for epsilon 1 (delta 1e-5); of the budget of cohort "
+        "north/north-2024 (epsilon 1.2 at delta 1e-5, for its whole life) 1 is spent, and a run of at most epsilon 0.5"
     )
     assert captured.err.endswith(f"removing {Path('.consilia/trial').resolve()} begins anew\n")
     assert not Path(".consilia/trial/logs").exists()

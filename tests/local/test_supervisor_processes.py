@@ -61,7 +61,7 @@ def forked(tmp_path: Path, code: str, name: str = "child") -> ProcessSpec:
 @pytest.fixture
 async def local_launcher(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Launcher:
     """A launcher whose forks can import modules from ``tmp_path``."""
-    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")]))
     return Launcher(open_nursery(load=()), tmp_path / "nursery.log", load=())
 
 
@@ -186,3 +186,20 @@ def test_no_process_outlives_the_command_however_that_ends(number: signal.Signal
         command.send_signal(number)
         command.wait(5)
     assert gone([*pids, grandchild])
+
+
+async def test_a_fork_imports_arrow_and_finds_no_pandas(local_launcher: Launcher, tmp_path: Path) -> None:
+    """A scalar makes pyarrow look for pandas, by a way of its own."""
+    spec = forked(
+        tmp_path,
+        "import pyarrow\n"
+        "print(pyarrow.scalar(1.5))\n"
+        "try:\n"
+        "    import pandas\n"
+        "except ModuleNotFoundError as error:\n"
+        "    print(error.name)\n",
+    )
+    process = await local_launcher.start(spec)
+    assert await process.exited == 0, spec.log.read_text()
+    assert await lines(spec.log, 2) == ["1.5", "pandas"]
+    await local_launcher.close()

@@ -30,9 +30,8 @@ from consilia_local.wording import (
     headline,
     link_line,
     model_line,
-    remaining,
+    round_line,
     seconds,
-    spent,
     staying_line,
 )
 
@@ -111,10 +110,10 @@ PRIVATE = RUNNING.model_copy(
 )
 PRIVATE_TABLE = """\
   hospital      state         round       accuracy          loss     precision         recall  epsilon spent
-  north         training          7     95.0 ± 3 %  0.131 ± 0.02  96.1 ± 0.4 %     93.3 ± 9 %     0.8 of 4.0
-  riverside     sent              7  hidden: noise         0.152             –  hidden: noise     4.0 of 4.0
+  north         training          7     95.0 ± 3 %  0.131 ± 0.02  96.1 ± 0.4 %     93.3 ± 9 %    0.80 of 4.0
+  riverside     sent              7  hidden: noise         0.152             –  hidden: noise    4.00 of 4.0
   harbor        not yet here                     –             –             –              –              –
-  epsilon 0.8 of 1.0 spent per patient (delta 1e-5; 1.68 if a record is replaced); where scores on holdout
+  epsilon 0.80 of 1.0 spent per patient (delta 1e-5; 1.68 if a record is replaced); where scores on holdout
   patients are exact, the promise covers the training patients only
 """
 
@@ -134,7 +133,8 @@ def test_a_private_picture_fits_into_its_terminal_with_every_figure(width: int) 
     assert max(len(line) for line in shown.splitlines()) <= width
     assert "…" not in shown
     words = shown.split()
-    assert [words.count(word) for word in ("0.152", "spent", "4.0", "hidden:", "noise")] == [1, 2, 3, 2, 2]
+    counts = {"0.152": 1, "spent": 2, "0.80": 2, "4.00": 1, "4.0": 2, "hidden:": 2, "noise": 2}
+    assert {word: words.count(word) for word in counts} == counts
 
 
 def test_the_headline_and_the_end_of_a_private_run_tell_its_promise(federation: Federation) -> None:
@@ -144,25 +144,10 @@ def test_the_headline_and_the_end_of_a_private_run_tell_its_promise(federation: 
         "Consilia · trial · 2 hospitals · 3 rounds · epsilon 0.25 per patient (delta 1e-6)"
     )
     assert done_line(PRIVATE, 6.123) == (
-        "Done in 6.1 s. Accuracy 94.7 %, loss 0.141. 7 rounds, 0.031 s each. Epsilon 0.8 of 1.0 spent per patient "
+        "Done in 6.1 s. Accuracy 94.7 %, loss 0.141. 7 rounds, 0.031 s each. Epsilon 0.80 of 1.0 spent per patient "
         "(delta 1e-5; 1.68 if a record is replaced); where scores on holdout patients are exact, the promise covers "
         "the training patients only."
     )
-
-
-@pytest.mark.parametrize(
-    ("epsilon", "as_spent", "as_remaining"),
-    [
-        pytest.param(0.9999999999977, "1.0", "1.0", id="the rounding of a total"),
-        pytest.param(0.7912, "0.8", "0.79", id="spent upwards, remaining downwards"),
-        pytest.param(0.0, "0.0", "0.0", id="nothing"),
-        pytest.param(0.001, "0.01", "0.0", id="next to nothing"),
-    ],
-)
-def test_what_is_spent_is_never_told_too_small_nor_what_remains_too_large(
-    epsilon: float, as_spent: str, as_remaining: str
-) -> None:
-    assert (spent(epsilon), remaining(epsilon)) == (as_spent, as_remaining)
 
 
 def test_a_terminal_says_a_sentence_below_the_picture_until_the_next_run_begins(federation: Federation) -> None:
@@ -210,6 +195,43 @@ def test_lines_are_one_for_each_round_and_event_and_a_table_at_the_end() -> None
         "warning: lakeside: gone (HospitalLost)",
     ]
     assert lines[6].split()[:2] == ["north", "training"]
+
+
+NUMBERS = RUNNING.model_copy(
+    update={
+        "numeric": True,
+        "metrics": Metrics(r2=0.8731, loss=0.0121),
+        "hospitals": [
+            HospitalStatus(name="north", phase="Training", rows=102, round=7, r2=0.87, loss=0.0131),
+            HospitalStatus(name="south", round=7, loss=0.012, errors=MetricErrors(loss=0.0041)),
+            HospitalStatus(name="harbor"),
+        ],
+    }
+)
+
+
+def test_a_model_of_a_number_has_its_r2_and_no_accuracy() -> None:
+    console = Console(file=io.StringIO(), width=90, force_terminal=False, color_system=None)
+    console.print(status_view(NUMBERS))
+    picture = console.file.getvalue()  # type: ignore[attr-defined]
+    assert "global        r2 0.873   loss 0.012   (public test set)" in picture
+    assert "hospital      state          rows  round       r2           loss" in picture
+    assert "north         training        102      7    0.870          0.013" in picture
+    assert "south         not yet here             7        –  0.012 ± 0.004" in picture
+    assert "accuracy" not in picture
+    record = RoundRecord(run=1, round=7, at="", seconds=0.03, participants=["a"], metrics=NUMBERS.metrics)
+    assert round_line(record, 10) == "round 7/10  r2 0.873  loss 0.012  1 hospital  0.030 s"
+    assert done_line(NUMBERS, None).startswith("Done. R2 0.873, loss 0.012.")
+
+
+def test_a_hospital_that_reads_its_data_says_how_far_it_has_come() -> None:
+    console = Console(file=io.StringIO(), width=100)
+    hospitals = [HospitalStatus(name="north", phase="Ready", reading=0.43), HospitalStatus(name="south", phase="Ready")]
+    console.print(status_view(FederationStatus(phase="Training", rounds=3, hospitals=hospitals)))
+    assert isinstance(console.file, io.StringIO)
+    north, south = console.file.getvalue().splitlines()[-2:]
+    assert "reading 43 %" in north
+    assert "ready " in south
 
 
 def test_lines_tell_once_why_a_run_is_blocked() -> None:
@@ -295,7 +317,14 @@ def test_seconds_keep_two_figures(value: float, text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("metric", "value", "text"), [("loss", 0.14159, "0.142"), ("recall", 1.0, "100.0 %"), ("recall", None, "–")]
+    ("metric", "value", "text"),
+    [
+        ("loss", 0.14159, "0.142"),
+        ("loss", 0.00314, "0.0031"),
+        ("loss", 0.0, "0.000"),
+        ("recall", 1.0, "100.0 %"),
+        ("recall", None, "–"),
+    ],
 )
 def test_figures_read_as_people_write_them(metric: str, value: float | None, text: str) -> None:
     assert figure(metric, value) == text

@@ -166,8 +166,8 @@ def test_a_new_operator_keeps_what_a_ledger_declined_until_it_hears_of_the_coord
         pytest.param(reconciled(), None, "NON-PRIVATE", id="not private, nobody was heard"),
         pytest.param(reconciled(), said(), "NON-PRIVATE", id="not private"),
         pytest.param(reconciled(wish=PRIVATE), None, "0", id="private, nobody was heard"),
-        pytest.param(reconciled(wish=PRIVATE), said(privacy=SPENT), "0.7912", id="private"),
-        pytest.param(reconciled(), said(privacy=SPENT), "0.7912", id="private still, whatever is wished next"),
+        pytest.param(reconciled(wish=PRIVATE), said(privacy=SPENT), "0.7913", id="private, never too little"),
+        pytest.param(reconciled(), said(privacy=SPENT), "0.7913", id="private still, whatever is wished next"),
         pytest.param(reconciled(wish=PRIVATE), said(), "NON-PRIVATE", id="not private yet, whatever is wished next"),
     ],
 )

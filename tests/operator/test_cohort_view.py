@@ -154,6 +154,13 @@ USES = ("True", "InUse", "federation default/first uses it")
             id="its ledger is damaged",
         ),
         pytest.param(
+            known("True", "DataAccepted"),
+            seen(phase="Refused", problem="SourceUnavailable", reason="db does not answer"),
+            ("Unknown", "SourceUnavailable", "db does not answer"),
+            ("False", "SourceUnavailable", "db does not answer"),
+            id="its source is away",
+        ),
+        pytest.param(
             cohort(),
             seen(phase="Pending", problem="Unschedulable", reason="no node"),
             UNTRIED,
@@ -174,7 +181,7 @@ USES = ("True", "InUse", "federation default/first uses it")
             cohort(engine="abacus"),
             None,
             UNTRIED,
-            ("False", "InvalidSpec", "spec.engine is \"abacus\"; it must be 'sklearn'"),
+            ("False", "InvalidSpec", "spec.engine is \"abacus\"; it must be 'sklearn' or 'spark'"),
             id="invalid",
         ),
     ],

@@ -150,6 +150,25 @@ from standings import (
             id="data refused, with the cohort",
         ),
         pytest.param(
+            reconciled(),
+            said(
+                hospitals=without(phase="Refused", problem="SourceUnavailable", reason="db does not answer"),
+                kinds={"DataAccepted": (False, "DataRefused", "south: one class")},
+            ),
+            None,
+            "DataAccepted",
+            ("Unknown", "SourceUnavailable", "south: db does not answer"),
+            id="a source that is away",
+        ),
+        pytest.param(
+            reconciled(),
+            said(hospitals=without(phase="Refused", problem="SourceUnavailable", reason="db does not answer")),
+            None,
+            "Degraded",
+            ("True", "SourceUnavailable", "rounds go on with quorum 1; south: db does not answer"),
+            id="degraded without a source",
+        ),
+        pytest.param(
             reconciled(NO_NODE), said(), None, "DataAccepted", ("True", "AllAccepted", ""), id="a pod is no data"
         ),
         pytest.param(

@@ -29,6 +29,18 @@ def test_a_cohort_that_is_granted_may_be_used() -> None:
 
 
 @pytest.mark.parametrize(
+    "source",
+    [
+        pytest.param({"csv": {"path": "biopsies.csv", "claim": "exports"}}, id="files of a claim"),
+        pytest.param({"parquet": {"path": "s3://clinic/rows"}}, id="an object store"),
+        pytest.param({"omop": {"url": "postgresql://db.example/cdm"}}, id="a server"),
+    ],
+)
+def test_data_that_a_pod_can_see_need_nothing_more(source: dict[str, Any]) -> None:
+    assert admit(asking(), {NORTH: cohort(source=source)}).problems == {}
+
+
+@pytest.mark.parametrize(
     ("found", "holders", "reason", "message"),
     [
         pytest.param(
@@ -42,7 +54,7 @@ def test_a_cohort_that_is_granted_may_be_used() -> None:
             {NORTH: cohort(engine="abacus")},
             {},
             "CohortInvalid",
-            "Cohort default/north-2024 is not valid: spec.engine is \"abacus\"; it must be 'sklearn'",
+            "Cohort default/north-2024 is not valid: spec.engine is \"abacus\"; it must be 'sklearn' or 'spark'",
             id="invalid",
         ),
         pytest.param(
@@ -59,6 +71,14 @@ def test_a_cohort_that_is_granted_may_be_used() -> None:
             "Cohort default/north-2024 is not granted to federation default/breast-cancer: ask the hospital to add it "
             "to the cohort's spec.grants",
             id="not granted",
+        ),
+        pytest.param(
+            {NORTH: cohort(source={"csv": {"path": "biopsies.csv"}})},
+            {},
+            "ClaimUnnamed",
+            "Cohort default/north-2024 reads files, and names no claim that holds them: set spec.source.csv.claim to a "
+            "PersistentVolumeClaim of namespace default",
+            id="files of no claim",
         ),
         pytest.param(
             {NORTH: cohort()},
@@ -106,8 +126,8 @@ def private(epsilon: float = 1, run: int | None = None, **privacy: Any) -> Feder
             private(run=3),
             {"budget": BUDGET | {"perRun": 0.5}},
             "BudgetExceeded",
-            " lets one run ask for epsilon 0.5 at most, at delta 1e-05 (budget.perRun), and run 3 of federation "
-            "default/breast-cancer asks for epsilon 1 at delta 1e-05: lower privacy.epsilon to 0.5",
+            " lets one run ask for epsilon 0.5 at most, at delta 1e-5 (budget.perRun), and run 3 of federation "
+            "default/breast-cancer asks for epsilon 1 at delta 1e-5: lower privacy.epsilon to 0.5",
             id="more than one run may",
         ),
         pytest.param(
@@ -121,7 +141,7 @@ def private(epsilon: float = 1, run: int | None = None, **privacy: Any) -> Feder
             private(4, delta=1e-3),
             {"budget": BUDGET},
             "BudgetExceeded",
-            ": this run asks for epsilon 4 at delta 0.001, 4 of 4 at delta 1e-05 remains; ask the hospital",
+            ": this run asks for epsilon 4 at delta 0.001, 4 of 4 at delta 1e-5 remains; ask the hospital",
             id="more, at the budget's delta",
         ),
         pytest.param(

@@ -321,7 +321,7 @@ def test_no_secret_value_is_in_a_name_a_label_an_annotation_or_another_object(se
 
 @pytest.mark.parametrize("text", ["letsencrypt", "Certificate/ours", "ClusterIssuer/", "/name"])
 def test_an_issuer_that_is_none_is_refused_in_a_sentence(text: str) -> None:
-    environment = {f"CONSILIA_IMAGE_{n}": "image" for n in ("BROKER", "COORDINATOR", "HOSPITAL", "TRACKING")}
+    environment = {f"CONSILIA_IMAGE_{n}": "image" for n in ("BROKER", "COORDINATOR", "HOSPITAL", "SPARK", "TRACKING")}
     environment |= {"CONSILIA_NAMESPACE": "consilia-system", "CONSILIA_POD": "one"}
     with pytest.raises(
         InvalidSetting, match=re.escape(f'CONSILIA_CERTIFICATE_ISSUER is "{text}"; it must be Issuer/name')

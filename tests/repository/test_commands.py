@@ -33,7 +33,7 @@ def test_make_alone_lists_every_command_with_what_it_does(root: Path) -> None:
         ["make", "--no-print-directory"], cwd=root, check=True, capture_output=True, text=True
     ).stdout
     listed = dict(line.split(None, 2)[1:] for line in listing.splitlines())
-    assert {"demo", "test", "check", "bench", "bench-privacy", "locks", "clean"} <= set(listed)
+    assert {"demo", "test", "check", "bench", "bench-privacy", "bench-spark", "locks", "clean"} <= set(listed)
     assert all(listed.values())
 
 
@@ -60,7 +60,7 @@ def test_a_python_without_venv_gets_one_sentence(root: Path, tmp_path: Path) -> 
 
 
 def test_missing_programs_are_named_where_they_cannot_be_installed(root: Path, tmp_path: Path) -> None:
-    for name, says in {"id": "1000", "prosody": "", "pg_ctlcluster": "", "chromedriver": ""}.items():
+    for name, says in {"id": "1000", "prosody": "", "pg_ctlcluster": "", "java": "", "chromedriver": ""}.items():
         (tmp_path / name).write_text(f"#!/bin/sh\necho {says}\n")
         (tmp_path / name).chmod(0o755)
     answer = run_script(root / "setup" / "debian", tmp_path, PATH=str(tmp_path))

@@ -17,6 +17,7 @@ LOCKS = {
     "dashboard": "dashboard",
     "operator": "operator",
     "mlflow": "mlflow",
+    "spark": "spark",
 }
 WITH_BUILD = ["dev", "demo", "build"]
 
@@ -52,10 +53,10 @@ def pyproject(root: Path) -> dict[str, dict[str, object]]:
 
 
 def test_every_lock_is_known_and_there(root: Path) -> None:
-    assert {path.stem for path in (root / "locks").glob("*.txt")} == {*LOCKS, "build"}
+    assert {path.stem for path in (root / "locks").glob("*.txt")} == {*LOCKS, "build", "spark-build"}
 
 
-@pytest.mark.parametrize("lock", [*LOCKS, "build"])
+@pytest.mark.parametrize("lock", [*LOCKS, "build", "spark-build"])
 def test_a_lock_holds_pins_and_hashes_and_nothing_else(lock: str, root: Path) -> None:
     before = ""
     for line in (root / "locks" / f"{lock}.txt").read_text().splitlines():

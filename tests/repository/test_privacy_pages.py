@@ -13,11 +13,11 @@ from statistics import NormalDist
 import pytest
 
 from consilia import features
+from consilia.epsilons import remaining, spent
 from consilia.privacy import gaussian, scores
 from consilia.privacy.accounting import Loss
 from consilia.privacy.ledger import Budget, Ledger
 from consilia.privacy.noise_plan import CENTRE_FROM, CENTRE_SHARE, LARGEST_LOSS, LOSS_WEIGHT, Ask, NoisePlan, Planned
-from consilia_local.wording import remaining, spent
 
 ASK = Ask(epsilon=1.0, delta=1e-5, clip=1.0, rounds=20, hospitals=5, nominal_rows=455)
 """What both pages say that their figures are of."""
@@ -72,7 +72,7 @@ def test_the_officer_reads_what_an_attacker_can_guess(officer: str) -> None:
     def told(epsilon: float) -> str:
         # The best test of two hypotheses that are as likely, at the trade-off curve of mu-GDP.
         right = NormalDist().cdf(gaussian.mu_of(epsilon, ASK.delta) / 2)
-        return row(f"{epsilon:g}", f"{100 * right:.1f} % of the time", f"{plan(epsilon).replacing:.2f}")
+        return row(f"{epsilon:g}", f"{100 * right:.1f} % of the time", spent(plan(epsilon).replacing))
 
     assert rows_under("epsilon of the run", officer) == [told(epsilon) for epsilon in EPSILONS]
 
@@ -91,7 +91,7 @@ def test_the_officer_reads_what_runs_leave_of_a_budget(officer: str) -> None:
 
 def test_the_officer_reads_how_far_off_scores_of_small_holdouts_are(officer: str) -> None:
     def told(patients: int) -> str:
-        bars = [100 * scores.accuracy_error(evaluation(epsilon), patients, ACCURACY) for epsilon in TOLD]
+        bars = [100 * scores.expected_bar(evaluation(epsilon), patients, ACCURACY).error for epsilon in TOLD]
         return row(str(patients), *(f"± {bar:.1f} points" for bar in bars))
 
     assert rows_under("patients in the holdout", officer) == [told(patients) for patients in PATIENTS]
@@ -126,7 +126,7 @@ def test_the_statistician_reads_mu_and_every_sigma(statistician: str) -> None:
 
 def test_the_statistician_reads_the_error_bars(statistician: str) -> None:
     def told(patients: int) -> str:
-        bars = [scores.accuracy_error(evaluation(epsilon), patients, ACCURACY) for epsilon in TOLD]
+        bars = [scores.expected_bar(evaluation(epsilon), patients, ACCURACY).error for epsilon in TOLD]
         return row(str(patients), *(f"{bar:.3f}" for bar in bars))
 
     assert rows_under("patients", statistician) == [told(patients) for patients in (20, 50, 100, 500)]

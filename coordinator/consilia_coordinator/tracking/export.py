@@ -10,43 +10,46 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from sklearn.compose import ColumnTransformer
 from sklearn.decomposition import TruncatedSVD
-from sklearn.linear_model import LogisticRegression
+from sklearn.linear_model import LinearRegression, LogisticRegression, PoissonRegressor
 from sklearn.pipeline import FeatureUnion, Pipeline
 from sklearn.preprocessing import FunctionTransformer, MinMaxScaler, Normalizer, PolynomialFeatures, StandardScaler
 
 from consilia.errors import InvalidMessage
 from consilia.features import RADIUS, STRETCH, FeatureMap
+from consilia.model import LOGISTIC, Family, Linear, Poisson
 from consilia.vectors import FloatArray
 from consilia.wording import counted
 
 
-def to_pipeline(feature_map: FeatureMap, w: FloatArray, names: Sequence[str]) -> Pipeline:
-    """The pipeline of parameters ``w`` (d + 1) under a map: our probabilities to 1e-12, in the classes 0 and 1.
+def to_pipeline(feature_map: FeatureMap, w: FloatArray, names: Sequence[str], family: Family = LOGISTIC) -> Pipeline:
+    """The pipeline of parameters ``w`` under a map: our predictions to 1e-12, of the classes 0, 1, ..., or in the
+    label's own unit.
 
     It takes a table with the columns ``names`` in that order (the map's own), in the units of the clinic. Raises
     :class:`InvalidMessage` where map, parameters and names do not belong together.
     """
-    if w.shape != (feature_map.size,) or tuple(names) != feature_map.names:
+    if w.shape != (family.size(feature_map.size),) or tuple(names) != feature_map.names:
+        each = "" if family.outputs == 1 else f" for each of the {family.outputs} classes"
         raise InvalidMessage(
             f"the model has {counted(np.size(w), 'parameter')} and {counted(len(names), 'column')}: its feature map "
             f"has {counted(len(feature_map.names), 'column')}, whose names must be the same, and one parameter more"
+            f"{each}"
         )
     build = _standardised if feature_map.scaling == "federated" else _bounded
-    pipeline = build(feature_map, w)
+    pipeline = build(feature_map, w.reshape(family.outputs, -1), family)
     pipeline[0].feature_names_in_ = np.array(names, dtype=object)
     return pipeline
 
 
-def _standardised(feature_map: FeatureMap, w: FloatArray) -> Pipeline:
+def _standardised(feature_map: FeatureMap, w: FloatArray, family: Family) -> Pipeline:
     """``scaling: federated``: standardise, then the model."""
     scaler = _scaler(np.array(feature_map.offset), np.array(feature_map.scale))
-    return Pipeline([("standardise", scaler), ("model", _model(w[:-1], float(w[-1])))])
+    return Pipeline([("standardise", scaler), ("model", _model(w[:, :-1], w[:, -1], family))])
 
 
-def _bounded(feature_map: FeatureMap, w: FloatArray) -> Pipeline:
+def _bounded(feature_map: FeatureMap, w: FloatArray, family: Family) -> Pipeline:
     """``scaling: codebook``: scale, bound, root, stretch, put the intercept's 1 first, clip the row, then the model.
 
     No class of scikit-learn clips a row ``z`` to norm R, but a Normalizer brings it to norm 1. So the row first gets
@@ -56,7 +59,7 @@ def _bounded(feature_map: FeatureMap, w: FloatArray) -> Pipeline:
     d = len(feature_map.names)
     order = np.argsort(~np.array(feature_map.roots), kind="stable")  # columns with a root come out first
     count = sum(feature_map.roots)
-    weights = np.concatenate(([w[-1]], w[:-1][order], [0.0]))
+    weights = np.column_stack((w[:, -1], w[:, :-1][:, order], np.zeros(len(w))))
     return Pipeline(
         [
             ("scale", _scaler(np.array(feature_map.offset), np.array(feature_map.scale))),
@@ -66,7 +69,7 @@ def _bounded(feature_map: FeatureMap, w: FloatArray) -> Pipeline:
             ("intercept", PolynomialFeatures(degree=1).fit(np.zeros((1, d)))),
             ("slack", FeatureUnion([("row", "passthrough"), ("slack", _slack(d + 1))])),
             ("clip", _with(Normalizer(), n_features_in_=d + 2)),
-            ("model", _model(RADIUS * weights, 0.0)),
+            ("model", _model(RADIUS * weights, np.zeros(len(w)), family)),
         ]
     )
 
@@ -111,15 +114,33 @@ def _affine(scale: FloatArray, offset: FloatArray, top: float) -> MinMaxScaler:
     )
 
 
-def _model(weights: FloatArray, intercept: float) -> LogisticRegression:
-    """The logistic regression with these weights and intercept."""
-    classes: npt.NDArray[np.int64] = np.array([0, 1], dtype=np.int64)
+def _model(weights: FloatArray, intercept: FloatArray, family: Family) -> Any:
+    """scikit-learn's model with these weights (outputs, columns) and intercepts (outputs,)."""
+    columns = weights.shape[1]
+    match family:
+        case Linear():
+            return _with(
+                LinearRegression(),
+                coef_=family.half * weights[0],
+                intercept_=family.middle + family.half * float(intercept[0]),
+                n_features_in_=columns,
+            )
+        case Poisson():
+            model = PoissonRegressor()
+            # What its fit would leave, and predict asks for the link.
+            loss = model._get_loss()  # noqa: SLF001
+            return _with(
+                model, coef_=weights[0].copy(), intercept_=float(intercept[0]), _base_loss=loss, n_features_in_=columns
+            )
+    if len(weights) == 2:
+        # Of two classes scikit-learn keeps one row, that of the log-odds.
+        weights, intercept = weights[1:] - weights[:1], intercept[1:] - intercept[:1]
     return _with(
         LogisticRegression(),
-        coef_=weights[None, :].copy(),
-        intercept_=np.array([intercept]),
-        classes_=classes,
-        n_features_in_=weights.size,
+        coef_=weights.copy(),
+        intercept_=intercept.copy(),
+        classes_=np.arange(family.classes or 2, dtype=np.int64),
+        n_features_in_=columns,
         n_iter_=np.array([0], dtype=np.int32),
     )
 

@@ -37,6 +37,7 @@ class Progress:
     book: Book
     model: RegisteredModel | None = None
     model_round: int | None = None
+    described: bool = False
     tags: dict[str, str] = field(default_factory=dict)
     reported: TrackingReport | None = None
 
@@ -109,12 +110,15 @@ class Follower:
 
     async def _track(self, run: int, status: FederationStatus) -> None:
         model = await self._source.final_model(run) if _may_be_final(run, status) else None
-        outcome = outcome_of(status, run, final=model is not None, known=run in self._progress)
+        # A run without a model may have statistics as its result.
+        asked = await self._source.run(run) if _may_be_final(run, status) and model is None else None
+        final = model is not None or (asked is not None and asked.statistics is not None)
+        outcome = outcome_of(status, run, final=final, known=run in self._progress)
         if outcome is None:
             return
-        asked = await self._source.run(run)
+        asked = asked or await self._source.run(run)
         progress = self._progress.get(run) or await self._open(run, asked)
-        await self._log(progress, ended=model is not None or run < status.run)
+        await self._log(progress, ended=final or run < status.run)
         await self._conclude(progress, outcome, asked, status, model)
         if progress.report != progress.reported and self._worth_a_report(progress):
             await self._source.report(progress.report)
@@ -139,7 +143,7 @@ class Follower:
         run_id = progress.mlflow.run_id
         stopped = outcome in ("KILLED", "FAILED") and progress.key.run == status.run
         tags = {
-            ROUNDS: str(asked.spec.rounds),
+            ROUNDS: str(asked.spec.target),
             REASON: status.message if stopped else "",
             PRIVACY: asked.spec.privacy.label,
         }
@@ -149,6 +153,9 @@ class Follower:
         if model is not None and progress.model_round != model.round:
             progress.model = await self._call(self._tracker.register, progress.key, run_id, self._model_name, model)
             progress.model_round = model.round
+        if asked.statistics is not None and not progress.described:
+            await self._call(self._tracker.describe, run_id, asked.statistics, asked.completed_at)
+            progress.described = True
         if outcome != progress.mlflow.outcome:
             await self._call(self._tracker.conclude, run_id, outcome, asked.completed_at)
             progress.mlflow = replace(progress.mlflow, outcome=outcome)

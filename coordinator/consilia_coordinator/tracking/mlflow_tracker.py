@@ -10,15 +10,16 @@ Metrics are not logged twice: MLflow's stores drop an entry that is there with t
 
 import functools
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any, ParamSpec, TypeVar
 from urllib.parse import urlsplit, urlunsplit
 
-from consilia.status import RegisteredModel
+from consilia.status import FeatureStatistics, RegisteredModel
 from consilia_coordinator.tracking.entries import Batch, milliseconds
 from consilia_coordinator.tracking.outcome import Outcome
 from consilia_coordinator.tracking.parameters import RUN, SETTLED, UID, tags_of
+from consilia_coordinator.tracking.statistics_record import metrics_of, table_of
 from consilia_coordinator.tracking.tracker import FinalModel, MlflowUnavailable, OpenRun, RunKey
 
 QUIET = {
@@ -110,6 +111,17 @@ class MlflowTracker:
         from consilia_coordinator.tracking.registration import register  # noqa: PLC0415
 
         return register(self._connect(), key, run_id, name, model)
+
+    @_translated
+    def describe(self, run_id: str, statistics: Sequence[FeatureStatistics], at: str | None) -> None:
+        """See :meth:`Tracker.describe`."""
+        from mlflow.entities import Metric  # noqa: PLC0415
+
+        client, when = self._connect(), 0 if at is None else milliseconds(at)
+        metrics = [Metric(key, value, when, 1) for key, value in metrics_of(statistics).items()]
+        client.log_batch(run_id, metrics=metrics)
+        client.log_dict(run_id, {"statistics": [each.to_json() for each in statistics]}, "statistics.json")
+        client.log_text(run_id, table_of(statistics), "statistics.csv")
 
     @_translated
     def conclude(self, run_id: str, outcome: Outcome, at: str | None) -> None:

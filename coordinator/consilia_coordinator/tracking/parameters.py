@@ -1,5 +1,7 @@
 """From a federation's spec to what MLflow shows beside its metrics: parameters and tags. Pure."""
 
+from consilia.model import family_of
+from consilia.privacy.dp_fedsgd import step_size
 from consilia.privacy.gaussian import mu_of
 from consilia.protocol import PrivacyTerms
 from consilia.spec import FederationSpec
@@ -17,6 +19,8 @@ NAMES_SHOWN = 20
 def parameters_of(spec: FederationSpec, quorum: int, terms: PrivacyTerms | None = None) -> dict[str, str]:
     """What was asked of a run, as MLflow parameters (text); ``quorum`` is the one that holds, ``terms`` those on which
     a private run began."""
+    if spec.task == "Statistics":
+        return _statistics(spec, quorum, terms)
     return {
         "rounds": str(spec.rounds),
         "quorum": str(quorum),
@@ -24,13 +28,50 @@ def parameters_of(spec: FederationSpec, quorum: int, terms: PrivacyTerms | None 
         "roundTimeout": spec.round_timeout,
         "seed": str(spec.seed),
         "model": spec.model.kind,
+        **_label(spec),
         "l2": f"{spec.model.l2:g}",
-        **(_averaging(spec) if terms is None else _noise(terms)),
+        **(_averaging(spec) if terms is None else _noise(spec, terms)),
         "label": spec.features.label,
         "features": str(len(spec.features.codebook)),
         "scaling": spec.features.scaling,
         "private": spec.privacy.label,
         "epsilon": f"{spec.privacy.epsilon:g}",
+    }
+
+
+def _label(spec: FederationSpec) -> dict[str, str]:
+    """What the model needs to know of its label, besides its name."""
+    outcome = spec.features.outcome
+    if outcome is not None:
+        return {"outcomeMin": f"{outcome.min:g}", "outcomeMax": f"{outcome.max:g}"}
+    return {} if spec.model.classes is None else {"classes": str(spec.model.classes)}
+
+
+def _statistics(spec: FederationSpec, quorum: int, terms: PrivacyTerms | None) -> dict[str, str]:
+    """Those of a statistics run. ``sigma`` (with Laplace noise its scale) is that of the vector of weighted sums."""
+    asked, used = spec.asked_statistics, spec.used_features
+    parameters = {
+        "task": spec.task,
+        "quorum": str(quorum),
+        "hospitals": _names(spec.hospital_names),
+        "roundTimeout": spec.round_timeout,
+        "statistics": _names(used.names),
+        "features": str(len(used.codebook)),
+        "bins": str(asked.bins),
+        "quantiles": ", ".join(f"{quantile:g}" for quantile in asked.quantiles),
+        "private": spec.privacy.label,
+        "epsilon": f"{spec.privacy.epsilon:g}",
+    }
+    if terms is None:
+        return parameters
+    planned = terms.statistics_plan().statistics
+    gaussian = terms.mechanism == "Gaussian"
+    return parameters | {
+        "delta": f"{terms.delta:g}",
+        "mechanism": terms.mechanism,
+        "sensitivity": f"{planned.sensitivity:.6g}",
+        "sigma" if gaussian else "scale": f"{planned.noise.scale:.6g}",
+        **({"mu": f"{mu_of(terms.epsilon, terms.delta):.6g}"} if gaussian else {}),
     }
 
 
@@ -43,14 +84,14 @@ def _averaging(spec: FederationSpec) -> dict[str, str]:
     }
 
 
-def _noise(terms: PrivacyTerms) -> dict[str, str]:
+def _noise(spec: FederationSpec, terms: PrivacyTerms) -> dict[str, str]:
     """The promise, and the noise that keeps it: ``sigma`` (with Laplace noise its scale) of each gradient sum, and
     ``mu`` of the whole run, which only Gaussian noise has."""
     plan = terms.plan(noised_holdout=True)
     gaussian = terms.mechanism == "Gaussian"
     return {
         "algorithm": "dpFedSGD",
-        "learningRate": f"{plan.learning_rate:.6g}",
+        "learningRate": f"{step_size(plan, family_of(spec.model, spec.features)):.6g}",
         "delta": f"{terms.delta:g}",
         "clipNorm": f"{terms.clip_norm:g}",
         "mechanism": terms.mechanism,

@@ -65,7 +65,7 @@ def _log(client: Any, run_id: str, name: str, model: FinalModel) -> str:
     """Log the pipeline as a model of the run; returns the logged model's id."""
     run = client.get_run(run_id)
     logged = client.create_logged_model(
-        run.info.experiment_id, name=name, source_run_id=run_id, params=run.data.params, model_type="classifier"
+        run.info.experiment_id, name=name, source_run_id=run_id, params=run.data.params, model_type=_type(model)
     )
     with tempfile.TemporaryDirectory(prefix="consilia-model-") as folder:
         path = Path(folder) / "model"
@@ -79,7 +79,7 @@ def _log(client: Any, run_id: str, name: str, model: FinalModel) -> str:
 def save(path: Path, model: FinalModel, logged: Any) -> None:
     """Write the MLflow model to the folder ``path``, which must not exist."""
     mlflow.sklearn.save_model(
-        to_pipeline(model.map, model.parameters, list(model.map.names)),
+        to_pipeline(model.map, model.parameters, list(model.map.names), model.family),
         str(path),
         mlflow_model=Model(
             artifact_path=logged.artifact_location,
@@ -90,11 +90,15 @@ def save(path: Path, model: FinalModel, logged: Any) -> None:
         serialization_format="skops",
         signature=ModelSignature(
             inputs=Schema([ColSpec("double", name) for name in model.map.names]),
-            outputs=Schema([ColSpec("long", model.label)]),
+            outputs=Schema([ColSpec("double" if model.family.classes is None else "long", model.label)]),
         ),
         input_example=example_of(model.map),
         pip_requirements=[f"{package}=={version(package)}" for package in REQUIRED],
     )
+
+
+def _type(model: FinalModel) -> str:
+    return "regressor" if model.family.classes is None else "classifier"
 
 
 def _ensure_name(client: Any, name: str) -> None:

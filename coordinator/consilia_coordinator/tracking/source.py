@@ -12,6 +12,7 @@ import numpy as np
 from pydantic import ValidationError
 
 from consilia.errors import Unavailable
+from consilia.model import family_for
 from consilia.status import RoundRecord
 from consilia_coordinator.answers import (
     LONG_POLL_SECONDS,
@@ -96,7 +97,8 @@ class CoordinatorSource:
         if not answer.final:
             return None
         parameters = np.frombuffer(base64.b64decode(answer.parameters), dtype="<f8").astype(np.float64)
-        return FinalModel(answer.round, parameters, answer.map, answer.label, answer.privacy)
+        family = family_for(answer.model, answer.outcome)
+        return FinalModel(answer.round, parameters, answer.map, answer.label, answer.privacy, family)
 
     async def report(self, report: TrackingReport) -> None:
         """See :meth:`Source.report`."""

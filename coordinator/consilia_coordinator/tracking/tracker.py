@@ -4,12 +4,14 @@ Calls block, and raise :class:`MlflowUnavailable` for whatever goes wrong: every
 :class:`consilia_coordinator.tracking.mlflow_tracker.MlflowTracker`.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from consilia.errors import Unavailable
 from consilia.features import FeatureMap
-from consilia.status import RegisteredModel
+from consilia.model import LOGISTIC, Family
+from consilia.status import FeatureStatistics, RegisteredModel
 from consilia.vectors import FloatArray
 from consilia_coordinator.tracking.entries import Batch
 from consilia_coordinator.tracking.outcome import Outcome
@@ -40,7 +42,7 @@ class OpenRun:
 
 @dataclass(frozen=True)
 class FinalModel:
-    """A run's final model: parameters (d + 1, intercept last) over ``map``, after ``round`` rounds.
+    """A run's final model: parameters of ``family`` over the design rows of ``map``, after ``round`` rounds.
 
     ``privacy`` is what was promised to the patients that it was trained with: ``NON-PRIVATE``, or ``epsilon 1``.
     """
@@ -50,6 +52,7 @@ class FinalModel:
     map: FeatureMap
     label: str
     privacy: str
+    family: Family = LOGISTIC
 
 
 class Tracker(Protocol):
@@ -66,6 +69,9 @@ class Tracker(Protocol):
 
     def register(self, key: RunKey, run_id: str, name: str, model: FinalModel) -> RegisteredModel:
         """Register the model under ``name`` as a new version, unless this round's model already is one."""
+
+    def describe(self, run_id: str, statistics: Sequence[FeatureStatistics], at: str | None) -> None:
+        """Log the result of a statistics run: a metric a number, and all of it as JSON and as a table."""
 
     def conclude(self, run_id: str, outcome: Outcome, at: str | None) -> None:
         """Set the run's status; ``at`` (ISO 8601) is when it ended."""

@@ -17,13 +17,17 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict
 
 from consilia.errors import InvalidData
-from consilia.features import STRETCH, FeatureMap
-from consilia.privacy.clipping import Flags
+from consilia.features import RADIUS, STRETCH, FeatureMap
+from consilia.model import LOGISTIC, Family, Flags
 from consilia.privacy.noise_plan import NoisePlan
 from consilia.vectors import FloatArray
 
 CENTRED_SCALE = 1.5
 """How much longer rows are made once their centre is taken away."""
+
+
+LONGEST_OF_NUMBERS = 2 / RADIUS**2
+"""Longest step of a model of numbers: squares curve as the row's squared norm, and beyond it steps on them grow."""
 
 
 class Centre(BaseModel):
@@ -51,14 +55,18 @@ class Centre(BaseModel):
         return centred
 
     def weights(self, w: FloatArray) -> FloatArray:
-        """Weights (d + 1) of plain design rows, which give the log-odds that ``w`` gives of the centred ones."""
+        """Weights of plain design rows, which give the linear predictors that ``w`` gives of the centred ones: (d + 1)
+        for each of the model's outputs, as ``w``."""
         plain = w * CENTRED_SCALE
-        plain[-1] = w[-1] - plain[:-1] @ np.asarray(self.centre)
+        width = len(self.centre) + 1
+        for output in range(0, w.size, width):
+            row = plain[output : output + width]
+            row[-1] = w[output + width - 1] - row[:-1] @ np.asarray(self.centre)
         return plain
 
 
 def average_of_last_half(iterates: Sequence[FloatArray]) -> FloatArray:
-    """The mean of the last half of the iterates (d + 1) so far, in the order of rounds; of one, it is that one.
+    """The mean of the last half of the iterates so far, in the order of rounds; of one, it is that one.
 
     Always added in that order, so that it has the same bits after a restart. Raises ValueError where there is none.
     """
@@ -72,16 +80,22 @@ def average_of_last_half(iterates: Sequence[FloatArray]) -> FloatArray:
     return total
 
 
-def step(w: FloatArray, total: FloatArray, plan: NoisePlan, l2: float) -> FloatArray:
-    """The next iterate (d + 1): ``w - eta (total / n0 + l2 w)``, the intercept without penalty; ``w`` stays as it is.
+def step(w: FloatArray, total: FloatArray, plan: NoisePlan, l2: float, family: Family = LOGISTIC) -> FloatArray:
+    """The next iterate: ``w - eta (total / n0 + l2 w)``, the intercepts without penalty; ``w`` stays as it is.
 
-    ``total`` (d + 1): the sum of the hospitals' noisy gradient sums. The number of rows behind it is not known to
+    ``total``, as long: the sum of the hospitals' noisy gradient sums. The number of rows behind it is not known to
     anybody, so it is divided by the nominal one.
     """
     direction = total / plan.ask.nominal_rows
-    direction[:-1] += l2 * w[:-1]
-    next_w: FloatArray = w - plan.learning_rate * direction
+    direction.reshape(family.outputs, -1)[:, :-1] += l2 * w.reshape(family.outputs, -1)[:, :-1]
+    next_w: FloatArray = w - step_size(plan, family) * direction
     return next_w
+
+
+def step_size(plan: NoisePlan, family: Family) -> float:
+    """The size of a step: the plan's, for models of classes, whose residuals are bounded; of numbers no longer than
+    :data:`LONGEST_OF_NUMBERS`. (A count's loss curves as its rate: there clipping alone bounds how far a step goes.)"""
+    return plan.learning_rate if family.classes is not None else min(plan.learning_rate, LONGEST_OF_NUMBERS)
 
 
 def private_rows(feature_map: FeatureMap, x: FloatArray) -> FloatArray:

@@ -21,7 +21,7 @@ from consilia.document import Document
 from consilia.errors import DamagedLedger
 from consilia.patterns import DIGEST
 from consilia.privacy.noise import Mechanism, Noise
-from consilia.privacy.noise_plan import Kind, NoisePlan, Planned
+from consilia.privacy.noise_plan import Kind, Plan, Planned
 
 Digest = Annotated[str, Field(pattern=DIGEST)]
 Text = Annotated[str, Field(min_length=1, max_length=300)]
@@ -46,6 +46,10 @@ class Entry(Document):
     sequence: int = Field(ge=0)
     previous: Digest
     at: Text
+
+    def goes(self, place: Place) -> bool:
+        """Whether this is the entry that is due at ``place``."""
+        return (self.sequence, self.previous) == (place.sequence, place.previous)
 
     @cached_property
     def hash(self) -> str:
@@ -107,7 +111,7 @@ class Terms(Document):
     holdout: Literal["noised", "exact"]
 
     @classmethod
-    def of(cls, plan: NoisePlan, division: str) -> Self:
+    def of(cls, plan: Plan, division: str) -> Self:
         """The terms of a plan, for a cohort divided so."""
         return cls(
             epsilon=plan.ask.epsilon,
@@ -219,7 +223,7 @@ def _require_in_place(entry: AnyEntry, place: Place, where: str) -> None:
             f"{where} has sequence {entry.sequence}, where {place.sequence} is due: lines before it are missing; "
             "restore the file"
         )
-    if entry.sequence < place.sequence or entry.previous != place.previous:
+    if not entry.goes(place):
         raise DamagedLedger(f"{where} does not follow the line before it: lines were put in or replaced; restore it")
     if isinstance(entry, Created) != (place.sequence == 0):
         raise DamagedLedger(f"{where} is out of its place: a ledger is created once, by its first line; restore it")

@@ -21,6 +21,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from math import floor, log10, sqrt
 
+from consilia.epsilons import rounded_up, small
 from consilia.errors import BudgetExceeded, DamagedLedger, IllegalEvent, InvalidPrivacy
 from consilia.privacy import gaussian
 from consilia.privacy.accounting import Loss
@@ -30,6 +31,8 @@ from consilia.wording import counted
 
 RunKey = tuple[str, int]
 """The UID of a federation, and the number of its run."""
+DIGITS = 4
+"""In which a sentence tells what is spent."""
 
 
 @dataclass(frozen=True)
@@ -136,7 +139,7 @@ class Ledger:
             Loss.sum(held),
             self.divisions | {terms.division},
             budget,
-            f"run {run} of federation {name} asks for epsilon {terms.epsilon:g} (delta {terms.delta:g})",
+            f"run {run} of federation {name} asks for epsilon {terms.epsilon:g} (delta {small(terms.delta)})",
             terms.delta,
         )
         return Opened(
@@ -203,7 +206,7 @@ class Ledger:
     def append(self, entry: AnyEntry) -> None:
         """Fold in an entry that is on the disk. Raises :class:`DamagedLedger` where it does not belong there."""
         place = self.place
-        if (entry.sequence, entry.previous) != (place.sequence, place.previous):
+        if not entry.goes(place):
             raise DamagedLedger(f"entry {entry.sequence} does not follow entry {place.sequence - 1} of the ledger")
         match entry:
             case Created():
@@ -281,11 +284,12 @@ class Ledger:
         totals = _totals(self.training + training, self.holdout + holdout, divisions)
         if all(loss.within(budget.epsilon, budget.delta) for loss in totals):
             return
+        spent = rounded_up(self.spent(budget.delta), DIGITS)
         remaining = rounded_down(self.remaining(budget, delta, divisions))
         advice = f"ask for epsilon {remaining:g} or less, or have" if remaining > 0 else "have"
         raise BudgetExceeded(
-            f"{asks}; of the budget of cohort {self.cohort} (epsilon {budget.epsilon:g} at delta {budget.delta:g}, for "
-            f"its whole life) {self.spent(budget.delta):.4g} is spent, and a run of at most epsilon {remaining:g} "
+            f"{asks}; of the budget of cohort {self.cohort} (epsilon {budget.epsilon:g} at delta {small(budget.delta)},"
+            f" for its whole life) {spent:g} is spent, and a run of at most epsilon {remaining:g} "
             f"fits: {advice} the hospital raise the cohort's budget"
         )
 
@@ -317,7 +321,7 @@ def _totals(training: Loss, holdout: Loss, divisions: Iterable[str]) -> tuple[Lo
 
 def _told(terms: Terms) -> str:
     times = ", ".join(f"{each.times} x {each.kind}" for each in terms.releases)
-    return f"epsilon {terms.epsilon:g}, delta {terms.delta:g} and {times}"
+    return f"epsilon {terms.epsilon:g}, delta {small(terms.delta)} and {times}"
 
 
 def rounded_down(value: float) -> float:

@@ -78,7 +78,8 @@ class Noise:
     def _propose(self, count: int, words: WordSource) -> Integers:
         """Draw ``count`` proposals; the kept ones."""
         steps = self._steps
-        word, chance = np.split(words.take(2 * count), 2)
+        taken = words.take(2 * count)
+        word, chance = taken[:count], taken[count:]
         cell = steps.slots[word & np.uint64(SLOTS - 1)]
         word = word >> np.uint64(SLOT_BITS)
         negative = _low_bits(word, 1)

@@ -22,7 +22,7 @@ from consilia.privacy.accounting import Event, GaussianRelease, LaplaceRelease, 
 from consilia.privacy.clipping import Norm
 from consilia.privacy.noise import TAIL_BITS, Mechanism, Noise
 
-Kind = Literal["centre", "train", "evaluate"]
+Kind = Literal["centre", "train", "evaluate", "statistics"]
 
 RESERVE = 2
 """Retries of training rounds that the noise is calibrated for."""
@@ -114,10 +114,47 @@ class Planned:
 
 
 @dataclass(frozen=True)
-class NoisePlan:
-    """All noise of a run. ``centre`` and ``evaluate`` are None where a run has none."""
+class Plan:
+    """All noise of a run: what it asked for, and every release that it may make."""
 
     ask: Ask
+
+    @property
+    def releases(self) -> tuple[Planned, ...]:
+        """One of each kind."""
+        raise NotImplementedError
+
+    @property
+    def planned(self) -> dict[Kind, Planned]:
+        """Every kind of release that the run may make."""
+        return {each.kind: each for each in self.releases}
+
+    @property
+    def training_loss(self) -> Loss:
+        """What the run costs a training patient, at most."""
+        return Loss.sum(each.loss for each in self.releases if each.kind != "evaluate")
+
+    @property
+    def holdout_loss(self) -> Loss:
+        """What the run costs a holdout patient, at most; nothing where holdouts are scored without noise, which the
+        promise then does not cover."""
+        return Loss.sum(each.loss for each in self.releases if each.kind == "evaluate")
+
+    @property
+    def epsilon(self) -> float:
+        """Of the whole run, for any patient it covers, at the asked delta."""
+        return max(loss.epsilon(self.ask.delta) for loss in (self.training_loss, self.holdout_loss))
+
+    @property
+    def replacing(self) -> float:
+        """The same, where a record is replaced by another one."""
+        return max(loss.replacing(self.ask.delta) for loss in (self.training_loss, self.holdout_loss))
+
+
+@dataclass(frozen=True)
+class NoisePlan(Plan):
+    """All noise of a training run. ``centre`` and ``evaluate`` are None where a run has none."""
+
     train: Planned
     centre: Planned | None
     evaluate: Planned | None
@@ -130,44 +167,25 @@ class NoisePlan:
         if ask.mechanism == "Laplace":
             return cls(
                 ask,
-                train=_laplace("train", times, ask.clip, ask.epsilon),
+                train=laplace_releases("train", times, ask.clip, ask.epsilon),
                 centre=None,
-                evaluate=_laplace("evaluate", evaluations, 1 + LOSS_WEIGHT, ask.epsilon) if evaluations else None,
+                evaluate=laplace_releases("evaluate", evaluations, 1 + LOSS_WEIGHT, ask.epsilon)
+                if evaluations
+                else None,
             )
         mu = gaussian.mu_of(ask.epsilon, ask.delta)
         share = CENTRE_SHARE if has_centre(ask.epsilon, ask.mechanism) else 0.0
         return cls(
             ask,
-            train=_gaussian("train", times, ask.clip, mu * sqrt(1 - share)),
-            centre=_gaussian("centre", 1, RADIUS, mu * sqrt(share)) if share else None,
-            evaluate=_gaussian("evaluate", evaluations, sqrt(1 + LOSS_WEIGHT**2), mu) if evaluations else None,
+            train=gaussian_releases("train", times, ask.clip, mu * sqrt(1 - share)),
+            centre=gaussian_releases("centre", 1, RADIUS, mu * sqrt(share)) if share else None,
+            evaluate=gaussian_releases("evaluate", evaluations, sqrt(1 + LOSS_WEIGHT**2), mu) if evaluations else None,
         )
 
     @property
-    def planned(self) -> dict[Kind, Planned]:
-        """Every kind of release that the run may make."""
-        return {each.kind: each for each in (self.centre, self.train, self.evaluate) if each is not None}
-
-    @property
-    def training_loss(self) -> Loss:
-        """What the run costs a training patient, at most."""
-        return Loss.sum(each.loss for kind, each in self.planned.items() if kind != "evaluate")
-
-    @property
-    def holdout_loss(self) -> Loss:
-        """What the run costs a holdout patient, at most; nothing where holdouts are scored without noise, which the
-        promise then does not cover."""
-        return self.evaluate.loss if self.evaluate else Loss()
-
-    @property
-    def epsilon(self) -> float:
-        """Of the whole run, for any patient it covers, at the asked delta."""
-        return max(loss.epsilon(self.ask.delta) for loss in (self.training_loss, self.holdout_loss))
-
-    @property
-    def replacing(self) -> float:
-        """The same, where a record is replaced by another one."""
-        return max(loss.replacing(self.ask.delta) for loss in (self.training_loss, self.holdout_loss))
+    def releases(self) -> tuple[Planned, ...]:
+        """See :class:`Plan`."""
+        return tuple(each for each in (self.centre, self.train, self.evaluate) if each is not None)
 
     @property
     def learning_rate(self) -> float:
@@ -186,11 +204,13 @@ def has_centre(epsilon: float, mechanism: Mechanism) -> bool:
     return mechanism == "Gaussian" and epsilon >= CENTRE_FROM
 
 
-def _gaussian(kind: Kind, times: int, sensitivity: float, mu: float) -> Planned:
+def gaussian_releases(kind: Kind, times: int, sensitivity: float, mu: float) -> Planned:
+    """Releases that together cost at most ``mu``."""
     sigma = sensitivity * sqrt(times) / mu
     return Planned(kind, times, sensitivity, Noise("Gaussian", sigma * (1 + gaussian.LOOSE)))
 
 
-def _laplace(kind: Kind, times: int, sensitivity: float, epsilon: float) -> Planned:
+def laplace_releases(kind: Kind, times: int, sensitivity: float, epsilon: float) -> Planned:
+    """Releases that together cost at most ``epsilon``."""
     scale = times * sensitivity / epsilon
     return Planned(kind, times, sensitivity, Noise("Laplace", scale * (1 + gaussian.LOOSE)))

@@ -13,14 +13,14 @@ from math import log, sqrt
 
 import numpy as np
 
-from consilia.privacy.noise_plan import LARGEST_LOSS, LOSS_WEIGHT, Planned
+from consilia.model import LOGISTIC, Family, Logistic, Softmax
+from consilia.privacy.cells import Evaluation
+from consilia.privacy.noise_plan import LOSS_WEIGHT, Planned
 from consilia.status import HospitalMetrics, MetricErrors, ScoreName
 from consilia.vectors import FloatArray
 
 NOISIEST_SHARE = 0.10
 """Error bar from which on a share is hidden: ten points."""
-NOISIEST_LOSS = log(2)
-"""Error bar from which on a loss is hidden: the loss of a model that knows nothing."""
 CLEARLY = 5.0
 """Standard deviations of its own by which a denominator must be above 0; nearer to it the delta method is wrong."""
 
@@ -29,13 +29,10 @@ NORMAL_95 = 1.96
 LAPLACE_95 = log(20) / sqrt(2)
 """95 % of one Laplace noise is, and more than that of sums of several."""
 
-_TP, _FP, _TN, _FN, _LOSS = np.eye(5)
-_ALL = _TP + _FP + _TN + _FN
-
 
 @dataclass(frozen=True)
 class _Ratio:
-    """A score: how often the five values count above and below the line, and between what it lies."""
+    """A score: how often each of the values counts above and below the line, and between what it lies."""
 
     name: ScoreName
     above: FloatArray
@@ -44,25 +41,39 @@ class _Ratio:
     noisiest: float
 
 
-RATIOS = (
-    _Ratio("accuracy", _TP + _TN, _ALL, 1.0, NOISIEST_SHARE),
-    _Ratio("loss", _LOSS, _ALL, LARGEST_LOSS, NOISIEST_LOSS),
-    _Ratio("precision", _TP, _TP + _FP, 1.0, NOISIEST_SHARE),
-    _Ratio("recall", _TP, _TP + _FN, 1.0, NOISIEST_SHARE),
-)
+def ratios_of(family: Family) -> tuple[_Ratio, ...]:
+    """The scores that an evaluation of this kind of model tells."""
+    evaluation = Evaluation.of(family)
+    *cells, losses = np.eye(evaluation.length)
+    whole = np.add.reduce(cells)
+    # A loss is hidden where its error bar is the loss of a model that knows nothing.
+    loss = _Ratio("loss", losses, whole, evaluation.largest_loss, evaluation.ignorant_loss)
+    match family:
+        case Logistic():
+            tp, fp, tn, fn = cells
+            return (
+                _Ratio("accuracy", tp + tn, whole, 1.0, NOISIEST_SHARE),
+                loss,
+                _Ratio("precision", tp, tp + fp, 1.0, NOISIEST_SHARE),
+                _Ratio("recall", tp, tp + fn, 1.0, NOISIEST_SHARE),
+            )
+        case Softmax():
+            return (_Ratio("accuracy", cells[0], whole, 1.0, NOISIEST_SHARE), loss)
+        case _:
+            return (loss,)
 
 
-def scores_of(noised: FloatArray, evaluate: Planned) -> HospitalMetrics:
-    """The scores that an evaluation (5,), noised as ``evaluate`` says, tells, each with its 95 % error bar.
+def scores_of(noised: FloatArray, evaluate: Planned, family: Family = LOGISTIC) -> HospitalMetrics:
+    """The scores that an evaluation, noised as ``evaluate`` says, tells, each with its 95 % error bar.
 
     Values beyond what a score can be are clipped; a score is hidden where its bar is too wide, or its denominator not
     clearly above 0. What is hidden depends on the noise too: of all evaluations, told or hidden, 5 % tell a score that
     is off by more than its bar.
     """
-    deviations = _deviations(evaluate)
+    deviations, ratios = _deviations(evaluate, family), ratios_of(family)
     values: dict[ScoreName, float] = {}
     errors: dict[ScoreName, float] = {}
-    for ratio in RATIOS:
+    for ratio in ratios:
         found = _told(ratio, noised, deviations)
         if found is None:
             continue
@@ -70,15 +81,29 @@ def scores_of(noised: FloatArray, evaluate: Planned) -> HospitalMetrics:
         error = _quantile(evaluate) * deviation
         if error <= ratio.noisiest:
             values[ratio.name], errors[ratio.name] = value, error
-    hidden = [ratio.name for ratio in RATIOS if ratio.name not in values]
+    hidden = [ratio.name for ratio in ratios if ratio.name not in values]
     told = {"errors": MetricErrors.model_validate(errors) if errors else None, "hidden": hidden or None}
     return HospitalMetrics.model_validate(values | told)
 
 
-def accuracy_error(evaluate: Planned, patients: int, accuracy: float) -> float:
-    """The 95 % error bar of an accuracy (0 to 1) over ``patients`` >= 1, before anything is released; at most 1."""
-    each = _deviation(RATIOS[0], accuracy, float(patients), _deviations(evaluate))
-    return min(_quantile(evaluate) * each, 1.0)
+@dataclass(frozen=True)
+class ErrorBar:
+    """How far off noise may put a score, 95 % of the time, and whether it is told at all."""
+
+    score: ScoreName
+    error: float
+    told: bool
+
+
+def expected_bar(evaluate: Planned, patients: int, accuracy: float, family: Family = LOGISTIC) -> ErrorBar:
+    """The bar of this kind of model's first score over ``patients`` >= 1, before anything is released.
+
+    That is an accuracy, of about ``accuracy`` (0 to 1), or of a number its loss, of about nothing.
+    """
+    first = ratios_of(family)[0]
+    value = accuracy if first.name == "accuracy" else 0.0
+    each = _quantile(evaluate) * _deviation(first, value, float(patients), _deviations(evaluate, family))
+    return ErrorBar(first.name, min(each, first.most), each <= first.noisiest)
 
 
 def _told(ratio: _Ratio, noised: FloatArray, deviations: FloatArray) -> tuple[float, float] | None:
@@ -94,10 +119,11 @@ def _deviation(ratio: _Ratio, value: float, below: float, deviations: FloatArray
     return float(np.linalg.norm((ratio.above - value * ratio.below) * deviations)) / below
 
 
-def _deviations(evaluate: Planned) -> FloatArray:
-    """Standard deviations of the five noises: the loss travels in units of which a patient adds few."""
+def _deviations(evaluate: Planned, family: Family) -> FloatArray:
+    """Standard deviations of the noises: the loss travels in units of which a patient adds few."""
+    evaluation = Evaluation.of(family)
     deviation = evaluate.noise.scale * (1.0 if evaluate.noise.mechanism == "Gaussian" else sqrt(2))
-    return deviation * (_ALL + LARGEST_LOSS / LOSS_WEIGHT * _LOSS)
+    return deviation * np.append(np.ones(evaluation.cells), evaluation.largest_loss / LOSS_WEIGHT)
 
 
 def _quantile(evaluate: Planned) -> float:

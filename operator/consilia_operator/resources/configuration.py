@@ -1,14 +1,15 @@
-"""ConfigMaps: the broker's configuration, a hospital's cohort."""
+"""ConfigMaps: the broker's configuration, a hospital's cohort and its Spark's settings."""
 
 from consilia.plan import BROKER, Component
 from consilia.prosody import ACCOUNTS_MODULE, ACCOUNTS_MODULE_FILE, ProsodySettings, render_prosody
 from consilia_operator.naming import Manifest, host_of, metadata, object_name, selector
 from consilia_operator.resources.site import CONFIG, SECRETS, VOLUMES, Site
+from consilia_operator.resources.spark import spark_files
 
 
 def config_maps(site: Site, component: Component) -> list[Manifest]:
     """The ConfigMap of a component that reads files; else none."""
-    data = _broker_files(site) if component.name == BROKER else dict(component.files)
+    data = _broker_files(site) if component.name == BROKER else dict(component.files) | spark_files(site, component)
     if not data:
         return []
     name = object_name(site.federation, component.name, component.namespace)

@@ -19,12 +19,15 @@ from consilia_operator.resources.network import network_policy, services
 from consilia_operator.resources.rotation import workload
 from consilia_operator.resources.secrets import Data, SigningKey, held_secrets, next_secrets, secret_manifests
 from consilia_operator.resources.site import Site
+from consilia_operator.resources.spark import driver_rights
 from consilia_operator.resources.storage import claims
 
 OWN_KINDS = (
     "StatefulSet",
     "Service",
     "ConfigMap",
+    "ServiceAccount",
+    "RoleBinding",
     "Secret",
     "PersistentVolumeClaim",
     "NetworkPolicy",
@@ -51,7 +54,9 @@ def everything(
         manifests += config_maps(site, component)
         manifests += claims(site, component)
         manifests += services(site, component)
+        manifests += driver_rights(site, component)
         manifests.append(network_policy(site, component))
+    manifests += [network_policy(site, component) for component in site.executors]
     manifests += disruption_budgets(site)
     manifests += filter(None, (workload(site, component, secrets) for component in site.components))
     return manifests

@@ -1,12 +1,15 @@
 """Services, and NetworkPolicies drawn from the plan's links: what is not a link is not a connection.
 
+Only the way to a hospital's data is no link but its cohort's word.
+
 DNS is wherever it is: clusters keep it in a namespace, on every node or outside. The operator and the dashboard reach
 the coordinator from the operator's namespace, and so does whoever scrapes its metrics there.
 """
 
 from urllib.parse import urlsplit
 
-from consilia.plan import MLFLOW, Component, Link
+from consilia.plan import KUBERNETES, MLFLOW, Component, Link
+from consilia.pod import Egress
 from consilia_operator.naming import COMPONENT_LABEL, Manifest, metadata, object_name, selector
 from consilia_operator.resources.site import Site
 
@@ -25,17 +28,21 @@ def services(site: Site, component: Component) -> list[Manifest]:
         return []
     labels = selector(site.federation, component)
     name = object_name(site.federation, component.name, component.namespace)
+    spec: Manifest = {
+        "selector": labels,
+        # A broker that is starting is where its clients should be trying.
+        "publishNotReadyAddresses": True,
+        "ports": [{"name": n, "port": p, "targetPort": n} for n, p in sorted(component.ports.items())],
+    }
+    if component.kind == "hospital":
+        # A name for the pod itself: Spark's executors join their own driver, and nothing stands between.
+        spec = {"clusterIP": "None"} | spec
     return [
         {
             "apiVersion": "v1",
             "kind": "Service",
             "metadata": metadata(site.federation, name, component.namespace, site.owner(component), labels),
-            "spec": {
-                "selector": labels,
-                # A broker that is starting is where its clients should be trying.
-                "publishNotReadyAddresses": True,
-                "ports": [{"name": n, "port": p, "targetPort": n} for n, p in sorted(component.ports.items())],
-            },
+            "spec": spec,
         }
     ]
 
@@ -50,6 +57,8 @@ def network_policy(site: Site, component: Component) -> Manifest:
         ingress.append({"from": [_in(site.settings.namespace)], "ports": [{"protocol": "TCP", "port": port}]})
     egress: list[Manifest] = [{"ports": DNS_PORTS}]
     egress += [_outgoing(site, link) for link in site.plan.links if link.source == component.name]
+    if component.hospital is not None:
+        egress += [_to_data(wished) for wished in site.cohorts[component.hospital].spec.egress]
     return {
         "apiVersion": "networking.k8s.io/v1",
         "kind": "NetworkPolicy",
@@ -72,7 +81,26 @@ def _outgoing(site: Site, link: Link) -> Manifest:
     target = site.plan.component(link.target)
     if target.name == MLFLOW:
         return _to_mlflow(site)
+    if target.name == KUBERNETES:
+        return _to_api_server(site)
     return {"to": [_peer(site, target)], "ports": [{"protocol": "TCP", "port": target.ports[link.port]}]}
+
+
+def _to_data(wished: Egress) -> Manifest:
+    """Where a hospital says that its data are; a policy cannot tell from a name."""
+    peer = {"ipBlock": {"cidr": wished.cidr}} if wished.cidr is not None else _in(wished.namespace or "")
+    return {"to": [peer], "ports": [{"protocol": "TCP", "port": port} for port in wished.ports]}
+
+
+def _to_api_server(site: Site) -> Manifest:
+    """By its ports, for it is no pod that a policy could select; within its addresses where those are given.
+
+    Some network plugins look at a connection to its Service before, others after it has become one to its own port.
+    """
+    rule: Manifest = {"ports": [{"protocol": "TCP", "port": port} for port in site.settings.api_server_ports]}
+    if site.settings.api_server_cidrs:
+        rule = {"to": [{"ipBlock": {"cidr": cidr}} for cidr in site.settings.api_server_cidrs]} | rule
+    return rule
 
 
 def _to_mlflow(site: Site) -> Manifest:

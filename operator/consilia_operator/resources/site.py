@@ -10,6 +10,8 @@ from consilia.plan import (
     TRACKING,
     Component,
     ConfigFile,
+    CredentialsFolder,
+    DataFolder,
     HostOf,
     Plan,
     PortOf,
@@ -20,12 +22,17 @@ from consilia.plan import (
 )
 from consilia.pod import Pod
 from consilia.spec import Cohort, Federation
-from consilia_operator.naming import Manifest, Owner, host_of
+from consilia_operator.naming import EXECUTORS, Manifest, Owner, host_of
 from consilia_operator.settings import Settings
 
 SECRETS = "/etc/consilia/secrets"
 CONFIG = "/etc/consilia/config"
 VOLUMES = "/var/lib/consilia"
+DATA, CREDENTIALS = "/var/lib/consilia-data", "/etc/consilia/credentials"
+"""What a hospital itself has put there, and is mounted read-only."""
+
+
+OWN = ("broker", "coordinator", "hospital", "tracking")
 
 
 @dataclass(frozen=True)
@@ -54,8 +61,17 @@ class Site:
 
     @property
     def components(self) -> list[Component]:
-        """What the operator makes of the plan: MLflow's server and the dashboard are the installation's."""
-        return [component for component in self.plan.components if component.kind not in ("mlflow", "dashboard")]
+        """What the operator makes pods of: not what is the installation's or the cluster's, nor Spark's executors."""
+        return [component for component in self.plan.components if component.kind in OWN]
+
+    @property
+    def executors(self) -> list[Component]:
+        """What hospitals' Sparks make pods of, within the bounds that the operator sets."""
+        return [component for component in self.plan.components if component.kind == EXECUTORS]
+
+    def is_driver(self, component: Component) -> bool:
+        """Whether a hospital asks the cluster for executors."""
+        return any(executors.hospital == component.hospital for executors in self.executors)
 
     @property
     def mlflow_uri(self) -> str | None:
@@ -95,6 +111,10 @@ class Site:
                 return f"{CONFIG}/{name}"
             case VolumeFolder(volume):
                 return f"{VOLUMES}/{volume}"
+            case DataFolder():
+                return DATA
+            case CredentialsFolder():
+                return CREDENTIALS
             case HostOf(component):
                 return host_of(self.federation, component)
             case PortOf(component, port):

@@ -5,18 +5,22 @@ A StatefulSet even without a volume: never two pods of one broker account, or of
 
 import hashlib
 import json
+import math
 from collections.abc import Mapping
 
-from consilia.plan import BROKER, Component
-from consilia.pod import Amounts, Resources, quantity
+from consilia.plan import BROKER, SPARK_FILE, Component
+from consilia.pod import Amounts, Spark, quantity
+from consilia.spark_settings import MEBI, with_overhead
 from consilia_operator.images import CHOSEN_BY, image_of
 from consilia_operator.naming import Manifest, metadata, object_name, selector, volume_name
+from consilia_operator.resources.pod_shape import CONTAINER_SECURITY, data_mounts, data_volumes, placement, pod_security
 from consilia_operator.resources.site import CONFIG, SECRETS, VOLUMES, Site
 from consilia_operator.resources.storage import claim_name
 
-USER = 10001
 REVISION = "consilia.health/revision"
 PULSE = "/tmp/pulse"  # noqa: S108 - in an emptyDir of the pod's own
+SCRATCH = "/tmp"  # noqa: S108 - the same
+"""Where Spark keeps rows: gone with the pod, and not on a volume that outlives it."""
 PULSE_AGE_SECONDS = 60
 """A pulse is touched every five seconds; after three looks at an old one, half a minute apart, the pod is ended."""
 REQUESTS: Mapping[str, Mapping[str, str]] = {
@@ -64,37 +68,25 @@ def stateful_set(site: Site, component: Component, secrets_revision: str) -> Man
 
 
 def _pod(site: Site, component: Component, image: str) -> Manifest:
-    return {
+    pod: Manifest = {
         "automountServiceAccountToken": False,
         "enableServiceLinks": False,
         "terminationGracePeriodSeconds": 10,
-        "securityContext": {
-            "runAsNonRoot": True,
-            "runAsUser": USER,
-            "runAsGroup": USER,
-            "fsGroup": USER,
-            "seccompProfile": {"type": "RuntimeDefault"},
-        },
+        "securityContext": pod_security(),
         "containers": [_container(site, component, image)],
         "volumes": _volumes(site, component),
-    } | _placement(site, component)
+    }
+    if site.is_driver(component):
+        account = object_name(site.federation, component.name, component.namespace)
+        pod |= {"serviceAccountName": account, "automountServiceAccountToken": True}
+    return pod | placement(site, component)
 
 
-def _placement(site: Site, component: Component) -> Manifest:
-    """On which nodes the pod may run."""
-    pod = site.pod(component)
-    placement: Manifest = {}
-    if pod.node_selector:
-        placement["nodeSelector"] = dict(pod.node_selector)
-    if pod.tolerations:
-        placement["tolerations"] = [toleration.to_json() for toleration in pod.tolerations]
-    return placement
-
-
-def _resources(component: Component, wished: Resources) -> Manifest:
+def _resources(site: Site, component: Component) -> Manifest:
     """What is wished, else the component's own: a wished request raises a limit that is not wished, and the reverse."""
-    requests = dict(REQUESTS[component.kind]) | _amounts(wished.requests)
-    limits = dict(LIMITS[component.kind]) | _amounts(wished.limits)
+    wished, beside = site.pod(component).resources, _java(site, component)
+    requests = _more(REQUESTS[component.kind], beside) | _amounts(wished.requests)
+    limits = _more(LIMITS[component.kind], beside) | _amounts(wished.limits)
     for name in requests.keys() & limits.keys():
         if quantity(requests[name]) > quantity(limits[name]):
             if name in _amounts(wished.limits):
@@ -102,6 +94,20 @@ def _resources(component: Component, wished: Resources) -> Manifest:
             else:
                 limits[name] = requests[name]
     return {"requests": requests, "limits": limits}
+
+
+def _java(site: Site, component: Component) -> int:
+    """Bytes of the Java process beside a hospital's own."""
+    if SPARK_FILE not in component.files or component.hospital is None:
+        return 0
+    return with_overhead((site.cohorts[component.hospital].spec.spark or Spark()).driver_memory)
+
+
+def _more(amounts: Mapping[str, str], memory: int) -> dict[str, str]:
+    """These amounts and so many more bytes of memory, in whole mebibytes."""
+    if not memory:
+        return dict(amounts)
+    return dict(amounts) | {"memory": f"{math.ceil((quantity(amounts['memory']) + memory) / MEBI)}Mi"}
 
 
 def _amounts(amounts: Amounts) -> dict[str, str]:
@@ -116,12 +122,8 @@ def _container(site: Site, component: Component, image: str) -> Manifest:
         "imagePullPolicy": "IfNotPresent",
         "env": [{"name": name, "value": value} for name, value in sorted(_environment(site, component).items())],
         "ports": [{"name": name, "containerPort": port} for name, port in sorted(component.ports.items())],
-        "resources": _resources(component, site.pod(component).resources),
-        "securityContext": {
-            "allowPrivilegeEscalation": False,
-            "readOnlyRootFilesystem": True,
-            "capabilities": {"drop": ["ALL"]},
-        },
+        "resources": _resources(site, component),
+        "securityContext": CONTAINER_SECURITY,
         "volumeMounts": _mounts(component),
     }
     if component.kind == "tracking":
@@ -131,7 +133,11 @@ def _container(site: Site, component: Component, image: str) -> Manifest:
 
 def _environment(site: Site, component: Component) -> dict[str, str]:
     environment = site.environment(component)
-    return environment | {"CONSILIA_PULSE_FILE": PULSE} if component.kind == "hospital" else environment
+    if component.kind == "hospital":
+        environment["CONSILIA_PULSE_FILE"] = PULSE
+    if SPARK_FILE in component.files:
+        environment["CONSILIA_SCRATCH"] = SCRATCH
+    return environment
 
 
 def _probes(component: Component) -> Manifest:
@@ -177,7 +183,7 @@ def _mounts(component: Component) -> list[Manifest]:
     if component.files or component.name == BROKER:
         mounts.append({"name": "config", "mountPath": CONFIG, "readOnly": True})
     mounts += [{"name": v, "mountPath": f"{VOLUMES}/{v}"} for v in component.volumes]
-    return mounts
+    return mounts + data_mounts(component)
 
 
 def _volumes(site: Site, component: Component) -> list[Manifest]:
@@ -199,4 +205,4 @@ def _volumes(site: Site, component: Component) -> list[Manifest]:
         else:
             claim = {"claimName": claim_name(site, component, volume)}
             volumes.append({"name": volume, "persistentVolumeClaim": claim})
-    return volumes
+    return volumes + data_volumes(component)

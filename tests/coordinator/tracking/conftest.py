@@ -3,7 +3,7 @@
 import asyncio
 import base64
 import ssl
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -19,7 +19,7 @@ from consilia.features import FeatureMap
 from consilia.pki import make_authority
 from consilia.protocol import PrivacyTerms
 from consilia.spec import FederationSpec
-from consilia.status import FederationStatus, HospitalMetrics, Metrics, RegisteredModel, RoundRecord
+from consilia.status import FeatureStatistics, FederationStatus, HospitalMetrics, Metrics, RegisteredModel, RoundRecord
 from consilia.tokens import generate_keypair, sign, verify
 from consilia_coordinator.answers import ModelAnswer, RoundsAnswer, RunAnswer, StatusAnswer
 from consilia_coordinator.tracking.entries import Batch, Entry
@@ -154,6 +154,7 @@ class FakeRun:
     outcome: Outcome = "RUNNING"
     ended_at: str | None = None
     batches: list[Batch] = field(default_factory=list)
+    described: list[Sequence[FeatureStatistics]] = field(default_factory=list)
 
     @property
     def entries(self) -> list[Entry]:
@@ -192,6 +193,11 @@ class FakeTracker:
             self.privacies.append(model.privacy)
         version = str(self.versions.index((run_id, model.round)) + 1)
         return RegisteredModel(name=name, version=version, uri=f"models:/{name}/{version}")
+
+    def describe(self, run_id: str, statistics: Sequence[FeatureStatistics], at: str | None) -> None:
+        self._answer()
+        assert at is not None
+        self._run(run_id).described.append(statistics)
 
     def conclude(self, run_id: str, outcome: Outcome, at: str | None) -> None:
         self._answer()

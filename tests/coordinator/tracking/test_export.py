@@ -8,7 +8,7 @@ import skops.io
 from consilia import dataset, manifest
 from consilia.errors import InvalidMessage
 from consilia.features import FeatureMap, moments
-from consilia.model import predict_proba
+from consilia.model import HIGHEST, Linear, Poisson, Softmax, predict_proba
 from consilia_coordinator.tracking.export import to_pipeline
 
 TABLE = dataset.load("breast-cancer")
@@ -47,6 +47,40 @@ def test_the_pipeline_gives_our_probabilities_and_the_classes_zero_and_one(featu
     np.testing.assert_allclose(pipeline.predict_proba(table)[:, 1], ours, rtol=0, atol=1e-12)
     np.testing.assert_array_equal(pipeline.predict(table), ours > 0.5)
     assert pipeline.classes_.tolist() == [0, 1]
+
+
+OTHERS = [
+    pytest.param(Softmax(4), id="softmax"),
+    pytest.param(Softmax(2), id="softmax of two"),
+    pytest.param(Linear(-20.0, 300.0), id="linear"),
+    pytest.param(Poisson(40.0), id="poisson"),
+]
+
+
+@pytest.mark.parametrize("family", OTHERS)
+def test_a_pipeline_of_another_family_predicts_what_we_do_and_loads_where_only_scikit_learn_is(
+    family, feature_map, tmp_path
+):
+    rows, w = rows_of_every_kind(feature_map), np.random.default_rng(2).normal(size=family.size(31)) / 3
+    if isinstance(family, Poisson):
+        rows = rows[np.abs(family.predictor(feature_map.apply(rows), w)) < HIGHEST]
+    skops.io.dump(to_pipeline(feature_map, w, feature_map.names, family), tmp_path / "model.skops")
+    assert skops.io.get_untrusted_types(file=tmp_path / "model.skops") == []
+    pipeline = skops.io.load(tmp_path / "model.skops", trusted=[])
+    table = pd.DataFrame(rows, columns=feature_map.names)
+    ours = family.mean(family.predictor(feature_map.apply(rows), w))
+    if family.classes is None:
+        assert pipeline.predict(table).shape == (len(rows),)
+        np.testing.assert_allclose(pipeline.predict(table), ours, rtol=1e-12, atol=1e-12 * np.abs(ours).max())
+    else:
+        np.testing.assert_allclose(pipeline.predict_proba(table), ours, rtol=0, atol=1e-12)
+        np.testing.assert_array_equal(pipeline.predict(table), ours.argmax(axis=1))
+        assert pipeline.classes_.tolist() == list(range(family.count))
+
+
+def test_parameters_of_another_number_of_classes_are_refused():
+    with pytest.raises(InvalidMessage, match="one parameter more for each of the 3 classes"):
+        to_pipeline(FEDERATED, W, FEDERATED.names, Softmax(3))
 
 
 def test_the_codebooks_rows_are_of_both_kinds_clipped_and_not(codebook):

@@ -9,9 +9,12 @@ from typing import Any
 
 import pytest
 
+from consilia.status import FeatureStatistics
+from consilia_coordinator.answers import RunAnswer
 from consilia_coordinator.tracking.entries import entries_of
 from consilia_coordinator.tracking.follower import Follower, in_daemon_thread
 from consilia_coordinator.tracking.source import CoordinatorUnavailable
+from statistics_world import statistics_spec
 
 
 @asynccontextmanager
@@ -275,3 +278,25 @@ async def test_what_a_blocking_call_raises_reaches_its_caller() -> None:
 
     with pytest.raises(ValueError, match="no"):
         await in_daemon_thread(fail)
+
+
+async def test_the_result_of_a_statistics_run_is_logged_once_and_no_model_is_registered(
+    federation: Any, tracker: Any, until: Any
+) -> None:
+    spec = statistics_spec()
+    told = [FeatureStatistics(name="mean radius", count=364.0, mean=14.1)]
+    federation.runs[1] = RunAnswer(run=1, uid="uid-1", spec=spec, quorum=2, started_at="2026-11-24T12:00:00+00:00")
+    federation.records[1] = []
+    federation.tell(phase="Training", run=1, round=0, rounds=1)
+    async with following(federation, tracker):
+        await until(lambda: bool(tracker.runs))
+        federation.commit(1)
+        done = {"completed_at": "2026-11-24T12:00:01+00:00", "statistics": told}
+        federation.runs[1] = federation.runs[1].model_copy(update=done)
+        federation.tell(phase="Complete")
+        await until(lambda: bool(federation.reports) and federation.reports[-1].logged_through == 1)
+        federation.tell()
+        await until(lambda: tracker.of(1).outcome == "FINISHED")
+    assert tracker.of(1).described == [told]
+    assert tracker.versions == []
+    assert federation.reports[-1].model is None

@@ -11,7 +11,7 @@ from hypothesis.extra.numpy import arrays
 from consilia.errors import InvalidPrivacy
 from consilia.experiment import Feature, Features
 from consilia.features import FeatureMap
-from consilia.model import sigmoid
+from consilia.model import LOGISTIC, Family, Linear, Poisson, Softmax, sigmoid
 from consilia.privacy.clipping import MARGIN, Norm, gradient_sum, row_sum
 from consilia.privacy.dp_fedsgd import Centre, private_rows
 
@@ -28,7 +28,13 @@ tables = st.integers(0, 6).flatmap(
     lambda n: st.tuples(arrays(np.float64, (n, WIDTH), elements=values), arrays(np.float64, n, elements=values))
 )
 records = st.tuples(arrays(np.float64, (1, WIDTH), elements=values), arrays(np.float64, 1, elements=values))
-weights = arrays(np.float64, WIDTH, elements=st.one_of(st.floats(-1e100, 1e100), st.floats(-5, 5)))
+FAMILIES = [LOGISTIC, Softmax(3), Linear(-2.0, 5.0), Poisson(9.0)]
+weights = st.sampled_from(FAMILIES).flatmap(
+    lambda family: st.tuples(
+        st.just(family),
+        arrays(np.float64, family.size(WIDTH), elements=st.one_of(st.floats(-1e100, 1e100), st.floats(-5, 5))),
+    )
+)
 norms = st.sampled_from(["L1", "L2"])
 bounds = st.sampled_from([0.25, 1.0, 1.0000000001, 3.7, 64.0])
 
@@ -41,12 +47,14 @@ def length(multiples: Any, norm: Norm) -> float:
 
 @given(tables, records, weights, bounds, norms)
 def test_adding_any_record_changes_the_gradient_sum_by_at_most_the_bound(
-    table: Any, record: Any, w: Any, bound: float, norm: Norm
+    table: Any, record: Any, model: Any, bound: float, norm: Norm
 ) -> None:
-    before = gradient_sum(*table, w, bound, GRID, norm)
-    after = gradient_sum(np.vstack([table[0], record[0]]), np.append(table[1], record[1]), w, bound, GRID, norm)
+    family, w = model
+    both = np.vstack([table[0], record[0]]), np.append(table[1], record[1])
+    before = gradient_sum(*table, w, bound, GRID, norm, family)
+    after = gradient_sum(*both, w, bound, GRID, norm, family)
     assert length(after - before, norm) <= bound
-    np.testing.assert_array_equal(after - before, gradient_sum(*record, w, bound, GRID, norm))
+    np.testing.assert_array_equal(after - before, gradient_sum(*record, w, bound, GRID, norm, family))
 
 
 @given(tables, records, bounds, norms)
@@ -60,13 +68,24 @@ def test_adding_any_record_changes_the_row_sum_by_at_most_the_bound(
 
 @given(records, weights, st.floats(-115, 6), norms)
 def test_a_bound_as_small_as_a_hostile_coordinator_likes_is_kept(
-    record: Any, w: Any, magnitude: float, norm: Norm
+    record: Any, model: Any, magnitude: float, norm: Norm
 ) -> None:
     """A bound's share of an enormous row may have one bit left, and rounding up would double it."""
+    family, w = model
     grid = 10.0**magnitude * 2.0**-26
     bound = grid * 2.0**26
-    part = [int(value) for value in gradient_sum(*record, w, bound, grid, norm)]
+    part = [int(value) for value in gradient_sum(*record, w, bound, grid, norm, family)]
     assert (sum(map(abs, part)) if norm == "L1" else sum(v * v for v in part) ** 0.5) <= 2**26
+
+
+@pytest.mark.parametrize("norm", ["L1", "L2"])
+def test_a_number_that_is_told_absurdly_wrong_is_clipped_as_any_other(norm: Norm) -> None:
+    """A bound's share of a residual of 1e300 has one bit or two, and what is left of it would pass the bound."""
+    for bound in np.linspace(7e-24, 3e-23, 50):
+        part = gradient_sum(
+            np.ones((1, 1)), np.zeros(1), np.array([1e300]), bound, bound * 2.0**-26, norm, Linear(-1.0, 1.0)
+        )
+        assert 0 < int(part[0]) <= 2**26
 
 
 @pytest.mark.parametrize("norm", ["L1", "L2"])
@@ -95,6 +114,29 @@ def test_a_table_gives_exactly_the_sum_of_what_its_records_give_alone(width: int
     np.testing.assert_array_equal(gradient_sum(z[::-1], y[::-1], w, 1.0, FINEST), alone)
 
 
+@pytest.mark.parametrize("family", FAMILIES[1:], ids=lambda family: type(family).__name__)
+@pytest.mark.parametrize("width", [2, 9, 31])
+def test_so_does_a_table_of_any_labels(family: Family, width: int) -> None:
+    draw = np.random.default_rng(width)
+    z, w, y = draw.normal(size=(300, width)), draw.normal(size=family.size(width)), draw.integers(0, 4, 300) * 1.0
+    alone = sum(gradient_sum(z[i : i + 1].copy(), y[i : i + 1], w, 1.0, FINEST, "L2", family) for i in range(300))
+    np.testing.assert_array_equal(gradient_sum(z, y, w, 1.0, FINEST, "L2", family), alone)
+    np.testing.assert_array_equal(gradient_sum(z[::-1], y[::-1], w, 1.0, FINEST, "L2", family), alone)
+
+
+@pytest.mark.parametrize("norm", ["L1", "L2"])
+def test_classes_that_are_hardly_doubted_are_clipped_as_one_gradient(norm: Norm) -> None:
+    """Squares of residuals of 1e-162 vanish one by one, and would leave a norm that is far too short."""
+    family, z = Softmax(40), np.array([[0.5, 1.0]])
+    w = np.tile([0.0, -372.6], (40, 1))
+    w[0] = 0.0
+    residual = family.residual(z @ w.T, np.zeros(1))[0]
+    assert 0 < residual[1] < 1e-161
+    bound = 1e-180
+    part = [int(v) for v in gradient_sum(z, np.zeros(1), w.ravel(), bound, bound * 2.0**-26, norm, family)]
+    assert 0 < (sum(map(abs, part)) if norm == "L1" else sum(v * v for v in part) ** 0.5) <= 2**26
+
+
 def test_the_way_from_a_clinical_row_to_its_part_knows_no_other_row() -> None:
     draw = np.random.default_rng(3)
     columns = [Feature(name=f"c{i}", min=0, max=1, scale="sqrt" if i % 2 else "linear") for i in range(30)]
@@ -115,6 +157,20 @@ def test_the_sum_is_that_of_the_formula() -> None:
     clipped = gradients * np.minimum(1.0, 0.5 / np.linalg.norm(gradients, axis=1))[:, None]
     ours = gradient_sum(z, y, w, 0.5, GRID) * GRID
     np.testing.assert_allclose(ours, clipped.sum(axis=0), atol=200 * (GRID + MARGIN))
+
+
+@pytest.mark.parametrize("family", FAMILIES, ids=lambda family: type(family).__name__)
+@pytest.mark.parametrize("norm", ["L1", "L2"])
+def test_the_sum_is_that_of_the_formula_for_every_model(family: Family, norm: Norm) -> None:
+    draw = np.random.default_rng(8)
+    z, w, y = draw.normal(size=(200, 5)), draw.normal(size=family.size(5)), draw.integers(0, 2, 200) * 1.0
+    residual = family.residual(family.predictor(z, w), family.target(y)).reshape(200, -1)
+    gradients = np.einsum("nk,nd->nkd", residual, z).reshape(200, -1)
+    lengths = np.linalg.norm(gradients, ord=1 if norm == "L1" else 2, axis=1)
+    bound = float(np.median(lengths))  # half of the records are clipped
+    expected = (gradients * np.minimum(1.0, bound / lengths)[:, None]).sum(axis=0)
+    ours = gradient_sum(z, y, w, bound, GRID, norm, family) * GRID
+    np.testing.assert_allclose(ours, expected, atol=200 * (GRID + bound * MARGIN))
 
 
 def test_a_long_gradient_reaches_the_bound_and_a_short_one_is_left_alone() -> None:
@@ -141,8 +197,24 @@ def test_a_record_that_cannot_be_used_counts_as_zeros_and_spoils_nothing(row: li
     np.testing.assert_array_equal(gradient_sum(z, y, w, 1.0, GRID), gradient_sum(z[:1], y[:1], w, 1.0, GRID))
 
 
-def test_no_rows_sum_to_zeros() -> None:
-    assert gradient_sum(np.empty((0, 3)), np.empty(0), np.zeros(3), 1.0, GRID).tolist() == [0, 0, 0]
+@pytest.mark.parametrize("label", [-1.0, 0.5, 3.0, np.nan, np.inf])
+def test_a_label_that_is_no_class_counts_as_zeros(label: float) -> None:
+    z, y, w = np.array([[0.5, 1.0], [1.0, 1.0]]), np.array([2.0, label]), np.ones(6)
+    with_it = gradient_sum(z, y, w, 1.0, GRID, "L2", Softmax(3))
+    np.testing.assert_array_equal(with_it, gradient_sum(z[:1], y[:1], w, 1.0, GRID, "L2", Softmax(3)))
+
+
+def test_a_number_out_of_bounds_counts_as_the_bound() -> None:
+    z, w, family = np.array([[0.25, 1.0]]), np.zeros(2), Linear(0.0, 10.0)
+    beyond, at = (gradient_sum(z, np.array([y]), w, 1.0, GRID, "L2", family) for y in (1e300, 10.0))
+    np.testing.assert_array_equal(beyond, at)
+    assert beyond.any()
+
+
+@pytest.mark.parametrize("family", FAMILIES, ids=lambda family: type(family).__name__)
+def test_no_rows_sum_to_zeros(family: Family) -> None:
+    zeros = gradient_sum(np.empty((0, 3)), np.empty(0), np.zeros(family.size(3)), 1.0, GRID, "L2", family)
+    assert zeros.tolist() == [0] * family.size(3)
 
 
 def test_the_rows_given_stay_as_they_are() -> None:

@@ -11,6 +11,7 @@ from hypothesis.extra.numpy import arrays
 from consilia.errors import InvalidData
 from consilia.experiment import Feature, Features
 from consilia.features import FeatureMap
+from consilia.model import Softmax
 from consilia.privacy.dp_fedsgd import CENTRED_SCALE, Centre, average_of_last_half, private_rows, step
 from consilia.privacy.noise_plan import Ask, NoisePlan
 
@@ -25,6 +26,13 @@ def test_a_step_divides_by_the_nominal_rows_and_spares_the_intercept_the_penalty
     np.testing.assert_allclose(step(w, total, PLAN, 0.1), [1 - eta * 1.1, -2 + eta * 0.2, 3 - eta])
     np.testing.assert_array_equal(w, [1.0, -2.0, 3.0])
     np.testing.assert_array_equal(total, [455.0, 0.0, 455.0])
+
+
+def test_a_step_of_several_classes_spares_each_of_their_intercepts() -> None:
+    w = np.array([1.0, -2.0, 3.0, 4.0, 5.0, -6.0])
+    eta = PLAN.learning_rate
+    expected = w - eta * 0.1 * np.array([1.0, -2.0, 0.0, 4.0, 5.0, 0.0])
+    np.testing.assert_allclose(step(w, np.zeros(6), PLAN, 0.1, Softmax(2)), expected)
 
 
 @pytest.mark.parametrize(
@@ -56,6 +64,13 @@ def test_the_exported_weights_say_of_a_plain_row_what_training_says_of_the_centr
 ) -> None:
     centre = Centre.of(total, 10)
     np.testing.assert_allclose(z @ centre.weights(w), centre.rows(z) @ w, atol=1e-9)
+
+
+@given(rows, arrays(np.float64, 12, elements=st.floats(-10, 10)), vectors)
+def test_so_do_the_weights_of_several_classes(z: np.ndarray, w: np.ndarray, total: np.ndarray) -> None:
+    centre, family = Centre.of(total, 10), Softmax(3)
+    plain = family.predictor(z, centre.weights(w))
+    np.testing.assert_allclose(plain, family.predictor(centre.rows(z), w), atol=1e-9)
 
 
 def test_a_centre_is_the_mean_row_taken_away_and_the_rest_made_longer() -> None:

@@ -131,7 +131,7 @@ def test_whatever_asks_draws_on_the_same_budget(change: dict[str, object]) -> No
     ledger, budget = fresh(), Budget(1.2, DELTA)
     opened(ledger, budget=budget)
     trained(ledger, budget=budget)
-    with pytest.raises(BudgetExceeded, match=r"epsilon 1.2 at delta 1e-05, for its whole life. 1 is spent"):
+    with pytest.raises(BudgetExceeded, match=r"epsilon 1.2 at delta 1e-5, for its whole life. 1 is spent"):
         opened(ledger, budget=budget, **change)  # type: ignore[arg-type]
 
 

@@ -25,6 +25,13 @@ MUTATIONS = [
         "releases",
         id="half the noise",
     ),
+    pytest.param(
+        "releases.py",
+        "patient * int(np.count_nonzero(cell))",
+        "round(int(np.count_nonzero(cell)) / grid)",
+        "releases",
+        id="counts rounded to a coarse grid",
+    ),
     pytest.param("noise.py", "self.scale / self.grid)", "self.scale / self.grid * 0.98)", "noise", id="2 % less noise"),
     pytest.param("noise.py", "magnitude ^ -negative", "magnitude * (1 - 2 * negative)", "noise", id="zero twice"),
     pytest.param("noise.py", "CELL_BITS - bits - 1 - further", "-1 - further", "noise", id="too light a tail"),
@@ -39,12 +46,60 @@ MUTATIONS = [
     ),
     pytest.param("clipping.py", "bound * (1 - MARGIN) / length)", "np.inf)", "clipping", id="no clipping"),
     pytest.param("clipping.py", "(1 - MARGIN)", "(1 + MARGIN)", "clipping", id="clipping past the bound"),
-    pytest.param("clipping.py", "parts[~_counts(size, length)] = 0.0", "pass", "clipping", id="NaN spoils the sum"),
+    pytest.param("clipping.py", "parts[~counts] = 0.0", "pass", "clipping", id="NaN spoils the sum"),
+    pytest.param("clipping.py", "family.target(y[rows])", "y[rows]", "clipping", id="any label"),
     pytest.param(
-        "clipping.py", "residual[~((y[rows] >= 0)", "residual[(~(y[rows] >= -np.inf)", "clipping", id="any label"
+        "clipping.py",
+        "_norms_of_factors(factor, norm)) * size",
+        "np.abs(factor).max(axis=1)) * size",
+        "clipping",
+        id="each class clipped by itself",
+    ),
+    pytest.param(
+        "clipping.py",
+        "largest * _norms(factor / largest[:, None], norm)",
+        "_norms(factor, norm)",
+        "clipping",
+        id="squares of small factors vanish",
     ),
     pytest.param(
         "clipping.py", "np.trunc(parts, out=parts)", "np.rint(parts, out=parts)", "clipping", id="rounding up"
+    ),
+    # Models beside logistic regression
+    pytest.param(
+        "clipping.py",
+        "np.clip(residual, -LARGEST_RESIDUAL, LARGEST_RESIDUAL, out=residual)",
+        "pass",
+        "clipping",
+        id="a number's residual without limit",
+    ),
+    pytest.param(
+        "clipping.py",
+        "_sum_of_multiples(z, one / grid, _counts(size, length))",
+        "_sum_of_multiples(z, one / grid, np.ones(size.shape, np.bool_))",
+        "clipping",
+        id="a record that counts whatever it holds",
+    ),
+    pytest.param(
+        "cells.py",
+        "np.clip(losses(y, prediction, family), 0.0, Evaluation.of(family).largest_loss)",
+        "losses(y, prediction, family)",
+        "releases",
+        id="a loss of any size",
+    ),
+    pytest.param(
+        "releases.py", "return LOSS_WEIGHT / Evaluation", "return 8 / Evaluation", "releases", id="a dear loss"
+    ),
+    pytest.param("cells.py", "return [right, ~right]", "return [right, right | ~right]", "releases", id="in two cells"),
+    pytest.param(
+        "scores.py",
+        "evaluation.largest_loss / LOSS_WEIGHT",
+        "4.0 / LOSS_WEIGHT",
+        "scores",
+        id="losses of one model's unit in all bars",
+    ),
+    pytest.param(
+        "cells.py", "told & ~np.isnan(family.target(y))", "told", "releases", id="a label of no class is scored"
     ),
     # The accounting
     pytest.param(
@@ -98,10 +153,161 @@ MUTATIONS = [
     pytest.param("entries.py", "    if rest:\n", "    if False:\n", "ledger", id="a torn line"),
     pytest.param("entries.py", "    if edited:\n", "    if False:\n", "ledger", id="an edited line"),
     pytest.param("entries.py", "entry.sequence > place.sequence", "False", "ledger", id="a missing line is not told"),
-    pytest.param("entries.py", "or entry.previous != place.previous", "", "ledger", id="a line put in for another"),
+    pytest.param(
+        "entries.py",
+        "(self.sequence, self.previous) == (place.sequence, place.previous)",
+        "self.sequence == place.sequence",
+        "ledger",
+        id="a line put in for another",
+    ),
+    # Statistics
+    pytest.param(
+        "statistics_release.py",
+        'noised_sum("statistics", total, planned, words)',
+        "total * planned.noise.grid",
+        "statistics_release",
+        id="statistics without noise",
+    ),
+    pytest.param(
+        "statistics_release.py",
+        "part.first * (weights.first / grid)",
+        "part.first * (2 * weights.first / grid)",
+        "statistics_release",
+        id="a sum past its weight",
+    ),
+    pytest.param(
+        "statistics_release.py",
+        " / _by_value(Weights.of(axes.features), axes)",
+        "",
+        "statistics_release",
+        id="statistics in another unit",
+    ),
+    pytest.param(
+        "statistics_release.py",
+        "planned.sensitivity < Weights.of(axes.features).sensitivity(axes.features, planned.norm)",
+        "False",
+        "statistics_release",
+        id="more features than were paid for",
+    ),
+    pytest.param(
+        "statistics_plan.py", " + self.bin**2)", ")", "statistics_release", id="a histogram that is not paid for"
+    ),
+    pytest.param(
+        "statistics_plan.py",
+        'weights.sensitivity(features, "L1")',
+        'weights.sensitivity(features, "L2")',
+        "statistics_release",
+        id="Laplace noise on statistics' L2 norm",
+    ),
+    pytest.param(
+        "statistics_release.py",
+        'return noised_sum("statistics", total, planned, words) /',
+        'noised, bins = noised_sum("statistics", total, planned, words), 1 + 2 * axes.features\n'
+        "    noised[bins:] = total[bins:] * planned.noise.grid\n"
+        "    return noised /",
+        "statistics_release",
+        id="a histogram without noise",
+    ),
+    pytest.param(
+        "statistics_release.py",
+        'return noised_sum("statistics", total, planned, words) /',
+        'noised = noised_sum("statistics", total, planned, words)\n'
+        "    noised[0] = total[0] * planned.noise.grid\n"
+        "    return noised /",
+        "statistics_release",
+        id="a count without noise",
+    ),
+    pytest.param(
+        "statistics_release.py",
+        "int(weights.count / grid)",
+        "int(2 * weights.count / grid)",
+        "statistics_release",
+        id="a count past its weight",
+    ),
+    pytest.param(
+        "statistics_release.py",
+        "sensitivity(axes.features, planned.norm)",
+        'sensitivity(axes.features, "L2")',
+        "statistics_release",
+        id="Laplace noise for fewer features",
+    ),
+    pytest.param(
+        "statistics_plan.py",
+        "self.count**2 + features * (",
+        "self.count**2 + (features - 1) * (",
+        "statistics_release",
+        id="one feature is free",
+    ),
+    pytest.param(
+        "statistics_plan.py",
+        "sqrt(self.count**2 + features",
+        "sqrt(features",
+        "statistics_release",
+        id="a count that is not paid for",
+    ),
+    pytest.param(
+        "statistics_plan.py",
+        "self.count + features * (",
+        "self.count + (",
+        "statistics_release",
+        id="Laplace noise for one feature",
+    ),
+    pytest.param(
+        "noise_plan.py",
+        'if each.kind != "evaluate")',
+        'if each.kind in ("centre", "train"))',
+        "statistics_release",
+        id="statistics are free",
+    ),
+    pytest.param(
+        "../statistics_sums.py",
+        "np.bincount(np.clip(at, 0, self.bins - 1), minlength=self.bins)",
+        "sum(np.bincount(np.clip(at - b, 0, self.bins - 1), minlength=self.bins) for b in (0, 1))",
+        "statistics_release",
+        id="a record in two bins",
+    ),
+    pytest.param(
+        "../statistics_sums.py",
+        "rows[np.logical_and.reduce(np.isfinite(rows), axis=1)]",
+        "rows",
+        "statistics_release",
+        id="NaN in one feature spoils the others",
+    ),
+    pytest.param(
+        "../statistics_sums.py",
+        "np.logical_and.reduce",
+        "np.logical_or.reduce",
+        "statistics_release",
+        id="a record with NaN counts in part",
+    ),
+    pytest.param(
+        "../statistics_sums.py", "2.0 * np.square(v) - 1.0", "2.0 * np.square(v)", "statistics_release", id="up to 2"
+    ),
+    pytest.param(
+        "../statistics_sums.py",
+        "v = np.clip(2.0 * ((clipped - low) / (high - low)) - 1.0, -1.0, 1.0)",
+        "v = 2.0 * ((rows - low) / (high - low)) - 1.0",
+        "statistics_release",
+        id="values beyond the bounds",
+    ),
+    pytest.param("../statistics.py", "* sqrt(hospitals)", "", "statistics", id="one hospital's noise in all bars"),
+    pytest.param(
+        "../statistics.py", "(1 if gaussian else sqrt(2))", "1", "statistics", id="Laplace noise in short bars"
+    ),
+    pytest.param(
+        "../statistics.py",
+        "np.sqrt((1 - q) ** 2 * k + q**2 * (bins - k))",
+        "np.sqrt(q * (1 - q))",
+        "statistics",
+        id="quantiles of one bin's noise",
+    ),
     # What the coordinator makes of it
     pytest.param(
-        "dp_fedsgd.py", "direction[:-1] += l2 * w[:-1]", "direction += l2 * w", "dp_fedsgd", id="intercept penalised"
+        "dp_fedsgd.py",
+        "[:, :-1] += l2 * w.reshape(family.outputs, -1)[:, :-1]",
+        "[:] += l2 * w.reshape(family.outputs, -1)",
+        "dp_fedsgd",
+        id="intercept penalised",
     ),
     pytest.param("clipping.py", "(length > 0) & (size <= LARGEST)", "(length > 0)", "clipping", id="rows of any size"),
     pytest.param("dp_fedsgd.py", "iterates[len(iterates) // 2 :]", "list(iterates)", "dp_fedsgd", id="all iterates"),
@@ -132,7 +338,7 @@ def test_a_mistake_is_caught(
             "no:cacheprovider",
             "-m",
             "not real",
-            f"tests/core/privacy/test_{tests}.py",
+            *(str(path) for path in (root / "tests" / "core").rglob(f"test_{tests}.py")),
         ],
         cwd=root,
         env={**os.environ, "PYTHONPATH": str(tmp_path / "core"), "PYTHONDONTWRITEBYTECODE": "1"},

@@ -7,10 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from consilia.model import LOGISTIC, Family, Linear, Poisson, Softmax
+from consilia.privacy.cells import Evaluation
 from consilia.privacy.keystream import Keystream
 from consilia.privacy.noise import Mechanism
 from consilia.privacy.noise_plan import LARGEST_LOSS, LOSS_WEIGHT, Ask, NoisePlan, Planned
-from consilia.privacy.scores import LAPLACE_95, NOISIEST_LOSS, NOISIEST_SHARE, RATIOS, accuracy_error, scores_of
+from consilia.privacy.scores import LAPLACE_95, NOISIEST_SHARE, expected_bar, ratios_of, scores_of
 from consilia.status import HospitalMetrics, ScoreName
 from consilia.vectors import FloatArray
 
@@ -75,6 +77,40 @@ def test_95_of_100_scores_are_within_their_bar_and_the_bar_is_no_wider_than_that
         assert beyond == pytest.approx(1 - within)
 
 
+OTHERS: list[tuple[Family, list[float], dict[ScoreName, float]]] = [
+    (Softmax(4), [0.85, 0.15, 0.4], {"accuracy": 0.85, "loss": 0.4}),
+    (Linear(0.0, 9.0), [1.0, 0.03], {"loss": 0.03}),
+    (Poisson(9.0), [1.0, 0.55], {"loss": 0.55}),
+]
+
+
+@pytest.mark.parametrize(("family", "each", "true"), OTHERS, ids=["softmax", "linear", "poisson"])
+def test_so_are_95_of_100_scores_of_another_model(
+    family: Family, each: list[float], true: dict[ScoreName, float]
+) -> None:
+    patients, evaluation = 5000, Evaluation.of(family)
+    noise = EVALUATE.noise.draw(evaluation.length * TRIALS, Keystream((2).to_bytes(32, "big")))
+    noised = noise.reshape(TRIALS, -1) * EVALUATE.noise.grid
+    noised[:, -1] *= evaluation.largest_loss / LOSS_WEIGHT
+    found = [scores_of(patients * np.array(each) + one, EVALUATE, family) for one in noised]
+    for name, value in true.items():
+        told = [(getattr(one, name), getattr(one.errors, name)) for one in found if getattr(one, name) is not None]
+        assert len(told) == TRIALS
+        assert 0.94 <= np.mean([abs(score - value) <= error for score, error in told]) <= 0.965, name
+    assert all(one.hidden is None for one in found)
+    assert {name for name, value in found[0] if value is not None} == {*true, "errors"}
+
+
+@pytest.mark.parametrize(("family", "each", "true"), OTHERS, ids=["softmax", "linear", "poisson"])
+def test_the_scores_of_nobody_are_hidden_by_their_names(
+    family: Family, each: list[float], true: dict[ScoreName, float]
+) -> None:
+    assert scores_of(np.zeros(len(each)), EVALUATE, family).hidden == list(true)
+    assert expected_bar(EVALUATE, 1, 0.9, family).told is False
+    assert expected_bar(EVALUATE, 5000, 0.9, family).told is True
+    assert expected_bar(EVALUATE, 5000, 0.9, family).score == next(iter(true))
+
+
 @pytest.mark.parametrize("patients", [40, 60, 80, 100, 150])
 @pytest.mark.parametrize("mechanism", ["Gaussian", "Laplace"])
 def test_where_scores_are_hidden_now_and_then_5_of_100_evaluations_mislead_at_most(
@@ -108,22 +144,22 @@ def test_whatever_the_noise_made_of_the_cells_what_is_told_is_a_score_and_the_re
     noised: list[float], epsilon: float
 ) -> None:
     scores = scores_of(np.array(noised), evaluate_of(epsilon))
-    for ratio in RATIOS:
+    for ratio in ratios_of(LOGISTIC):
         value = getattr(scores, ratio.name)
         assert (value is None) == (ratio.name in (scores.hidden or ()))
         if value is not None:
             error = getattr(scores.errors, ratio.name)
             assert 0 <= value <= (LARGEST_LOSS if ratio.name == "loss" else 1)
-            assert 0 < error <= (NOISIEST_LOSS if ratio.name == "loss" else NOISIEST_SHARE)
+            assert 0 < error <= (np.log(2) if ratio.name == "loss" else NOISIEST_SHARE)
 
 
 def test_the_error_of_an_accuracy_is_known_before_anything_is_released() -> None:
     scores = scores_of(cells(500), EVALUATE)
     assert scores.errors is not None
-    assert scores.errors.accuracy == pytest.approx(accuracy_error(EVALUATE, 500, 0.95))
+    assert scores.errors.accuracy == pytest.approx(expected_bar(EVALUATE, 500, 0.95).error)
     closed = 1.96 * EVALUATE.noise.scale * sqrt(2 * (0.05**2 + 0.95**2)) / 500
-    assert accuracy_error(EVALUATE, 500, 0.95) == pytest.approx(closed)
-    assert accuracy_error(EVALUATE, 1, 0.95) == 1.0
+    assert expected_bar(EVALUATE, 500, 0.95).error == pytest.approx(closed)
+    assert expected_bar(EVALUATE, 1, 0.95).error == 1.0
 
 
 def test_one_laplace_noise_is_within_its_quantile_95_times_of_100() -> None:

@@ -93,7 +93,7 @@ export class Actions {
 
   plan(view) {
     const target = this.typed || view.wanted;
-    if (view.start.possible) return `${view.start.does}: ${counted(target, "round")}, ${view.start.with}. ${view.start.lacks}`.trim();
+    if (view.start.possible) return `${view.start.does}: ${view.task === "Statistics" ? "statistics" : counted(target, "round")}, ${view.start.with}. ${view.start.lacks}`.trim();
     if (view.stage === "Stopping") return "Start is possible again once this round has committed.";
     if (!view.stop.possible) return "";
     const ends = ["Training", "Stalled"].includes(view.stage) ? "Stop lets the round in progress commit." : "Stop brings it back to Idle.";

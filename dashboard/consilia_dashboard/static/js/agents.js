@@ -16,7 +16,7 @@ live((federation) => {
   lastView = view;
   const records = federation.ordered;
   for (const hospital of view.hospitals) {
-    if (!cards.has(hospital.name)) cards.set(hospital.name, new HospitalCard(hospital.name));
+    if (!cards.has(hospital.name)) cards.set(hospital.name, new HospitalCard(hospital.name, view.scores));
     cards.get(hospital.name).draw(hospital, records);
   }
   place(order(view));

@@ -1,15 +1,17 @@
 // The card of one hospital.
 
 import { attribute, make, setShape, shape, text } from "./dom.js";
-import { ago, scored } from "./format.js";
+import { ago, scored, title } from "./format.js";
 import { Sparkline } from "./sparkline.js";
 
-const METRICS = ["accuracy", "loss", "precision", "recall"];
+// What fills the bar of a loss: that of a coin; of a number, that of the middle told of one at a bound.
 const COIN_LOSS = Math.LN2;
+const MIDDLE_LOSS = 0.5;
 
 export class HospitalCard {
-  constructor(name) {
+  constructor(name, metrics) {
     this.name = name;
+    this.fullLoss = metrics.includes("accuracy") ? COIN_LOSS : MIDDLE_LOSS;
     this.element = make("li", "card");
     this.element.dataset.name = name;
     this.state = make("p", "state");
@@ -20,11 +22,11 @@ export class HospitalCard {
     this.facts = make("p", "facts");
     [this.engine, this.round, this.rows, this.holdout, this.seen] = ["engine", "round", "rows", "holdout", "seen"].map((each) => make("span", each));
     this.facts.append(this.engine, this.round, this.rows, this.holdout, this.seen);
-    this.metrics = new Map(METRICS.map((each) => [each, meter(each)]));
+    this.metrics = new Map(metrics.map((each) => [each, meter(each)]));
     const list = make("dl", "metrics");
     list.append(...[...this.metrics.values()].map((each) => each.row));
     this.budget = budgetRow();
-    this.spark = new Sparkline(name);
+    this.spark = new Sparkline(name, metrics[0]);
     this.element.append(make("h2", "", name), this.state, this.why, this.advice, this.facts, list, ...this.budget.elements, this.spark.element, this.spark.label);
     this.lastSeen = null;
   }
@@ -33,14 +35,14 @@ export class HospitalCard {
     attribute(this.element, "data-tone", hospital.tone);
     attribute(this.state, "data-tone", hospital.tone);
     setShape(this.state, hospital.shape);
-    text(this.word, hospital.word);
+    text(this.word, hospital.share ? `${hospital.word} ${hospital.share}` : hospital.word);
     show(this.why, hospital.reason);
     show(this.advice, hospital.advice);
     show(this.engine, hospital.engine);
     show(this.round, hospital.round === null || hospital.round === undefined ? "" : `round ${hospital.round}`);
     show(this.rows, hospital.rows ? `${hospital.rows} patients` : "");
     show(this.holdout, hospital.scores);
-    for (const [name, meter] of this.metrics) drawMetric(name, hospital, meter);
+    for (const [name, meter] of this.metrics) drawMetric(name, hospital, meter, this.fullLoss);
     drawBudget(this.budget, hospital.budget);
     this.spark.draw(records, hospital.budget && hospital.ledger?.exact === false);
     this.lastSeen = hospital.lastSeen ? Date.parse(hospital.lastSeen) : null;
@@ -70,16 +72,16 @@ const row = (title) => {
 };
 
 const meter = (name) => {
-  const made = row(name.charAt(0).toUpperCase() + name.slice(1));
+  const made = row(title(name));
   made.row.dataset.metric = name;
   return made;
 };
 
 const within = (share) => Math.min(1, Math.max(0, share));
 
-const drawMetric = (name, scores, { value, fill, noise }) => {
+const drawMetric = (name, scores, { value, fill, noise }, fullLoss) => {
   text(value, scored(name, scores));
-  const whole = name === "loss" ? COIN_LOSS : 1;
+  const whole = name === "loss" ? fullLoss : 1;
   const [score, error] = [scores[name] ?? 0, scores.errors?.[name] ?? 0];
   fill.style.transform = `scaleX(${within(score / whole).toFixed(4)})`;
   const [low, high] = [within((score - error) / whole), within((score + error) / whole)];

@@ -2,17 +2,16 @@
 
 import uPlot from "../vendor/uplot/uPlot.esm.js";
 import { attribute, atMostEvery, text } from "./dom.js";
-import { scored } from "./format.js";
+import { isShare, scored, title } from "./format.js";
 import { Legend } from "./legend.js";
 import { alone, bands, bandSeries, drawAlone, edges } from "./noise.js";
 import { ink, lineOf, onSchemeChange } from "./palette.js";
+import { rangeOf, stepsOf, tick } from "./scales.js";
 import { RoundTable } from "./table.js";
 
 const ROUND_STEPS = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10000];
 
 const FADED = 0.25;
-const SHARE_STEPS = [0.01, 0.02, 0.05, 0.1, 0.2];
-const LOSS_STEPS = [0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50];
 
 export class Chart {
   constructor(section) {
@@ -101,11 +100,11 @@ export class Chart {
       cursor: { y: false, drag: { x: false, y: false }, points: { show: false }, sync: { key: "rounds" } },
       scales: {
         x: { time: false, range: (plot) => [Math.min(1, plot.data[0][0] ?? 1), Math.max(this.target, plot.data[0].at(-1) ?? 1, 2)] },
-        y: { range: (_plot, low, high) => (this.name === "loss" ? lossRange(high) : shareRange(low, high)) },
+        y: { range: (_plot, low, high) => rangeOf(this.name, low, high) },
       },
       axes: [
         { ...axis, incrs: ROUND_STEPS, space: 36, size: 30 },
-        { ...axis, size: 58, space: 34, incrs: this.name === "loss" ? LOSS_STEPS : SHARE_STEPS, values: (_plot, ticks) => ticks.map((tick) => this.tick(tick)) },
+        { ...axis, size: 58, space: 34, incrs: stepsOf(this.name), values: (_plot, ticks, _axis, _space, step) => ticks.map((at) => tick(this.name, at, step)) },
       ],
       series: [{}, ...(this.noised ? bandSeries(this.hospitals) : []), ...this.series(colors)],
       bands: this.noised ? bands(this.hospitals.map((_, index) => lineOf(index).color), () => this.line) : [],
@@ -144,15 +143,11 @@ export class Chart {
     };
   }
 
-  tick(value) {
-    return this.name === "loss" ? (value + 0).toFixed(2) : `${Math.round(value * 1000) / 10} %`;
-  }
-
   sentence() {
     const last = this.data[0].length - 1;
-    if (last < 0) return `${this.name} by round: nothing yet`;
+    if (last < 0) return `${title(this.name)} by round: nothing yet`;
     const parts = ["global", ...this.hospitals].map((name, line) => `${name} ${this.tell(line, null)}`);
-    return `${this.name} by round, at round ${this.data[0][last]}: ${parts.join(", ")}. The table below holds every round.`;
+    return `${title(this.name)} by round, at round ${this.data[0][last]}: ${parts.join(", ")}. The table below holds every round.`;
   }
 }
 
@@ -161,14 +156,3 @@ const columns = (records, names, metricName) => [
   records.map((record) => record.metrics?.[metricName] ?? null),
   ...names.map((name) => records.map((record) => record.hospitals?.[name]?.[metricName] ?? null)),
 ];
-
-// Steps of 5 points, so that the axis stands still while a run converges.
-const shareRange = (low, high) => {
-  const bottom = Math.max(0, Math.floor((low ?? 0.5) * 20 - 0.2) / 20);
-  return roomy(bottom, Math.min(1, Math.max(bottom + 0.1, Math.ceil((high ?? 1) * 20) / 20)));
-};
-
-const lossRange = (high) => roomy(0, Math.max(0.1, Math.ceil((high ?? 0.7) * 10 + 0.2) / 10));
-
-// A line along the edge (100 %, a loss of 0) keeps its whole width.
-const roomy = (low, high) => [low - (high - low) * 0.012, high + (high - low) * 0.012];

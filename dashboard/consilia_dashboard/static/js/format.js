@@ -4,8 +4,13 @@ const DASH = "–";
 const defined = (value) => typeof value === "number" && Number.isFinite(value);
 
 export const percent = (value) => (defined(value) ? `${(value * 100).toFixed(1)} %` : DASH);
-export const loss = (value) => (defined(value) ? value.toFixed(3) : DASH);
-export const metric = (name, value) => (name === "loss" ? loss(value) : percent(value));
+// Three decimals, and four of what is below a hundredth, as losses of numbers are.
+const decimals = (value) => (value !== 0 && Math.abs(value) < 0.01 ? 4 : 3);
+export const loss = (value) => (defined(value) ? value.toFixed(decimals(value)) : DASH);
+// Loss and r2 are numbers, all else is a share.
+export const isShare = (name) => name !== "loss" && name !== "r2";
+export const metric = (name, value) => (isShare(name) ? percent(value) : loss(value));
+export const title = (name) => (name === "r2" ? "R²" : name.charAt(0).toUpperCase() + name.slice(1));
 
 // A hospital's score with what noise may have done to it ("95.0 ± 3.1 %"), or that noise hides it.
 export const HIDDEN = "hidden: noise";
@@ -13,7 +18,7 @@ export const scored = (name, scores) => {
   if (scores?.hidden?.includes(name)) return HIDDEN;
   const [value, error] = [scores?.[name], scores?.errors?.[name]];
   if (!defined(value) || !defined(error)) return metric(name, value);
-  return name === "loss" ? `${loss(value)} ± ${loss(error)}` : `${(value * 100).toFixed(1)} ± ${percent(error)}`;
+  return isShare(name) ? `${(value * 100).toFixed(1)} ± ${percent(error)}` : `${loss(value)} ± ${loss(error)}`;
 };
 
 export const counted = (number, noun) => `${number} ${noun}${Number(number) === 1 ? "" : "s"}`;
@@ -40,8 +45,8 @@ export const ago = (milliseconds) => {
 // The change since the round before, with its direction: { text, good: "yes" | "no" | "" }.
 export const delta = (name, now, before) => {
   if (!defined(now) || !defined(before)) return { text: "", good: "" };
-  const change = name === "loss" ? now - before : (now - before) * 100;
-  const text = Math.abs(change).toFixed(name === "loss" ? 3 : 1);
+  const change = isShare(name) ? (now - before) * 100 : now - before;
+  const text = Math.abs(change).toFixed(isShare(name) ? 1 : decimals(now));
   if (Number(text) === 0) return { text: `= ${text}`, good: "" };
   return { text: `${change > 0 ? "▲" : "▼"} ${text}`, good: (change > 0) === (name !== "loss") ? "yes" : "no" };
 };

@@ -1,7 +1,7 @@
-// A hospital's accuracy over its last rounds, as one small line.
+// A hospital's accuracy over its last rounds (of a number its r2), as one small line.
 
 import { make, svg, text } from "./dom.js";
-import { percent, scored as withError } from "./format.js";
+import { isShare, metric, scored as withError, title } from "./format.js";
 
 const WIDTH = 300;
 const HEIGHT = 44;
@@ -10,8 +10,9 @@ const ROUNDS = 150;
 const LEAST_RANGE = 0.02;
 
 export class Sparkline {
-  constructor(name) {
+  constructor(name, score) {
     this.name = name;
+    this.score = score;
     this.element = svg("svg", { class: "spark", viewBox: `0 0 ${WIDTH} ${HEIGHT}`, preserveAspectRatio: "none", role: "img" });
     this.line = svg("polyline", { points: "" });
     this.element.append(svg("line", { x1: 0, y1: HEIGHT - 1, x2: WIDTH, y2: HEIGHT - 1 }), this.line);
@@ -21,32 +22,33 @@ export class Sparkline {
 
   // Where scores are noised they come once, and one score is no line.
   draw(records, noised) {
-    const scored = records.filter((record) => typeof record.hospitals?.[this.name]?.accuracy === "number").slice(-ROUNDS);
-    const values = scored.map((record) => record.hospitals[this.name].accuracy);
+    const scored = records.filter((record) => typeof record.hospitals?.[this.name]?.[this.score] === "number").slice(-ROUNDS);
+    const values = scored.map((record) => record.hospitals[this.name][this.score]);
     const low = Math.min(...values);
     const high = Math.max(...values);
     const bottom = Math.min(low, high - LEAST_RANGE);
-    const once = noised && scored.length < 2;
+    const once = !this.score || (noised && scored.length < 2);
     this.element.toggleAttribute("hidden", once);
     this.line.setAttribute("points", values.map((value, index) => point(value, index, values.length, bottom, high)).join(" "));
     const [from, range] = this.label.children;
-    const [which, what] = once ? this.alone(records) : ranged(scored, low, high);
+    const [which, what] = once ? this.alone(records) : ranged(this.score, scored, low, high);
     text(from, which);
     text(range, what);
     this.element.setAttribute("aria-label", `${from.textContent}: ${range.textContent}`);
   }
 
   alone(records) {
-    const has = (scores) => typeof scores?.accuracy === "number" || scores?.hidden?.includes("accuracy");
+    if (!this.score) return ["", ""]; // statistics score nobody
+    const has = (scores) => typeof scores?.[this.score] === "number" || scores?.hidden?.includes(this.score);
     const last = records.findLast((record) => has(record.hospitals?.[this.name]));
-    return last ? [`Accuracy, round ${last.round}`, withError("accuracy", last.hospitals[this.name])] : ["Scores come once, after the last round", ""];
+    return last ? [`${title(this.score)}, round ${last.round}`, withError(this.score, last.hospitals[this.name])] : ["Scores come once, after the last round", ""];
   }
 }
 
-const ranged = (scored, low, high) =>
+const ranged = (name, scored, low, high) =>
   scored.length
-    ? [`Accuracy, rounds ${scored[0].round}–${scored.at(-1).round}`, low === high ? percent(high) : `${(low * 100).toFixed(1)}–${percent(high)}`]
-    : ["Accuracy by round: nothing yet", ""];
+    ? [`${title(name)}, rounds ${scored[0].round}–${scored.at(-1).round}`, low === high ? metric(name, high) : `${isShare(name) ? (low * 100).toFixed(1) : metric(name, low)}–${metric(name, high)}`]
+    : [`${title(name)} by round: nothing yet`, ""];
 
 const point = (value, index, count, low, high) => {
   const x = count > 1 ? (index / (count - 1)) * WIDTH : WIDTH / 2;

@@ -1,0 +1,1 @@
+"""Data sources: where a hospital's rows come from, one module a kind."""
