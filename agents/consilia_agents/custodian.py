@@ -9,10 +9,10 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
-from consilia.consent import require_consent
+from consilia.consent import division_of, require_consent
 from consilia.errors import BudgetExceeded, InvalidMessage, InvalidSetting
 from consilia.privacy import ledger as rules
-from consilia.privacy.entries import BEFORE_THE_FIRST, Released, Terms, division
+from consilia.privacy.entries import BEFORE_THE_FIRST, Released, Terms
 from consilia.privacy.ledger import Budget, Ledger, RunKey, Witness
 from consilia.privacy.noise_plan import Kind
 from consilia.protocol import Order, PrivacyTerms, RunSettings
@@ -44,7 +44,7 @@ class Custodian:
         self._name = cohort.metadata.name
         self._hospital = cohort.spec.hospital
         self._spec = cohort.spec
-        self._division = division(self._hospital, self._name, cohort.spec.holdout.fraction)
+        self._division = division_of(cohort)
         self._folder = folder
         self._cap = cap
         self._disk = disk

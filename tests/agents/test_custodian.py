@@ -10,7 +10,7 @@ from consilia.errors import BudgetExceeded, InvalidMessage
 from consilia.privacy.entries import decode
 from consilia.protocol import Order, PrivacyTerms
 from consilia_agents.custodian import Custodian
-from private_hospital import COHORT, DIGEST, ROUNDS, SETTINGS, order, private_settings, releases
+from private_hospital import COHORT, DIGEST, ROUNDS, SETTINGS, order, private_cohort, private_settings, releases
 
 RESERVE = 2
 
@@ -76,3 +76,24 @@ def test_noise_of_one_runs_plan_is_not_counted_by_anothers(custodian: Custodian,
         with pytest.raises(InvalidMessage, match="another run"):
             release(custodian, asked, "cd")
     assert releases(tmp_path) == []
+
+
+def spent_after(folder: Path, *columns: str) -> float:
+    """By somebody held out in a first run, and trained on in a second, whose patients are told apart by ``columns``."""
+    spent = []
+    for run, (column, task) in enumerate(zip(columns, ("evaluate", "centre"), strict=True), start=1):
+        of = private_cohort(source={"csv": {"path": "labs.csv"}}, mapping={"patient": column})
+        held, settings = Custodian(of, folder, clock=lambda: AT, draw=lambda: DIGEST), private_settings(run=run)
+        assert settings.privacy is not None
+        held.admit(settings, None)
+        held.release(order(task, 0, settings), settings.privacy, f"{run:064x}", lambda _: None)
+        assert held.state is not None
+        spent.append(held.state.spent)
+        held.close()
+    return spent[-1]
+
+
+def test_whoever_is_told_apart_by_another_column_may_be_on_both_sides_and_pays_for_both(tmp_path: Path) -> None:
+    same = spent_after(tmp_path / "same", "case", "case")
+    other = spent_after(tmp_path / "other", "case", "mrn")
+    assert same < other
