@@ -147,6 +147,8 @@ class Hospital:
                 if message.reason != self._told:
                     logger.warning("the coordinator refuses: %s", message.reason)
                 self._told = message.reason
+                # No look at the data mends it, but another run may.
+                self._problem, self._recheck_at = message.reason, math.inf
             case _:
                 raise InvalidMessage(f'a coordinator does not send "{message.type}"')
 
