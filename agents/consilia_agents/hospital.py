@@ -337,6 +337,8 @@ class Hospital:
         problem = self._problem
         try:
             settings = await self._admit()
+            if settings is not self._settings:  # others came while it waited, and a look for them with them
+                return
             await self._data.prepare(settings, *self._run)
         except TOLD as error:
             self._admitted = None
