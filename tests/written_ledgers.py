@@ -2,8 +2,9 @@
 
 from pathlib import Path
 
+from consilia.consent import division_of
 from consilia.manifest import parse
-from consilia.privacy.entries import AnyEntry, Terms, division, encode
+from consilia.privacy.entries import AnyEntry, Terms, encode
 from consilia.privacy.ledger import Answer, Ledger
 from consilia.privacy.noise_plan import Kind
 from consilia.protocol import PrivacyTerms
@@ -34,7 +35,7 @@ def entries(text: str, runs: int = 1, hospital: str = "north", uid: str = "uid-1
         terms = PrivacyTerms.of(federation.spec, uid, "consortium/trial", run)
         assert terms is not None
         plan = terms.plan(noised_holdout=holdout.metrics == "noised")
-        divided = division(hospital, cohort.metadata.name, holdout.fraction)
+        divided = division_of(cohort)
         add(ledger.open_run(uid, "consortium/trial", run, Terms.of(plan, divided), budget, AT.format(1)))
         kinds: list[tuple[Kind, int]] = [("centre", 0)]
         kinds += [("train", number) for number in range(1, federation.spec.rounds + 1)]

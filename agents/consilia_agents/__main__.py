@@ -1,5 +1,6 @@
 """The hospital's process: ``python -m consilia_agents``."""
 
+import logging
 import os
 import shutil
 import sys
@@ -21,6 +22,8 @@ from consilia_agents.sources.chosen import source_of
 from consilia_bus.process import run_process
 from consilia_bus.settings import BusSettings
 from consilia_bus.spade_bus import SpadeBus
+
+logger = logging.getLogger(__name__)
 
 
 def main() -> int:
@@ -65,8 +68,12 @@ def backend_of(settings: Settings, looks: Looks | None = None) -> Backend:
     """The engine that the cohort, or ``USE_SPARK``, asks for; ``looks`` are told of what it reads."""
     source = partial(source_of, places=settings.places)
     rows = (settings.scratch or settings.state) / "spark"
-    # Of a process that was killed, and of patients: not only before the next Spark, which there may never be.
-    shutil.rmtree(rows, ignore_errors=True)
+    for left in {rows, settings.state / "spark"}:
+        # Of a process that was killed, and of patients: not only before the next Spark, which there may never be, and
+        # from before it was told to keep them elsewhere.
+        shutil.rmtree(left, ignore_errors=True)
+        if left.exists():
+            logger.warning("%s cannot be removed, and may hold rows of patients: remove it", left)
     if not settings.spark:
         return InMemory(settings.cohort, source=source, looks=looks)
     try:

@@ -9,13 +9,13 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
-from consilia.consent import require_consent
+from consilia.consent import division_of, require_consent
 from consilia.errors import BudgetExceeded, InvalidMessage, InvalidSetting
 from consilia.privacy import ledger as rules
-from consilia.privacy.entries import BEFORE_THE_FIRST, Released, Terms, division
+from consilia.privacy.entries import BEFORE_THE_FIRST, Released, Terms
 from consilia.privacy.ledger import Budget, Ledger, RunKey, Witness
 from consilia.privacy.noise_plan import Kind
-from consilia.protocol import Order, RunSettings
+from consilia.protocol import Order, PrivacyTerms, RunSettings
 from consilia.spec import Cohort
 from consilia.status import LedgerState, LedgerWitness
 from consilia_agents.disk import Disk
@@ -44,7 +44,7 @@ class Custodian:
         self._name = cohort.metadata.name
         self._hospital = cohort.spec.hospital
         self._spec = cohort.spec
-        self._division = division(self._hospital, self._name, cohort.spec.holdout.fraction)
+        self._division = division_of(cohort)
         self._folder = folder
         self._cap = cap
         self._disk = disk
@@ -52,6 +52,7 @@ class Custodian:
         self._draw = draw
         self._file: LedgerFile | None = None
         self._run: RunKey | None = None
+        self._terms: PrivacyTerms | None = None
         self._room: tuple[Order, Released] | None = None
         self._state: LedgerState | None = None
         self._mutex = threading.Lock()
@@ -69,7 +70,7 @@ class Custodian:
         """
         with self._mutex:
             terms = settings.privacy
-            self._run = self._room = None
+            self._run = self._terms = self._room = None
             require_consent(self._cohort, terms, self._cap)
             if terms is None:
                 return
@@ -81,7 +82,7 @@ class Custodian:
             )
             if opened is not None:
                 file.append(opened)
-            self._run = (terms.uid, terms.run)
+            self._run, self._terms = (terms.uid, terms.run), terms
             self._tell(file.ledger, budget)
 
     def counted(self, order: Order, message: str) -> bool:
@@ -94,23 +95,24 @@ class Custodian:
         """Whether the answer to this order is a release: all are, but for the scores of a holdout that is exact."""
         return order.task != "evaluate" or self._noised
 
-    def require_room(self, order: Order) -> None:
+    def require_room(self, order: Order, terms: PrivacyTerms) -> None:
         """Refuse, before anything is computed, an order for whose answer there is no room.
 
-        Raises :class:`BudgetExceeded`, or :class:`InvalidMessage` for an order of another run than was admitted.
+        ``terms`` are those by which its noise is drawn. Raises :class:`BudgetExceeded`, or :class:`InvalidMessage`
+        where they, or the order, are of another run than was admitted.
         """
         with self._mutex:
-            self._room = (order, self._entry(self._held().ledger, order, BEFORE_THE_FIRST))
+            self._room = (order, self._entry(self._held().ledger, order, terms, BEFORE_THE_FIRST))
 
-    def release(self, order: Order, message: str, keep: Callable[[LedgerState], None]) -> None:
-        """Count bytes of this SHA-256, which are about to leave for good as the answer to ``order``.
+    def release(self, order: Order, terms: PrivacyTerms, message: str, keep: Callable[[LedgerState], None]) -> None:
+        """Count bytes of this SHA-256, noised by ``terms``, which are about to leave for good to answer ``order``.
 
         ``keep`` puts them on the disk together with the ledger as it will be; then the entry is written, synced. Only
         when this has returned may they be sent.
         """
         with self._mutex:
             file = self._held()
-            entry = self._due(file.ledger, order, message)
+            entry = self._due(file.ledger, order, terms, message)
             state = state_of(file.ledger, self._budget(), self._run, self._division, exact=not self._noised, then=entry)
             keep(state)
             file.append(entry)
@@ -150,8 +152,9 @@ class Custodian:
             raise InvalidMessage("an order of a private run came before the run was admitted")
         return self._file
 
-    def _entry(self, ledger: Ledger, order: Order, message: str) -> Released:
-        if self._run != (order.federation, order.run):
+    def _entry(self, ledger: Ledger, order: Order, terms: PrivacyTerms, message: str) -> Released:
+        # What is counted is the plan of the run that was admitted last: noise of any other's is not what leaves.
+        if self._run != (order.federation, order.run) or self._terms != terms:
             raise InvalidMessage(
                 f"an order of run {order.run} of federation {order.federation} came with the settings of another run"
             )
@@ -163,12 +166,12 @@ class Custodian:
         )
         return ledger.release(kind, answer, self._budget(), self._clock())
 
-    def _due(self, ledger: Ledger, order: Order, message: str) -> Released:
+    def _due(self, ledger: Ledger, order: Order, terms: PrivacyTerms, message: str) -> Released:
         """The entry for which room was found, where nothing was appended or admitted since; else it is looked for."""
         room, self._room = self._room, None
-        if room is not None and room[0] is order and room[1].goes(ledger.place):
+        if room is not None and room[0] is order and self._terms is terms and room[1].goes(ledger.place):
             return room[1].model_copy(update={"at": self._clock(), "message": message})
-        return self._entry(ledger, order, message)
+        return self._entry(ledger, order, terms, message)
 
     def _tell(self, ledger: Ledger, budget: Budget) -> None:
         self._state = state_of(ledger, budget, self._run, self._division, exact=not self._noised)

@@ -22,6 +22,7 @@ from consilia.protocol import (
     Join,
     Leave,
     Order,
+    PrivacyTerms,
     Problem,
     Pulse,
     Rejection,
@@ -146,6 +147,8 @@ class Hospital:
                 if message.reason != self._told:
                     logger.warning("the coordinator refuses: %s", message.reason)
                 self._told = message.reason
+                # No look at the data mends it, but another run may.
+                self._problem, self._recheck_at = message.reason, math.inf
             case _:
                 raise InvalidMessage(f'a coordinator does not send "{message.type}"')
 
@@ -193,10 +196,11 @@ class Hospital:
     async def _answer(self, order: Order) -> None:
         try:
             settings = await self._admit()
-            if order.settings != self._digest:  # others came while it waited
+            if order.settings != settings.digest:  # others came while it waited
                 self._join()
                 return
-            update = await (self._clear(order, settings) if settings.privacy is None else self._noised(order, settings))
+            terms = settings.privacy
+            update = await (self._clear(order, settings) if terms is None else self._noised(order, settings, terms))
             if update.vector is not None and not update.vector.inline:
                 await self._blobs.upload(update.vector, _ticket(order))
         except TOLD as error:
@@ -239,31 +243,36 @@ class Hospital:
             self._outbox.put(order.key, encode(update))
         return update
 
-    async def _noised(self, order: Order, settings: RunSettings) -> Update:
+    async def _noised(self, order: Order, settings: RunSettings, terms: PrivacyTerms) -> Update:
         """The answer of a private run, counted. What was counted for this order before is free."""
         update = self._answer_given(order)
         if update is None:
             vectors = await self._inputs(order)
-            return await self._data.work(lambda: self._released(order, settings, *vectors), order)
+            return await self._data.work(lambda: self._released(order, settings, terms, *vectors), order)
         if update.vector is None or self._custodian.counted(order, update.vector.sha256):
             return update
-        return await asyncio.to_thread(self._count, order, update)
+        return await asyncio.to_thread(self._count, order, terms, update)
 
     def _released(
-        self, order: Order, settings: RunSettings, parameters: FloatArray | None, scored: FloatArray | None
+        self,
+        order: Order,
+        settings: RunSettings,
+        terms: PrivacyTerms,
+        parameters: FloatArray | None,
+        scored: FloatArray | None,
     ) -> Update:
         """Room looked for, computed, and counted: blocking, all in one thread."""
         if self._custodian.releases(order):
             try:
-                self._custodian.require_room(order)
+                self._custodian.require_room(order, terms)
             except BudgetExceeded:
                 if order.task != "evaluate":
                     raise
                 # The run ends without this hospital's scores: there is nothing that they could be paid with.
-                return self._count(order, Update(order=order.key))
-        return self._count(order, self._computed(order, settings, parameters, scored))
+                return self._count(order, terms, Update(order=order.key))
+        return self._count(order, terms, self._computed(order, settings, parameters, scored))
 
-    def _count(self, order: Order, update: Update) -> Update:
+    def _count(self, order: Order, terms: PrivacyTerms, update: Update) -> Update:
         counted: list[Update] = []
 
         def keep(state: LedgerState | None) -> None:
@@ -273,7 +282,7 @@ class Hospital:
         if update.vector is None:
             keep(self._custodian.state)
         else:
-            self._custodian.release(order, update.vector.sha256, keep)
+            self._custodian.release(order, terms, update.vector.sha256, keep)
         return counted[0]
 
     def _answer_given(self, order: Order) -> Update | None:
@@ -328,6 +337,8 @@ class Hospital:
         problem = self._problem
         try:
             settings = await self._admit()
+            if settings is not self._settings:  # others came while it waited, and a look for them with them
+                return
             await self._data.prepare(settings, *self._run)
         except TOLD as error:
             self._admitted = None

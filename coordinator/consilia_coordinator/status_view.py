@@ -234,12 +234,13 @@ def _condition(kind: str, holds: bool, yes: str, no: str, message: str) -> Condi
 
 
 def _data_accepted(facts: Facts, spec: FederationSpec, refused: list[Member]) -> Condition:
-    """Nobody knows before a hospital came, or while its source does not answer."""
+    """Nobody knows before a hospital came, or while its source does not answer, or its own disk takes nothing."""
     members = _members(facts, spec)
-    away = [member for member in members if member.problem == "SourceUnavailable"]
-    if not refused and away:
-        sentences = "; ".join(first_of(_refusals(away), MOST_NAMED))
-        return Condition(type="DataAccepted", status="Unknown", reason="SourceUnavailable", message=sentences)
+    for problem in ("SourceUnavailable", "DiskUnwritable"):
+        away = [member for member in members if member.problem == problem]
+        if not refused and away:
+            sentences = "; ".join(first_of(_refusals(away), MOST_NAMED))
+            return Condition(type="DataAccepted", status="Unknown", reason=problem, message=sentences)
     if not refused and not any(member.known for member in members):
         message = "no hospital has looked at its data yet"
         return Condition(type="DataAccepted", status="Unknown", reason="NotTried", message=message)

@@ -32,6 +32,22 @@ def require_consent(cohort: Cohort, terms: PrivacyTerms | None, cap: float = 0.0
         _require_below(cap, "DP_EPSILON", cohort, terms, budget)
 
 
+def division_of(cohort: Cohort) -> str:
+    """Who is held out, in words: two runs with the same ones have the same patients on either side.
+
+    The side is a hash of the identity, keyed by the two names: so it is another where identities come from another
+    column, or are written in another way, as by another kind of source. Nothing is said of builtin data, whose
+    identities are their own.
+    """
+    spec = cohort.spec
+    told = f"{spec.hospital}/{cohort.metadata.name} {spec.holdout.fraction!r}"
+    if spec.source.builtin is not None:
+        return told
+    # A query gives the same identities to Spark.
+    kind = "sql" if spec.source.kind == "jdbc" else spec.source.kind
+    return f"{told} by {kind} {spec.mapping.patient}"
+
+
 def _require_below(most: float, name: str, cohort: Cohort, terms: PrivacyTerms, budget: Budget) -> None:
     """Compared at the budget's delta, whatever delta the run asks with."""
     plan = terms.noise(noised_holdout=cohort.spec.holdout.metrics == "noised")

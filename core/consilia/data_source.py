@@ -20,7 +20,8 @@ DataPath = Annotated[str, Field(pattern=patterns.DATA_PATH, max_length=1024)]
 Query = Annotated[str, Field(min_length=1, max_length=16384)]
 SchemaName = Annotated[str, Field(pattern=patterns.SQL_NAME, max_length=63)]
 
-_PASSWORD = re.compile(r"(?i)[?&;:]password=")
+_PASSWORD = re.compile("(?i)(password|passwd|pwd)[0-9]?=")
+"""As drivers take one in a url."""
 _SCHEME = re.compile(r"^[a-z0-9+]+://")
 
 
@@ -99,7 +100,7 @@ class CsvSource(_Files):
     @model_validator(mode="after")
     def _numbers_stay_whole(self) -> Self:
         if self.decimal == self.delimiter:
-            raise ValueError('decimal "," is the delimiter as well: give the delimiter that the file has, such as ";"')
+            raise ValueError(f'decimal "{self.decimal}" is the delimiter as well: give the two that the file has')
         return self
 
 

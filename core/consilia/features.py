@@ -1,8 +1,8 @@
 """The feature map: from clinical columns to design rows, the same at every hospital and at prediction.
 
-Two scalings. ``codebook`` uses public bounds only, so that nothing is fitted on patients (PRIVACY.md, mechanism step
-1). ``federated`` standardises by the mean and variance over all hospitals, from moments that each of them summed; it
-leaks those sums, so it is for federations without privacy.
+Two scalings. ``codebook`` uses public bounds only, so that nothing is fitted on patients (see
+docs/privacy-for-statisticians.md). ``federated`` standardises by the mean and variance over all hospitals, from
+moments that each of them summed; it leaks those sums, so it is for federations without privacy.
 
 Both append an intercept of 1 as the last column. A map is data: it travels as JSON, and its floats come back bit by
 bit.

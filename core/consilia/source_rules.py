@@ -101,8 +101,8 @@ RULES: dict[str, tuple[Rule, ...]] = {
         *_FILES,
         Rule(
             "self.decimal != self.delimiter",
-            '\'decimal "," is the delimiter as well: give the delimiter that the file has, such as ";"\'',
-            "decimal is the delimiter as well: give the delimiter that the file has",
+            "'decimal \"%s\" is the delimiter as well: give the two that the file has'.format([self.decimal])",
+            "decimal is the delimiter as well: give the two that the file has",
             ".decimal",
         ),
     ),
@@ -110,7 +110,7 @@ RULES: dict[str, tuple[Rule, ...]] = {
     **dict.fromkeys(("SqlSource", "OmopSource"), _DATABASE),
     "JdbcSource": (
         Rule(
-            "!self.url.matches('(?i)[?&;:]password=')",
+            "!self.url.matches('(?i)(password|passwd|pwd)[0-9]?=')",
             "'url holds a password: put username and password into the Secret that credentials names'",
             "url holds a password: put username and password into the Secret that credentials names",
             ".url",

@@ -14,10 +14,15 @@ FEWEST_OVERHEAD, OVERHEAD = Decimal(384 * MEBI), Decimal("0.4")
 """What Spark takes beside a heap, Python's workers among it, as Spark reckons: bytes, or this share of the heap."""
 
 
-def with_overhead(heap: str) -> int:
-    """Bytes of Spark with this heap, rounded up."""
+def needed(heap: str) -> Decimal:
+    """Bytes of Spark with this heap."""
     size = quantity(heap)
-    return math.ceil(size + max(FEWEST_OVERHEAD, size * OVERHEAD))
+    return size + max(FEWEST_OVERHEAD, size * OVERHEAD)
+
+
+def with_overhead(heap: str) -> int:
+    """The same, rounded up."""
+    return math.ceil(needed(heap))
 
 
 def mebibytes(size: str) -> str:

@@ -30,7 +30,7 @@ from consilia.experiment import (
 )
 from consilia.object_paths import API_VERSION
 from consilia.pod import Agent, Broker, Coordinator, Egress, Spark, Tracking, quantity
-from consilia.spark_settings import with_overhead
+from consilia.spark_settings import needed
 from consilia.wording import NON_PRIVATE, counted
 
 DEFAULT_NAMESPACE = "default"
@@ -361,7 +361,7 @@ class CohortSpec(Document):
     @model_validator(mode="after")
     def _java_fits_into_the_pod(self) -> Self:
         heap, limit = (self.spark or Spark()).driver_memory, self.agent.resources.limits.memory
-        if self.engine == "spark" and limit is not None and quantity(limit) < with_overhead(heap):
+        if self.engine == "spark" and limit is not None and quantity(limit) < needed(heap):
             raise ValueError(
                 f"agent.resources.limits.memory {limit} has no room for driverMemory {heap} and two fifths of it, at "
                 "least 384Mi: raise the limit, or lower spark.driverMemory"

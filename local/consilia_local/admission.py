@@ -7,10 +7,10 @@ start of a run that cannot go on.
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
-from consilia.consent import require_consent
+from consilia.consent import division_of, require_consent
 from consilia.errors import BudgetExceeded, ConsiliaError, DamagedLedger, InvalidPrivacy, Refusal
 from consilia.privacy.accounting import Loss
-from consilia.privacy.entries import Terms, division
+from consilia.privacy.entries import Terms
 from consilia.privacy.ledger import Budget, Ledger, RunKey
 from consilia.privacy.noise_plan import Kind, Planned
 from consilia.protocol import PrivacyTerms
@@ -137,7 +137,7 @@ def _begun(ledger: Ledger, cohort: Cohort) -> Ledger:
 def _terms(cohort: Cohort, terms: PrivacyTerms) -> Terms:
     holdout = cohort.spec.holdout
     plan = terms.noise(noised_holdout=holdout.metrics == "noised")
-    return Terms.of(plan, division(cohort.spec.hospital, cohort.metadata.name, holdout.fraction))
+    return Terms.of(plan, division_of(cohort))
 
 
 def _key(terms: PrivacyTerms) -> RunKey:

@@ -4,7 +4,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from consilia.epsilons import asked, remaining, small, spent
+from consilia.epsilons import asked, remaining, rounded_down, small, spent
 from consilia.privacy.entries import AnyEntry, Created, Opened, Released
 from consilia.privacy.ledger import Budget, Ledger, Witness
 from consilia.wording import counted
@@ -84,6 +84,7 @@ def _total(found: FoundLedger, delta: float) -> Text:
 
 def _left(ledger: Ledger, budget: Budget) -> str:
     left = ledger.remaining(budget, budget.delta)
-    if remaining(left) == remaining(0):
+    if left == 0:
         return "nothing remains: no further release is possible"
-    return f"a run may still ask for epsilon {remaining(left)}"
+    told = remaining(left)
+    return f"a run may still ask for epsilon {told if told != remaining(0) else f'{rounded_down(left, 2):g}'}"

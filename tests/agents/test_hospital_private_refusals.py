@@ -1,5 +1,6 @@
 """What a hospital in a private run refuses, with its sentence."""
 
+import asyncio
 import re
 import threading
 from pathlib import Path
@@ -8,7 +9,7 @@ from typing import Any
 import pytest
 
 from consilia.privacy.dp_fedsgd import Centre
-from consilia.protocol import Decline, Join, RunSettings, Task, Update
+from consilia.protocol import Decline, Heartbeat, Join, RunSettings, Task, Update
 from consilia.status import LedgerWitness
 from consilia.vectors import FloatArray
 from consilia_agents.engine import Answer
@@ -22,6 +23,7 @@ from private_hospital import (
     SETTINGS,
     Guard,
     engine_of,
+    entries,
     order,
     playing,
     private_cohort,
@@ -129,6 +131,44 @@ async def test_an_order_of_another_run_than_its_settings_is_refused(tmp_path: Pa
     async with playing(tmp_path) as coordinator:
         await coordinator.welcome()
         assert "came with the settings of another run" in await coordinator.refusal(order("train", 1, **changed))
+    assert not releases(tmp_path)
+
+
+class SlowLook:
+    """An engine whose look at the table lasts until a test lets it end."""
+
+    def __init__(self) -> None:
+        self.goes_on = threading.Event()
+        self._engine = engine_of(table())
+
+    @property
+    def name(self) -> str:
+        return self._engine.name
+
+    def prepare(self, settings: RunSettings) -> None:
+        assert self.goes_on.wait(30)
+        self._engine.prepare(settings)
+
+    def answer(
+        self, task: Task, settings: RunSettings, parameters: FloatArray | None, scored: FloatArray | None
+    ) -> Answer:
+        return self._engine.answer(task, settings, parameters, scored)
+
+
+async def test_an_answer_that_waited_is_not_counted_by_the_plan_of_a_run_that_came_meanwhile(tmp_path: Path) -> None:
+    dear = private_settings(run=1, rounds=1, privacy={"epsilon": 4.0})
+    cheap = private_settings(run=2, rounds=1000, privacy={"epsilon": 0.01})
+    engine = SlowLook()
+    async with playing(tmp_path, engine) as coordinator:
+        await coordinator.welcome(dear, heartbeat_seconds=0.02)
+        await until(lambda: len(entries(tmp_path)) == 2)
+        # The noise would be that of the dear plan, little, and what is counted the cheap one's: next to nothing.
+        refusal = asyncio.ensure_future(coordinator.refusal(order("train", 1, dear, run=2)))
+        await until(lambda: any(isinstance(each, Heartbeat) and each.busy for each in coordinator.heard))
+        await coordinator.welcome(cheap)
+        await until(lambda: len(entries(tmp_path)) == 3)
+        engine.goes_on.set()
+        assert "came with the settings of another run" in await refusal
     assert not releases(tmp_path)
 
 

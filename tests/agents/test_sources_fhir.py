@@ -8,6 +8,7 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -139,10 +140,12 @@ def test_a_concept_is_one_where_it_is_the_positive_one(
     [
         pytest.param(RADIUS, LOINC, 5.0, id="LOINC by default"),
         pytest.param(RADIUS, "http://snomed.info/sct", math.nan, id="the same of another system"),
+        pytest.param(RADIUS, 7, math.nan, id="of a system that is no text"),
+        pytest.param(RADIUS, None, math.nan, id="of a system that is nothing"),
         pytest.param("other", LOINC, math.nan, id="another code"),
     ],
 )
-def test_a_code_is_loincs_unless_it_says_otherwise(tmp_path: Path, code: str, system: str, expected: float) -> None:
+def test_a_code_is_loincs_unless_it_says_otherwise(tmp_path: Path, code: str, system: Any, expected: float) -> None:
     seen = observation("p", RADIUS, "2024", **quantity(5, "mm")) | {
         "code": {"coding": [{"system": system, "code": code}]}
     }
@@ -234,6 +237,48 @@ def test_which_of_several_values_counts_is_the_mappings(tmp_path: Path, choose: 
     assert exported(tmp_path, *seen, columns=columns).x[0, 0] == expected
 
 
+def bound(patient: str, when: str) -> dict[str, Any]:
+    return observation(patient, RADIUS, when, **quantity(5, "mm", comparator="<"))
+
+
+@pytest.mark.parametrize("last", [True, False], ids=["read last", "read first"])
+@pytest.mark.parametrize(
+    ("choose", "when", "expected"),
+    [
+        pytest.param("latest", "2024", math.nan, id="the latest is a bound"),
+        pytest.param("latest", "2016", 900.0, id="a bound, and later a number"),
+        pytest.param("earliest", "2016", math.nan, id="the earliest is a bound"),
+        pytest.param("earliest", "2024", 900.0, id="a number, and later a bound"),
+        pytest.param("mean", "2024", math.nan, id="a mean of a number and a bound"),
+    ],
+)
+def test_no_other_number_stands_for_a_bound_that_counts(
+    tmp_path: Path, choose: str, when: str, expected: float, last: bool
+) -> None:
+    seen = [observation("p", RADIUS, "2020", **quantity(900, "mm")), bound("p", when)]
+    columns = [FHIR_COLUMNS[0] | {"choose": choose}, *FHIR_COLUMNS[1:]]
+    found = exported(tmp_path, *(seen if last else seen[::-1]), columns=columns)
+    np.testing.assert_array_equal(found.x[0, 0], expected)
+    of_a_patient = "mean radius: of 1 patient the value is only known to lie below or above something; taken as missing"
+    assert found.notes == ((of_a_patient,) if math.isnan(expected) else ())
+    assert found.unreadable == {}
+
+
+def test_bounds_are_told_by_patients_and_not_by_values_nor_of_strangers(tmp_path: Path) -> None:
+    others = [
+        PATIENT | {"id": "q"},
+        bound("q", "2024"),
+        bound("p", "2023"),
+        bound("p", "2024"),
+        bound("nobody", "2024"),
+    ]
+    found = exported(tmp_path, *others)
+    assert np.isnan(found.x[:, 0]).all()
+    assert found.notes == (
+        "mean radius: of 2 patients the value is only known to lie below or above something; taken as missing",
+    )
+
+
 @pytest.mark.parametrize(
     ("told", "expected"),
     [
@@ -255,7 +300,10 @@ def test_what_is_no_time_is_not_known(told: Any) -> None:
 
 
 @given(
-    st.lists(st.tuples(st.floats(-1e6, 1e6), st.one_of(st.just(math.nan), st.integers(0, 5).map(float))), min_size=1),
+    st.lists(
+        st.tuples(st.floats(-1e6, 1e6) | st.just(math.nan), st.one_of(st.just(math.nan), st.integers(0, 5).map(float))),
+        min_size=1,
+    ),
     st.sampled_from(["latest", "earliest", "mean"]),
 )
 def test_the_value_that_counts_is_what_a_sorted_list_says(seen: list[tuple[float, float]], choose: str) -> None:
@@ -271,5 +319,6 @@ def test_the_value_that_counts_is_what_a_sorted_list_says(seen: list[tuple[float
         "mean": sum(value for value, _ in seen) / len(seen),
     }[choose]
     values = chosen.values(5)
-    assert values[3] == pytest.approx(expected, rel=1e-12, abs=1e-9)
+    assert values[3] == pytest.approx(expected, rel=1e-12, abs=1e-9, nan_ok=True)
+    assert chosen.bounds(5).tolist() == [False, False, False, math.isnan(expected), False]
     assert all(math.isnan(value) for row, value in enumerate(values) if row != 3)

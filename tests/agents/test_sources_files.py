@@ -3,6 +3,7 @@
 import gzip
 import os
 from pathlib import Path
+from time import process_time
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ from consilia.errors import InvalidData
 from consilia_agents.sources.extract import Extract
 from consilia_agents.sources.places import Places
 from refused_sources import SECRET, refusal
-from written_tables import FEATURES, HEADER, PATIENTS, TABLE_COLUMNS, Written, csv_text, table_rows
+from written_tables import FEATURES, HEADER, LABEL, PATIENTS, TABLE_COLUMNS, Written, csv_text, table_rows
 
 
 def csv_in(folder: Path, content: str | bytes, name: str = "labs.csv", **source: Any) -> Written:
@@ -45,6 +46,31 @@ def test_decimals_may_follow_a_comma_and_then_no_point_is_taken_for_one(tmp_path
     plain.x[3, area] = np.nan
     np.testing.assert_array_equal(read.x, plain.x)
     np.testing.assert_array_equal(read.y, plain.y)
+
+
+def test_a_column_may_be_a_number_with_a_comma_and_a_text_that_means_one(tmp_path: Path) -> None:
+    (tmp_path / "grades.csv").write_text("patient_id;grade\n1,5;1,5\n2;2,0\n3;1,5\n")
+    columns = [
+        *({"name": name, "column": "grade"} for name in ("mean radius", "mean texture")),
+        {"name": "mean area", "column": "patient_id"},
+        {"name": LABEL, "column": "grade", "positive": "1,5"},
+    ]
+    source = {"csv": {"path": "grades.csv", "delimiter": ";", "decimal": ","}}
+    found = Written(source, columns, Places(tmp_path)).read().extract(FEATURES)
+    assert found.ids == ("1,5", "2", "3")
+    assert found.x.tolist() == [[1.5, 1.5, 1.5], [2.0, 2.0, 2.0], [1.5, 1.5, 3.0]]
+    assert found.y.tolist() == [1.0, 0.0, 1.0]
+
+
+def test_a_header_may_follow_any_number_of_empty_lines_at_once(tmp_path: Path) -> None:
+    def seconds(lines: int) -> float:
+        written = csv_in(tmp_path, "\n" * lines + csv_text(), f"{lines}.csv")
+        start = process_time()
+        assert written.read().columns() == tuple(HEADER)
+        return process_time() - start
+
+    seconds(1)
+    assert seconds(1 << 17) < 5  # it took minutes, where each line went over all before it
 
 
 def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:

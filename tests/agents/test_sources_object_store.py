@@ -67,6 +67,15 @@ def test_without_credentials_requests_are_not_signed(tmp_path: Path, endpoint: s
     assert len(replace(written, places=Places()).read().extract(FEATURES)) == len(PATIENTS)
 
 
+def test_an_authority_that_would_check_nothing_is_refused(tmp_path: Path, endpoint: str) -> None:
+    written = stored(tmp_path, endpoint)
+    (tmp_path / "secrets" / "clinic-s3" / "ca.crt").write_text("any")
+    assert refusal(written) == (
+        "hospital north: objectStore.endpoint begins with http://, and so no server is checked by ca.crt of "
+        "source.credentials: write https://, or take ca.crt out"
+    )
+
+
 @pytest.mark.parametrize("key", ["accessKeyId", "secretAccessKey"])
 def test_a_key_that_is_missing_is_named(tmp_path: Path, endpoint: str, key: str) -> None:
     written = stored(tmp_path, endpoint)

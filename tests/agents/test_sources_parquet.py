@@ -57,6 +57,17 @@ def typed(folder: Path, **columns: Any) -> Written:
     return parquet_in(folder, out.getvalue().to_pybytes())
 
 
+def test_texts_may_be_kept_as_views(tmp_path: Path) -> None:
+    table = dict(zip(HEADER, zip(*table_rows(), strict=True), strict=True))
+    plain = read(typed(tmp_path))
+    for name in ("patient_id", "diagnosis"):
+        viewed = pa.array(table[name], pa.string_view())
+        np.testing.assert_array_equal(read(typed(tmp_path, **{name: viewed})).table.values, plain.table.values)
+    for blank in ("", " "):  # with blanks, they are looked at one by one
+        texts = pa.array([f"{each}{blank}" for each in table["area"]], pa.string_view())
+        np.testing.assert_array_equal(read(typed(tmp_path, area=texts)).table.values, plain.table.values)
+
+
 @pytest.mark.parametrize(
     ("column", "values", "said"),
     [

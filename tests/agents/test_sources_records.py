@@ -84,8 +84,10 @@ def test_a_share_never_shrinks_and_is_whole_only_at_the_end() -> None:
 
 def test_values_that_are_bounds_are_missing_and_counted_in_the_notes() -> None:
     records = Records(MAPPED)
-    for _ in range(3):
-        records.bound("mean radius")
+    records.bound("mean radius", 3)
+    records.bound("mean texture", 0)
     extract = records.extract()
     assert extract.unreadable == {}
-    assert extract.notes == ("mean radius: 3 values only known to lie below or above something, taken as missing",)
+    assert extract.notes == (
+        "mean radius: of 3 patients the value is only known to lie below or above something; taken as missing",
+    )

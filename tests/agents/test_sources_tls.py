@@ -128,6 +128,16 @@ def test_whoever_asks_to_verify_gives_an_authority(tmp_path: Path, port: int) ->
     )
 
 
+@pytest.mark.parametrize("blank", [b"", b"\n", b" \n\n"], ids=["empty", "a line's end", "blanks"])
+@pytest.mark.parametrize("mode", ["", "?sslmode=verify-full"])
+def test_an_authority_that_is_empty_does_not_let_through_whoever_answers(
+    tmp_path: Path, plain_port: int, mode: str, blank: bytes
+) -> None:
+    said = 'hospital north: the key ca.crt of credentials "clinic-{}" is empty: put it there'
+    assert refusal(in_server(tmp_path, plain_port, mode, blank)) == said.format("db")
+    assert refusal(in_store(tmp_path, "https://localhost:1", blank)) == said.format("s3")
+
+
 def in_store(folder: Path, store: str, ca: bytes | None) -> Written:
     secret = folder / "secrets" / "clinic-s3"
     secret.mkdir(parents=True)
@@ -140,6 +150,12 @@ def in_store(folder: Path, store: str, ca: bytes | None) -> Written:
 
 def test_a_store_is_read_through_tls_by_an_authority_of_the_hospitals_own(tmp_path: Path, store: str) -> None:
     written = in_store(tmp_path, store, OWN.cert_pem)
+    put(tmp_path, store)
+    assert len(written.read().extract(FEATURES)) == len(PATIENTS)
+
+
+def put(tmp_path: Path, store: str) -> None:
+    """The table into the store, as its owner."""
     system = fs.S3FileSystem(
         access_key="key",
         secret_key="a secret",
@@ -149,6 +165,13 @@ def test_a_store_is_read_through_tls_by_an_authority_of_the_hospitals_own(tmp_pa
     )
     with system.open_output_stream(f"{BUCKET}/labs.csv") as out:
         out.write(pa.py_buffer(csv_text().encode()))
+
+
+def test_a_bucket_that_anybody_may_read_is_read_through_tls_with_an_authority_alone(tmp_path: Path, store: str) -> None:
+    written = in_store(tmp_path, store, OWN.cert_pem)
+    put(tmp_path, store)
+    for key in ("accessKeyId", "secretAccessKey"):
+        (tmp_path / "secrets" / "clinic-s3" / key).unlink()
     assert len(written.read().extract(FEATURES)) == len(PATIENTS)
 
 

@@ -127,6 +127,11 @@ def test_the_example_is_accepted_and_is_the_same_document_as_here(server: ApiSer
             cohort_document(source={"omop": {"url": "sqlite:///cdm.db", "schema": "cdm", "claim": "exports"}}),
             id="a database in a file",
         ),
+        pytest.param(
+            Cohort,
+            cohort_document(engine="spark", agent={"resources": {"limits": {"memory": "1.4Gi"}}}),
+            id="a limit of just the memory that Spark needs",
+        ),
     ],
 )
 def test_the_server_fills_in_what_our_models_fill_in(

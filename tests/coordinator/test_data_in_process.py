@@ -5,10 +5,11 @@ import csv
 import errno
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from consilia.errors import Unavailable
@@ -66,13 +67,14 @@ def write_table(folder: Path, change: Callable[[list[list[str]]], None] = lambda
 
 @dataclass
 class Riverside:
-    """Its process: an engine over its file, with something that happens before the answer to the order ``at``."""
+    """Its process: an engine over its file, with what happens before the answer to the order ``at``, or to it."""
 
     folder: Path
     state: Path
     cohort: Cohort
     at: int = -1
     then: Callable[[], None] = lambda: None
+    changed: Callable[[Answer], Answer] = lambda answer: answer
     name: str = "sklearn"
     asked: int = 0
     looks: Looks = field(init=False)
@@ -91,7 +93,8 @@ class Riverside:
         self.asked += 1
         if self.asked == self.at:
             self.then()
-        return self.engine.answer(task, settings, parameters, scored)
+        answer = self.engine.answer(task, settings, parameters, scored)
+        return self.changed(answer) if self.asked == self.at else answer
 
 
 def start(world: World, riverside: Riverside, federation: FederationSpec) -> None:
@@ -191,6 +194,20 @@ async def test_a_hospital_whose_table_changed_in_a_run_is_in_the_next_with_it(wo
     assert data_accepted(status).status == "True"
 
 
+async def test_a_hospital_whose_answer_was_refused_in_a_run_is_in_the_next(world: World, tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    write_table(data)
+    riverside = Riverside(data, tmp_path / "state", of_a_file(), at=4)
+    riverside.changed = lambda answer: replace(answer, vector=np.full(3, 0.5))
+    start(world, riverside, spec(quorum=4))
+    status = await world.complete()
+    assert phase_of(status) == "Refused"
+    assert "3 values" in reason_of(status)
+    world.conductor.desire(2, FEDERATION.spec)
+    status = await world.until(lambda status: status.run == 2 and status.phase == "Complete")
+    assert (status.connected, phase_of(status)) == (5, "Ready")
+
+
 def _empty(rows: list[list[str]]) -> None:
     for row in rows:
         row[3] = ""
@@ -264,7 +281,7 @@ async def test_a_full_disk_is_told_as_that_and_not_as_data_that_are_refused(worl
     status = await world.until(lambda status: phase_of(status) == "Refused" and status.connected == 4)
     assert "(No space left on device)" in reason_of(status)
     assert next(each.problem for each in status.hospitals if each.name == "riverside") == "DiskUnwritable"
-    assert data_accepted(status).reason != "DataRefused"
+    assert (data_accepted(status).status, data_accepted(status).reason) == ("Unknown", "DiskUnwritable")
     disk.full = False
     assert (await world.complete()).connected == 5
 

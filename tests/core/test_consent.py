@@ -2,7 +2,7 @@
 
 import pytest
 
-from consilia.consent import require_consent
+from consilia.consent import division_of, require_consent
 from consilia.errors import BudgetExceeded, InvalidPrivacy, Refusal
 from consilia.protocol import PrivacyTerms
 from consilia.spec import Cohort
@@ -120,3 +120,28 @@ def test_a_hospital_does_not_agree(
     with pytest.raises(kind) as caught:
         require_consent(cohort(**spec), asked, cap)
     assert str(caught.value) == sentence
+
+
+TABLE = {"csv": {"path": "labs.csv"}}
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        pytest.param({"source": TABLE, "mapping": {"patient": "mrn"}}, id="another column"),
+        pytest.param({"source": {"parquet": {"path": "labs"}}}, id="another kind of source"),
+        pytest.param({"source": TABLE, "holdout": {"fraction": 0.3}}, id="another fraction"),
+        pytest.param({"source": TABLE, "hospital": "south"}, id="another hospital"),
+        pytest.param({}, id="builtin data"),
+    ],
+)
+def test_a_cohort_is_divided_otherwise_by(spec: dict[str, object]) -> None:
+    assert division_of(cohort(**spec)) != division_of(cohort(source=TABLE))
+
+
+def test_a_cohort_stays_divided_by_another_file_and_by_spark() -> None:
+    elsewhere: dict[str, object] = {"source": {"csv": {"path": "exports", "delimiter": ";"}}, "engine": "spark"}
+    assert division_of(cohort(**elsewhere)) == division_of(cohort(source=TABLE))
+    sql = {"sql": {"url": "postgresql://db/clinic", "query": "SELECT 1"}}
+    jdbc = {"jdbc": {"url": "jdbc:postgresql://db/clinic", "query": "SELECT 1"}}
+    assert division_of(cohort(source=sql)) == division_of(cohort(source=jdbc, engine="spark"))

@@ -193,6 +193,7 @@ def test_what_is_said_of_pods_is_written_as_it_was_read() -> None:
     ("spark", "limit"),
     [
         pytest.param({}, "1434Mi", id="two fifths of 1Gi"),
+        pytest.param({}, "1.4Gi", id="two fifths of 1Gi, to the byte's fraction"),
         pytest.param({"driverMemory": "512Mi"}, "896Mi", id="the least"),
         pytest.param({"driverMemory": "10Gi"}, "14Gi", id="exactly"),
     ],

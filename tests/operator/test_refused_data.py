@@ -110,5 +110,4 @@ async def test_whose_data_are_refused_is_said_by_the_federation_and_the_cohort_u
         await until(lambda: told("Federation") == ("Unknown", "SourceUnavailable", f"north: {AWAY}"))
         coordinator.tell(phase="Training")
         await until(lambda: told("Cohort") == ("True", "DataAccepted", ""))
-        await until(lambda: told("Federation")[0] != "False")
         assert of(cluster.all("Cohort")[0], "Ready")[:2] == ("True", "InUse")

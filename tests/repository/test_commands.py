@@ -63,6 +63,7 @@ def test_missing_programs_are_named_where_they_cannot_be_installed(root: Path, t
     for name, says in {"id": "1000", "prosody": "", "pg_ctlcluster": "", "java": "", "chromedriver": ""}.items():
         (tmp_path / name).write_text(f"#!/bin/sh\necho {says}\n")
         (tmp_path / name).chmod(0o755)
+    (tmp_path / "chromium").touch()  # no program, though it is called so
     answer = run_script(root / "setup" / "debian", tmp_path, PATH=str(tmp_path))
     assert answer.returncode == 2
     assert answer.stderr.count("\n") == 1

@@ -44,6 +44,7 @@ _NO_PASSWORD = (
     "autenticazione con password",
     "autenticação do tipo senha",
 )
+_NO_ROLE = (" rolle ", " rôle ", " rol ", " ruolo ")
 _NO_DATABASE = ("existiert nicht", "n'existe pas", "no existe", "non esiste", "não existe")
 """A server speaks its own language until it has let somebody in; these are German, French, Spanish, Italian and
 Portuguese."""
@@ -89,6 +90,7 @@ _WORDS: tuple[tuple[tuple[str, ...], _Kind, str], ...] = (
             "role ",
             "not permitted to log in",
             *_NO_PASSWORD,
+            *_NO_ROLE,
         ),
         InvalidData,
         " does not let in whom the source's credentials name; mend username or password, or the server's rules",

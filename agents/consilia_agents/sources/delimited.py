@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.compute as pc
 from pyarrow import csv as arrow_csv
 
 from consilia.data_source import CsvSource
@@ -130,17 +129,20 @@ class DelimitedText:
         first = codecs.getincrementaldecoder(self.source.encoding)()
         first.decode(start[:BEGINNING_BYTES], final=len(start) <= BEGINNING_BYTES)
         decoder = codecs.getincrementaldecoder(self.source.encoding)()
-        text = ""
+        letters: list[str] = []
+        quoted = begun = False
         for at in range(len(start)):
             letter = decoder.decode(start[at : at + 1])
-            text += letter
+            letters.append(letter)
+            quoted ^= letter.count('"') % 2 == 1
+            begun |= bool(letter.strip("\ufeff\r\n"))
             # A header may go on over lines, within quotes; lines before it may be empty.
-            if letter in {"\n", "\r"} and text.count('"') % 2 == 0 and text.strip("\ufeff\r\n"):
+            if begun and not quoted and letter in {"\n", "\r"}:
                 break
         else:
             if len(start) < HEADER_BYTES:
-                text += decoder.decode(b"", final=True)
-        return text.removeprefix("\ufeff").lstrip("\r\n")
+                letters.append(decoder.decode(b"", final=True))
+        return "".join(letters).removeprefix("\ufeff").lstrip("\r\n")
 
     def _batches(self, mapped: Mapped, file: DataFile, records: Records) -> Iterator[int]:
         """Read a file into ``records``; yields how many of its bytes are read."""
@@ -149,7 +151,7 @@ class DelimitedText:
             text = _Text(_plain(file, opened), self.source.encoding)
             try:
                 for batch in self._reader(mapped, file, text, records):
-                    add_arrow(records, mapped, self._with_points(mapped, batch), where)
+                    add_arrow(records, mapped, batch, where, self.source.decimal)
                     yield opened.tell()
             except UnicodeError:
                 raise self._wrong_encoding(file) from None
@@ -179,17 +181,6 @@ class DelimitedText:
                 strings_can_be_null=True,
             ),
         )
-
-    def _with_points(self, mapped: Mapped, batch: Any) -> Any:
-        """The batch, its numbers with a decimal point. One that has a point where decimals are commas stays none."""
-        if self.source.decimal == ".":
-            return batch
-        numbers = {column.column for column in mapped.columns if column.positive is None} - {mapped.patient}
-        for at, name in enumerate(batch.schema.names):
-            if name in numbers:
-                pointless = pc.replace_substring(batch.column(at), ".", "no number")
-                batch = batch.set_column(at, name, pc.replace_substring(pointless, ",", "."))
-        return batch
 
     def _refused(self, file: DataFile, what: str) -> InvalidData:
         return InvalidData(f'hospital {self.cohort.hospital}: file "{file.name}" {what}')

@@ -160,15 +160,19 @@ class _Reader:
         """Give the rows of those who are Patients to the records, in the order in which they were met."""
         size = len(self._rows)
         columns = [chosen.values(size) for chosen in self._chosen]
+        bounds = [chosen.bounds(size) for chosen in self._chosen]
         for at, column in enumerate(self._mapped.columns):
             if column.present:
                 columns[at] = (columns[at] > 0).astype(float)
             elif not column.code and column.positive is None:
                 columns[at] = column.conversion.apply(columns[at])
         patients = list(self._patients)
+        theirs = [self._rows[patient] for patient in patients]
+        for column, bound in zip(self._mapped.columns, bounds, strict=True):
+            self._records.bound(column.name, int(bound[theirs].sum()))
         for start in range(0, len(patients), _BATCH_ROWS):
             batch = patients[start : start + _BATCH_ROWS]
-            rows = [self._rows[patient] for patient in batch]
+            rows = theirs[start : start + _BATCH_ROWS]
             self._records.add(batch, [column[rows] for column in columns])
 
     def _patient(self, patient: dict[str, Any]) -> None:
@@ -188,10 +192,11 @@ class _Reader:
                 for at, column, system in self._observed.get(code, ()):
                     if system not in systems and None not in systems:
                         continue
-                    if _is_bound(part):
-                        self._records.bound(column.name)
-                    else:
-                        self._put(at, _subject(observation), _value(part, column), _effective(observation))
+                    patient, when = _subject(observation), _effective(observation)
+                    if not _is_bound(part):
+                        self._put(at, patient, _value(part, column), when)
+                    elif patient is not None:
+                        self._choose(at, patient, math.nan, when)
 
     def _condition(self, condition: dict[str, Any]) -> None:
         for code, systems in _codes(condition.get("code")).items():
@@ -205,7 +210,10 @@ class _Reader:
         if value is None:
             self._records.count(self._mapped.columns[at].name)
         elif not math.isnan(value):
-            self._chosen[at].put(self._rows.setdefault(patient, len(self._rows)), value, when)
+            self._choose(at, patient, value, when)
+
+    def _choose(self, at: int, patient: str, value: float, when: float) -> None:
+        self._chosen[at].put(self._rows.setdefault(patient, len(self._rows)), value, when)
 
 
 def _lines(file: DataFile, opened: Any) -> Iterator[bytes]:
@@ -241,10 +249,11 @@ def _listed(value: Any) -> list[dict[str, Any]]:
 
 
 def _codes(concept: Any) -> dict[str, set[str | None]]:
-    """The codes of a CodeableConcept, each with the systems that it is of."""
+    """The codes of a CodeableConcept, each with the systems that it is of: None where it says none."""
     found: dict[str, set[str | None]] = {}
     for coding in _listed(concept.get("coding")) if isinstance(concept, dict) else []:
-        if isinstance(coding.get("code"), str):
+        # A system that is there and no text is not just any.
+        if isinstance(coding.get("code"), str) and isinstance(coding.get("system", ""), str):
             found.setdefault(coding["code"], set()).add(_text(coding.get("system")))
     return found
 

@@ -1,7 +1,7 @@
 """Files behind an S3 API: Amazon's, or a server of the hospital's own.
 
-Without credentials requests are not signed: a bucket that anybody may read needs none, and no account that happens to
-be around on the machine is ever used.
+Without keys in the credentials requests are not signed: a bucket that anybody may read needs none, and no account that
+happens to be around on the machine is ever used.
 """
 
 import re
@@ -108,21 +108,36 @@ class StoredFiles:
         return is_file and not name.startswith(HIDDEN) and name.lower().endswith(self.suffixes)
 
     def _system(self) -> Any:
+        authority = self.credentials.file(AUTHORITY)
+        if authority is not None and (self.store.endpoint or "").lower().startswith("http://"):
+            raise InvalidData(
+                f"hospital {self.hospital}: objectStore.endpoint begins with http://, and so no server is checked by "
+                f"{AUTHORITY} of source.credentials: write https://, or take {AUTHORITY} out"
+            )
         keys: dict[str, Any] = {"anonymous": True}
-        if self.credentials.secret is not None:
+        if not self._anonymous:
             keys = {
                 "access_key": self.credentials.required("accessKeyId"),
                 "secret_key": self.credentials.required("secretAccessKey"),
                 "session_token": self.credentials.optional("sessionToken"),
-                "tls_ca_file_path": self.credentials.file(AUTHORITY),
             }
         return fs.S3FileSystem(
+            tls_ca_file_path=authority,
             region=self.store.region,
             endpoint_override=self.store.endpoint,
             connect_timeout=CONNECT_SECONDS,
             request_timeout=ANSWER_SECONDS,
             retry_strategy=fs.AwsStandardS3RetryStrategy(max_attempts=ATTEMPTS),
             **keys,
+        )
+
+    @property
+    def _anonymous(self) -> bool:
+        """Whether there is an authority to check the server by, and nobody to be let in; or no Secret at all."""
+        keys = ("accessKeyId", "secretAccessKey")
+        return self.credentials.secret is None or (
+            self.credentials.optional(AUTHORITY) is not None
+            and all(self.credentials.optional(key) is None for key in keys)
         )
 
     def _require_bucket(self, system: Any) -> None:

@@ -1,8 +1,8 @@
 """OMOP Common Data Model 5.4: persons, with their measurements by concept and their conditions, one row a person.
 
 A feature is the number of the measurements of a concept, whether there is a condition of a concept, or a column of
-``person``. A value below or above something (``operator_concept_id``) counts as missing. A concept is that very one,
-not those below it. See https://ohdsi.github.io/CommonDataModel/cdm54.html.
+``person``. A value below or above something (``operator_concept_id``) counts as missing, and no older one in its
+place. A concept is that very one, not those below it. See https://ohdsi.github.io/CommonDataModel/cdm54.html.
 """
 
 import math
@@ -196,6 +196,7 @@ class _Reader:
                 columns.append(np.concatenate([*self._columns[at], np.zeros(0)]))
             else:
                 values = self._chosen[at].values(len(self._ids))
+                self._records.bound(column.name, int(self._chosen[at].bounds(len(self._ids)).sum()))
                 columns.append((values > 0).astype(np.float64) if column.present else values)
         self._records.add(self._ids, columns)
         return self._records
@@ -225,13 +226,11 @@ class _Reader:
 
     def _measured(self, at: int, row: Any) -> None:
         column = self._mapped.columns[at]
-        if row.value_as_number is not None and row.operator_concept_id not in EQUALS:
-            self._records.bound(column.name)
-            return
-        value = _value(column, row)
+        bound = row.value_as_number is not None and row.operator_concept_id not in EQUALS
+        value = math.nan if bound else _value(column, row)
         if value is None:
             self._records.count(column.name)
-        elif not math.isnan(value):
+        elif bound or not math.isnan(value):
             when = moment(row.measurement_datetime)
             self._chosen[at].put(
                 self._rows[row.person_id], value, moment(row.measurement_date) if math.isnan(when) else when

@@ -70,14 +70,26 @@ class Credentials:
                 f"hospital {self.hospital}: the source asks for {key}: name a Secret with it in source.credentials"
             )
         value = self.optional(key)
+        if value is None:
+            raise InvalidData(f"{self._named(key)} is missing: put it there")
         if not value:
-            state = "is empty" if value == "" else "is missing"
-            raise InvalidData(f"{self._named(key)} {state}: put it there")
+            raise self._empty(key)
         return value
 
     def file(self, key: str) -> str | None:
-        """Where the value of ``key`` is, for a library that reads it itself; None where there is none."""
-        return str(self._folder() / key) if self.optional(key) else None
+        """Where the value of ``key`` is, for a library that reads it itself; None where there is no such key.
+
+        One that is blank is refused, for the library would do as if there were none: nothing would be checked by it.
+        """
+        value = self.optional(key)
+        if value is None:
+            return None
+        if not value.strip():
+            raise self._empty(key)
+        return str(self._folder() / key)
+
+    def _empty(self, key: str) -> InvalidData:
+        return InvalidData(f"{self._named(key)} is empty: put it there")
 
     def _folder(self) -> Path:
         if self.places.credentials is None:

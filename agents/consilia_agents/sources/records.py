@@ -58,9 +58,10 @@ class Records:
         if unreadable:
             self._unreadable[name] += unreadable
 
-    def bound(self, name: str) -> None:
-        """A value of a feature or the label is only known to lie below or above something, which counts as missing."""
-        self._bounds[name] += 1
+    def bound(self, name: str, patients: int) -> None:
+        """Of so many patients a feature, or the label, is only known to lie below or above something: it is missing."""
+        if patients:
+            self._bounds[name] += patients
 
     def broken(self, note: str) -> None:
         """A record that nobody can be told by; ``note`` says where it is."""
@@ -89,7 +90,8 @@ class Records:
         features = tuple(column.name for column in self._mapped.features)
         label = self._mapped.label.name
         bounds = [
-            f"{name}: {counted(count, 'value')} only known to lie below or above something, taken as missing"
+            f"{name}: of {counted(count, 'patient')} the value is only known to lie below or above something; "
+            "taken as missing"
             for name, count in sorted(self._bounds.items())
         ]
         more = [f"and {counted(self._more_notes, 'more record')} like these"] if self._more_notes else []

@@ -6,7 +6,7 @@ from records, and pint would compute whatever expression it is given. What the n
 
 Refused is what only looks like a conversion: amounts to masses without a molar mass; equivalents, osmoles and
 international units to anything else; a ratio of amounts to a plain ratio (an HbA1c of 48 mmol/mol is not 4.8 %); a
-capital that makes milli mega and pico peta (Mmol/L).
+capital that makes milli mega and pico peta (Mmol/L), or a kind of unit an exa of another (EU/mL).
 """
 
 import re
@@ -56,10 +56,13 @@ _UCUM = {
     "st": "stere",
 }
 _MEASURES = {"gram", "mole", "molar", "liter", "meter", "second", "meter_Hg"}
-_MEASURES |= {"international_unit", "enzyme_unit", "equivalent", "osmole"}
-_MISTAKEN = {f"{prefix}{measure}" for prefix in ("mega", "peta") for measure in _MEASURES} | {"mil"}
+_MEASURES |= {"international_unit", "enzyme_unit", "equivalent", "osmole", "katal"}
+_TOO_MUCH = {"mega", "giga", "tera", "peta", "exa", "zetta", "yotta", "ronna", "quetta"}
+_TOO_MUCH |= {"kibi", "mebi", "gibi", "tebi", "pebi", "exbi", "zebi", "yobi", "robi", "quebi"}
+_MISTAKEN = {f"{prefix}{measure}" for prefix in _TOO_MUCH for measure in _MEASURES} | {"mil"}
 """Units that no patient has: who writes Mg/dL, Mmol/L, ML or Pg means milli and pico, and is a billion times off; who
-writes mil/uL means millions, and pint an angle."""
+writes Gm/dL means grams, and EU/mL the units of endotoxins or of an ELISA; who writes mil/uL means millions, and pint
+an angle."""
 _UCUM_PREFIXED = re.compile(r"([a-zµ]?)\[(?:iU|IU)\]")
 
 _SPELLING = (

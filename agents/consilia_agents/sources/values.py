@@ -34,6 +34,8 @@ def numbers_of_arrow(array: Any, column: Column, hospital: str, where: str = "")
     kind = array.type
     if pa.types.is_null(kind):
         return np.full(len(array), np.nan), 0
+    if pa.types.is_string_view(kind):  # for which Arrow cannot do what is done below
+        return _texts_of_arrow(array.cast(pa.large_string()), column)
     if _is_text(kind):
         return _texts_of_arrow(array, column)
     if pa.types.is_boolean(kind) and column.positive is not None:
@@ -54,11 +56,17 @@ def numbers_of_arrow(array: Any, column: Column, hospital: str, where: str = "")
     raise no_number(column, str(kind), hospital, where)
 
 
-def add_arrow(records: Records, mapped: Mapped, batch: Any, where: str = "") -> None:
-    """Add a batch of Arrow's, which has all the columns that are needed, to what was read."""
+def add_arrow(records: Records, mapped: Mapped, batch: Any, where: str = "", decimal: str = ".") -> None:
+    """Add a batch of Arrow's, which has all the columns that are needed, to what was read.
+
+    With ``decimal`` "," all of them are texts, and a number that has a point is none.
+    """
     columns = []
     for column in mapped.columns:
-        values, unreadable = numbers_of_arrow(batch.column(column.column), column, mapped.hospital, where)
+        array = batch.column(column.column)
+        if decimal == "," and column.positive is None:
+            array = pc.replace_substring(pc.replace_substring(array, ".", "no number"), ",", ".")
+        values, unreadable = numbers_of_arrow(array, column, mapped.hospital, where)
         records.count(column.name, unreadable)
         columns.append(values)
     records.add(ids_of_arrow(batch.column(mapped.patient), mapped.patient, mapped.hospital, where), columns)

@@ -26,12 +26,13 @@ from consilia_agents.spark.trainer import Sides, SparkTrainer
 
 @dataclass(frozen=True)
 class Loaded:
-    """A cohort's rows in Spark; ``started`` says in which."""
+    """A cohort's rows in Spark; ``started`` says in which, and ``lost`` how often it had lost some before."""
 
     source: DataSource | JdbcQuery
     rows: Rows
     look: Look
     started: int
+    lost: int
 
 
 class SparkBackend:
@@ -88,19 +89,28 @@ class SparkBackend:
         """Read the table into Spark: the records that count, once it was accepted."""
         self._forget()
         self._looks.begin()
+        made: list[Rows] = []
         try:
             # Made anew, as its password may have been changed.
             source = self._source()
             stamp = source.stamp()
-            rows = self._session.run(lambda: self._read(source, question.features))
+            rows, notes = self._session.run(lambda: self._read(source, question.features))
+            made.append(rows)
             looking = Looking(question.features, self._cohort.spec.mapping, question.family)
             look = rows.look(looking, self._looks.progress)
             if look.findings.patients < look.findings.rows:
-                rows, look = self._firsts(rows, look, looking)
-            self._looks.accept(Seen(question, look.findings, look.fingerprint, stamp))
+                made.append(rows.firsts())
+                look = self._look_at_firsts(made[1], look, looking)
+                made.pop(0).release()
+            self._looks.accept(Seen(question, look.findings, look.fingerprint, stamp, notes))
+        except BaseException:
+            # Who declines looks again, and again: each would leave the whole table on the disk.
+            for each in made:
+                each.release()
+            raise
         finally:
             self._looks.end()
-        self._loaded = Loaded(source, rows, look, self._session.started)
+        self._loaded = Loaded(source, made[0], look, self._session.started, self._session.lost)
         return self._loaded
 
     def _source(self) -> DataSource | JdbcQuery:
@@ -109,27 +119,27 @@ class SparkBackend:
             return JdbcQuery(spec, spec.source.jdbc, self._places)
         return self._source_of(spec)
 
-    def _read(self, source: DataSource | JdbcQuery, features: Features) -> Rows:
+    def _read(self, source: DataSource | JdbcQuery, features: Features) -> tuple[Rows, tuple[str, ...]]:
+        """The rows, and what this process noted of them; what Spark's workers read they count alone."""
         spec = self._cohort.spec
         mapped = Mapped.of(spec, features)
         holdout = Holdout(spec.hospital, self._cohort.metadata.name, spec.holdout.fraction)
         if isinstance(source, JdbcQuery):
-            return Rows(self._session, source.read(self._session, mapped, holdout), once=True)
+            return Rows(self._session, source.read(self._session, mapped, holdout), once=True), ()
         if isinstance(source, Parted) and not (spec.source.files and spec.source.files.remote):
             parts = list(enumerate(source.parts(mapped)))
             read = self._parallel(parts, len(parts)).mapPartitions(PartReader(source, mapped, holdout))
-            return Rows(self._session, read)
-        blocks = blocks_of_extract(source.extract(features, self._looks.progress), mapped, holdout)
-        return Rows(self._session, self._parallel(blocks, partitions_of(blocks)))
+            return Rows(self._session, read), ()
+        extract = source.extract(features, self._looks.progress)
+        blocks = blocks_of_extract(extract, mapped, holdout)
+        return Rows(self._session, self._parallel(blocks, partitions_of(blocks))), extract.notes
 
-    def _firsts(self, rows: Rows, look: Look, looking: Looking) -> tuple[Rows, Look]:
-        """One record a patient, and what is known of those; what was counted of all records stays."""
-        kept = rows.firsts()
+    def _look_at_firsts(self, kept: Rows, look: Look, looking: Looking) -> Look:
+        """What is known of one record a patient; what was counted of all records stays."""
         again = kept.look(looking)
-        rows.release()
         fewer = again.findings
         found = replace(look.findings, labels=fewer.labels, usable=fewer.usable, unfit=fewer.unfit)
-        return kept, replace(again, findings=found, digest=look.digest)
+        return replace(again, findings=found, digest=look.digest)
 
     def _sides(self, loaded: Loaded, question: Question) -> Sides:
         blocks = loaded.rows.usable(imputed(question.features, self._cohort.spec.mapping, question.family))
@@ -142,11 +152,12 @@ class SparkBackend:
     def _forget(self) -> None:
         loaded, trainers = self._loaded, (self._clear, self._private)
         self._loaded = self._clear = self._private = None
-        if loaded is not None and self._current(loaded):
+        if loaded is not None and loaded.started == self._session.started:
             for trainer in trainers:
                 if trainer is not None:
                     trainer.release()
             loaded.rows.release()
 
     def _current(self, loaded: Loaded) -> bool:
-        return loaded.started == self._session.started and self._session.running
+        session = self._session
+        return (loaded.started, loaded.lost) == (session.started, session.lost) and session.running

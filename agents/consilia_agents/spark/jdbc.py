@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from py4j.protocol import Py4JError
+from py4j.protocol import Py4JError, Py4JNetworkError
 from pyspark.errors import PySparkException
 
 from consilia.data_source import JdbcSource
@@ -46,6 +46,8 @@ class JdbcQuery:
         try:
             table = self._table(session.sql())
         except (Py4JError, PySparkException) as error:
+            if isinstance(error, Py4JNetworkError) or session.gone:
+                raise  # nothing of the database: the session tells what it is
             raise self._problem(error) from error
         where = " in what source.jdbc.query gives"
         mapped.require(table.columns, where)

@@ -175,12 +175,16 @@ class Rows:
         """``once``: a part that is lost is not read again, as nobody could tell whether it is what was looked at; the
         pass that needs it fails, and all of it has to be looked at anew."""
         self.session = session
+        self._once = once
         self.read = session.run(lambda: of_bytes(read).persist(ON_DISK))
         if once:
             session.run(self.read.localCheckpoint)
 
     def look(self, looking: Looking, progress: Progress = untold) -> Look:
         """One pass over all records, which is told to ``progress``, and one over their patients."""
+        if self._once:
+            # At the end of the first pass Spark reads anew whatever got lost in it: that may not be the look's.
+            self.session.run(self.read._jrdd.count, progress)  # noqa: SLF001 - without a way through Python
         found = Look.over(self.session.run(lambda: self.read.mapPartitions(looking).collect(), progress))
         progress(1.0)
         gathered = self._bucketed(keys_by_bucket)
@@ -197,7 +201,7 @@ class Rows:
 
     def release(self) -> None:
         """Let go of them."""
-        self.session.run(self.read.unpersist)
+        self.session.let_go(self.read.unpersist)
 
     def _bucketed(self, by: Any) -> Any:
         buckets = max(1, self.session.run(self.read.getNumPartitions))

@@ -84,7 +84,9 @@ class Session:
         self._ended = 0
         self._closed = False
         self.started = 0
-        """How often Spark was started, or lost rows: what was cached under an earlier number is gone."""
+        """How often Spark was started: what an earlier one kept is gone."""
+        self.lost = 0
+        """How often rows were lost: what was looked at under an earlier number is not all there."""
 
     def context(self) -> Any:
         """The running Spark. Raises :class:`Unavailable` where there can be none."""
@@ -126,8 +128,23 @@ class Session:
                 found = action()
         except (Py4JError, PySparkException, ConnectionError, EOFError) as error:
             raise self._told(error) from error
+        except (AttributeError, AssertionError):
+            # pyspark's way to say that another thread has ended Spark in the middle of it.
+            self._require_open()
+            raise
         self._ended = 0
         return found
+
+    def let_go(self, action: Callable[[], Any]) -> None:
+        """Have Spark forget what it kept. What goes wrong is for the next pass to tell: it waits for nothing."""
+        with suppress(Py4JError, PySparkException, OSError, EOFError, AttributeError, AssertionError):
+            if self.running:
+                action()
+
+    @property
+    def gone(self) -> bool:
+        """Whether Java has ended, or Spark in it has: whatever it said of an action is not of that."""
+        return not self.running or self._stopped_by_itself()
 
     def close(self) -> None:
         """End Spark and Java for good, from any thread: whoever works with them gets :class:`Unavailable`."""
@@ -160,8 +177,10 @@ class Session:
             return
         ends = time.monotonic() + EXECUTOR_SECONDS
         # The driver is one of those that are counted.
-        while context._jsc.sc().getExecutorMemoryStatus().size() < 2:  # noqa: SLF001
+        while True:
             self._require_open()
+            if context._jsc.sc().getExecutorMemoryStatus().size() >= 2:  # noqa: SLF001
+                return
             if time.monotonic() > ends:
                 raise Unavailable(
                     f"none of Spark's executors has come within {EXECUTOR_SECONDS:.0f} s: {WHY_NO_EXECUTORS}"
@@ -220,7 +239,7 @@ class Session:
                 self.stop()
                 self._require_open()
                 return Unavailable(f"Spark has stopped by itself: the next order starts another; {WHY_NO_EXECUTORS}")
-            self.started += rows_are_gone(error)
+            self.lost += rows_are_gone(error)
             return told(error, self._folder)
         self.stop()
         self._require_open()
@@ -277,7 +296,7 @@ def _watched(context: Any, progress: Callable[[float], None]) -> Iterator[None]:
 
     def watch() -> None:
         while not done.wait(WATCH_SECONDS):
-            with suppress(Py4JError, PySparkException, OSError, EOFError):
+            with suppress(Py4JError, PySparkException, OSError, EOFError, AttributeError):
                 progress(_share(context.statusTracker()))
 
     thread = Thread(target=watch, daemon=True)

@@ -58,7 +58,7 @@ class Designs:
         """Let go of the design rows of these sides."""
         for side in held:
             if side in self._kept:
-                self.sides.session.run(self._kept.pop(side)[1].unpersist)
+                self.sides.session.let_go(self._kept.pop(side)[1].unpersist)
 
 
 def added(session: Session, rows: Any, of: Pass[Sum], nothing: Sum) -> Sum:

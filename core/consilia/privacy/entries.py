@@ -92,22 +92,17 @@ class PlannedReleases(Document):
         return Planned(self.kind, self.times, self.sensitivity, Noise(self.mechanism, self.scale))
 
 
-def division(hospital: str, cohort: str, fraction: float) -> str:
-    """Who is held out, in words: two runs with the same ones have the same patients on either side."""
-    return f"{hospital}/{cohort} {fraction!r}"
-
-
 class Terms(Document):
     """What a run may do: its promise, its plan, and how the cohort is divided meanwhile.
 
-    ``division`` says who is held out (the key and the fraction of the hash); two runs with the same one have the same
+    ``division`` says who is held out (:func:`consilia.consent.division_of`); two runs with the same one have the same
     training patients. ``holdout``: whether its scores leave with noise, or exact and outside of the promise.
     """
 
     epsilon: float = Field(gt=0)
     delta: float = Field(gt=0, lt=1)
     releases: list[PlannedReleases] = Field(min_length=1)
-    division: Text
+    division: Annotated[str, Field(min_length=1, max_length=600)]
     holdout: Literal["noised", "exact"]
 
     @classmethod

@@ -275,7 +275,8 @@ class Ledger:
         if len(divisions) > 1 and (self.exact or terms.holdout == "exact"):
             raise InvalidPrivacy(
                 f"cohort {self.cohort} would be divided anew ({terms.division}), and patients scored without noise "
-                "would be among those trained on with a promise: keep its holdout as it was"
+                "would be among those trained on with a promise: keep its holdout, its kind of source and the column "
+                "of its patients as they were"
             )
 
     def _require_room(

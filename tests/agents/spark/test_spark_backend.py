@@ -1,5 +1,6 @@
 """Spark's backend: the same table, findings, refusals and rows as in memory, from files and from all else."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -236,6 +237,54 @@ def test_a_builtin_dataset_is_handed_to_spark_from_memory(spark: Session, tmp_pa
     mine, theirs = site.spark.clear(features, MODEL), site.memory.clear(features, MODEL)
     site.findings()
     np.testing.assert_array_equal(mine.moments(), theirs.moments())
+
+
+def kept(session: Session) -> set[int]:
+    """Which tables, or what was made of them, Spark keeps, also of other tests."""
+    return set(session.context()._jsc.getPersistentRDDs().keys())
+
+
+def test_a_table_that_is_refused_again_and_again_is_not_kept(spark: Session, tmp_path: Path) -> None:
+    source = {"parquet": {"path": "tables"}}
+    write(tmp_path, source, "1", table() | {"sick": [0] * 300})
+    write(tmp_path, source, "2", table())  # everybody twice, so that it is also divided by patients
+    site = Site(tmp_path, spark, engine="spark", source=source, mapping=MAPPING)
+    before = kept(spark)
+    for _ in range(2):
+        refusal(site.spark.clear)
+    assert kept(spark) <= before
+
+
+def test_a_table_that_was_looked_at_is_let_go_of_before_the_next_look(spark: Session, tmp_path: Path) -> None:
+    source = {"parquet": {"path": "tables"}}
+    write(tmp_path, source, "1", table())
+    site = Site(tmp_path, spark, engine="spark", source=source, mapping=MAPPING)
+    before = kept(spark)
+    first = site.spark.clear(FEATURES, MODEL)  # held, so that nothing else lets go of it
+    first.moments()
+    there = kept(spark) - before
+    assert there
+    spark.lost += 1  # a part of them
+    site.spark.clear(FEATURES, MODEL).moments()
+    again = kept(spark) - before
+    assert len(again) == len(there)
+    assert not again & there
+
+
+def test_what_was_noted_of_a_table_that_is_handed_to_spark_is_in_the_report(spark: Session, tmp_path: Path) -> None:
+    code = {"coding": [{"system": "http://loinc.org", "code": "1"}]}
+    seen = {"resourceType": "Observation", "status": "final", "code": code, "subject": {"reference": "Patient/p"}}
+    below = seen | {"valueQuantity": {"value": 5, "comparator": "<"}}
+    lines = [{"resourceType": "Patient", "id": "p", "birthDate": "1970"}, below]
+    (tmp_path / "all.ndjson").write_text("".join(f"{json.dumps(line)}\n" for line in lines) + "{\n")
+    mapping = {"columns": [{"name": "a", "code": "1"}, {"name": "b", "column": "birthYear"},
+                           {"name": "sick", "code": "2", "present": True}]}  # fmt: skip
+    site = Site(tmp_path, spark, engine="spark", source={"fhir": {"path": "all.ndjson"}}, mapping=mapping)
+    assert refusal(site.spark.clear) == refusal(site.memory.clear)
+    site.findings()
+    notes = site.looks[1].seen[-1].notes
+    assert notes == site.looks[0].seen[-1].notes
+    assert len(notes) == 2
 
 
 def test_the_progress_of_a_first_pass_is_told(spark: Session, tmp_path: Path) -> None:

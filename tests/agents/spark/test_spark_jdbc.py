@@ -5,12 +5,20 @@ from typing import Any
 
 import numpy as np
 import pytest
+from py4j.protocol import Py4JError, Py4JNetworkError
 
 from builders import cohort
 from consilia.errors import ConsiliaError, InvalidData, Unavailable
 from consilia.experiment import Features, Model
+from consilia_agents.findings import Findings
+from consilia_agents.holdout import Holdout
+from consilia_agents.sources.mapped import Mapped
 from consilia_agents.sources.places import Places
 from consilia_agents.spark.backend import SparkBackend
+from consilia_agents.spark.blocks import SHIFT
+from consilia_agents.spark.jdbc import JdbcQuery
+from consilia_agents.spark.reading import block_of
+from consilia_agents.spark.rows import Look, Rows
 from consilia_agents.spark.session import Session
 
 pytestmark = pytest.mark.real
@@ -104,6 +112,56 @@ def test_a_query_that_cannot_be_used_is_refused_in_one_sentence(
 ) -> None:
     with pytest.raises(InvalidData, match=said):
         backend(spark, tmp_path, derby, query).clear(FEATURES, Model())
+
+
+class Ended:
+    """A session whose Spark ends while it is asked for a query."""
+
+    def __init__(self, gone: bool, error: Exception) -> None:
+        self.gone = gone
+        self._error = error
+
+    def sql(self) -> Any:
+        raise self._error
+
+
+@pytest.mark.parametrize(
+    ("gone", "error"),
+    [
+        pytest.param(False, Py4JNetworkError("Answer from Java side is empty"), id="Java was killed"),
+        pytest.param(True, Py4JError("Cannot call methods on a stopped SparkContext"), id="Spark stopped by itself"),
+    ],
+)
+def test_the_end_of_spark_is_not_told_as_a_querys(tmp_path: Path, gone: bool, error: Exception) -> None:
+    of = cohort(engine="spark", source={"jdbc": {"url": "jdbc:derby:clinic", "query": "SELECT 1"}}, mapping=MAPPING)
+    assert of.spec.source.jdbc is not None
+    query = JdbcQuery(of.spec, of.spec.source.jdbc, Places(tmp_path))
+    mapped, holdout = Mapped.of(of.spec, FEATURES), Holdout("north", "north", 0.2)
+    with pytest.raises(type(error)) as told:
+        query.read(Ended(gone, error), mapped, holdout)  # type: ignore[arg-type]
+    assert told.value is error
+
+
+def test_all_of_a_database_is_kept_before_any_of_it_is_looked_at(spark: Session, tmp_path: Path) -> None:
+    """What gets lost until then is read anew; what gets lost later is not."""
+    names = [column.name for column in Mapped.of(cohort(mapping=MAPPING).spec, FEATURES).columns]
+
+    def read(number: int, _: Any) -> Any:
+        (tmp_path / str(number)).touch()
+        identity = [f"{number}"]
+        nothing = [0] * (len(names) + 1)
+        yield block_of(identity, np.ones((1, len(names))), Holdout("north", "n", 0.0), number << SHIFT, nothing).pack()
+
+    def looked(_: Any) -> list[Look]:
+        found = Findings(len(list(tmp_path.iterdir())), 0, {}, {}, {}, None, 0)
+        return [Look(found, 0, 0, 0)]
+
+    context = spark.context()
+    rows = Rows(spark, context.parallelize(range(6), 6).mapPartitionsWithIndex(read), once=True)
+    try:
+        assert rows.look(looked).findings.rows == 6 * 6  # type: ignore[arg-type]
+    finally:
+        rows.release()
 
 
 def test_a_database_without_a_driver_is_refused_with_where_to_get_one(spark: Session, tmp_path: Path) -> None:

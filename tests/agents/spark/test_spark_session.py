@@ -214,6 +214,27 @@ class TestExecutorsThatDoNotCome:
         # Of the data, so that the hospital declines with it and looks again; not against them.
         assert type(refused.value) is Unavailable
 
+    def test_a_hospital_that_ends_between_two_questions_is_told_so(
+        self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    ) -> None:
+        session = Session(tmp_path / "spark")
+
+        class Ended(NoExecutors):
+            """Closed by another thread while it is asked, as pyspark then has it."""
+
+            @property
+            def _jsc(self) -> Any:
+                session.close()
+
+        monkeypatch.setattr(session, "_context", Ended())
+        with pytest.raises(Unavailable, match="process ends, and its Spark with it"):
+            session.run(lambda: None)
+
+    def test_a_mistake_of_ours_is_not_taken_for_an_end(self, tmp_path: Path) -> None:
+        session = Session(tmp_path / "spark")
+        with pytest.raises(AttributeError, match="sums"):
+            session.run(lambda: session.sums)  # type: ignore[attr-defined]
+
     def test_a_hospital_that_ends_does_not_wait_for_them(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         session = Session(tmp_path / "spark")
         monkeypatch.setattr(session, "_context", NoExecutors(session.close))
@@ -221,25 +242,40 @@ class TestExecutorsThatDoNotCome:
             session.run(lambda: None)
 
 
-@pytest.mark.parametrize("scratch", [True, False], ids=["of its own", "in its state"])
-def test_rows_of_a_process_that_was_killed_are_gone_when_the_next_begins_whatever_its_engine(
-    tmp_path: Path, *, scratch: bool
-) -> None:
-    state, apart = tmp_path / "state", tmp_path / "scratch"
-    rows = (apart if scratch else state) / "spark"
-    (rows / "blockmgr-of-patients").mkdir(parents=True)
-    settings = Settings(
+def settings_in(tmp_path: Path, scratch: Path | None) -> Settings:
+    return Settings(
         cohort=cohort(),
         coordinator="coordinator",
         coordinator_url="https://coordinator:8443",
-        state=state,
+        state=tmp_path / "state",
         ledger=None,
         cap=0.0,
         places=Places(tmp_path),
-        scratch=apart if scratch else None,
+        scratch=scratch,
     )
-    backend_of(settings).close()
-    assert not rows.exists()
+
+
+@pytest.mark.parametrize("kept", ["state", "scratch"])
+@pytest.mark.parametrize("scratch", [True, False], ids=["of its own", "in its state"])
+def test_rows_of_a_process_that_was_killed_are_gone_when_the_next_begins_whatever_its_engine(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, kept: str, *, scratch: bool
+) -> None:
+    rows = tmp_path / kept / "spark"
+    (rows / "blockmgr-of-patients").mkdir(parents=True)
+    backend_of(settings_in(tmp_path, tmp_path / "scratch" if scratch else None)).close()
+    # What is in a folder that nobody names is not ours.
+    assert rows.exists() == (kept == "scratch" and not scratch)
+    assert not caplog.records
+
+
+def test_rows_that_cannot_be_removed_are_told_of(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "state").mkdir()
+    (tmp_path / "state" / "spark").symlink_to(tmp_path / "elsewhere")
+    backend_of(settings_in(tmp_path, None)).close()
+    assert [record.getMessage() for record in caplog.records] == [
+        f"{tmp_path}/state/spark cannot be removed, and may hold rows of patients: remove it"
+    ]
 
 
 @pytest.mark.real

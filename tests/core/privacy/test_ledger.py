@@ -189,7 +189,7 @@ def test_a_patient_who_may_have_changed_sides_pays_for_both() -> None:
 def test_patients_scored_exactly_are_never_moved_into_training(first: bool, second: bool) -> None:
     ledger = fresh()
     opened(ledger, noised_holdout=first)
-    with pytest.raises(InvalidPrivacy, match="keep its holdout as it was"):
+    with pytest.raises(InvalidPrivacy, match="keep its holdout, its kind of source and"):
         opened(ledger, run=2, division="north/north-2024 0.3", noised_holdout=second)
 
 
