@@ -1,16 +1,11 @@
-"""Ports of loopback that nobody listens on now."""
+"""Ports of loopback that nobody listens on now, and that nobody is given by chance: see ``consilia_local.ports``."""
 
-import socket
-from contextlib import ExitStack
+from consilia_local.ports import WantedPort, choose
 
 
 def free_ports(count: int) -> list[int]:
     """This many, all different."""
-    with ExitStack() as stack:
-        bound = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for each in bound:
-            each.bind(("127.0.0.1", 0))
-        return [each.getsockname()[1] for each in bound]
+    return choose([WantedPort(f"part {number}", "--port", None) for number in range(count)])
 
 
 def free_port() -> int:

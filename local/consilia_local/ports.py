@@ -1,12 +1,18 @@
 """Ports on loopback: free ones for what only processes talk to, and a sentence where a wanted one is taken."""
 
 import errno
+import random
 import socket
+from contextlib import suppress
 from dataclasses import dataclass
 
 from consilia.errors import InvalidSetting, Unavailable
 
 LOOPBACK = "127.0.0.1"
+ANY = range(20_000, 30_000)
+"""Below those that Linux gives to whoever connects or asks for any (from 32768 on), and those of Kubernetes' nodes:
+what is free here is given to nobody else, by chance, before its process has bound it."""
+TRIES = 100
 
 
 class CannotListen(Unavailable):
@@ -67,8 +73,17 @@ def choose(wanted: list[WantedPort]) -> list[int]:
 
 
 def _claimed(want: WantedPort) -> socket.socket:
+    if want.number is None:
+        return _any()
     try:
-        return claim(LOOPBACK, want.number or 0)
+        return claim(LOOPBACK, want.number)
     except CannotListen as problem:
         remedy = f"{'stop what uses it, or ' if problem.is_taken else ''}choose another with {want.flag}"
         raise InvalidSetting(f"port {want.number} for {want.what} {problem.why}: {remedy}") from problem
+
+
+def _any() -> socket.socket:
+    for number in random.sample(ANY, TRIES):
+        with suppress(CannotListen):
+            return claim(LOOPBACK, number)
+    return claim(LOOPBACK, 0)

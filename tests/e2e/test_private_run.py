@@ -19,7 +19,7 @@ from running import CONSILIA, Command, private_example
 pytestmark = pytest.mark.real
 LEAN = ("--no-mlflow", "--no-dashboard")
 HOSPITALS = ("harbor", "hillview", "lakeside", "north", "riverside")
-LONG = 150
+LONG = 300
 FOUR_RUNS = 2.2
 """A budget with room for four runs of epsilon 1 and not for five: they compose to less than their sum."""
 
@@ -104,7 +104,7 @@ def test_kills_of_hospitals_in_mid_run_end_in_the_right_accounting(
     command = consilia(private_example(rounds=LONG), "--broker", broker, *LEAN)
     reached = 0
     for victim in ("lakeside", "north"):
-        reached = command.until_round(reached + dice.randrange(1, LONG // 4))
+        reached = command.until_round(reached + dice.randrange(1, LONG // 8))
         print(f"{victim} killed at round {reached}")
         command.kill(f"hospital-{victim}")
     assert command.wait() == 0, command.text()

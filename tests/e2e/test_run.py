@@ -13,7 +13,7 @@ from running import Command, computed_model, example
 pytestmark = pytest.mark.real
 LEAN = ("--no-mlflow", "--no-dashboard")
 BROKERS = ("embedded", "prosody")
-LONG = 400
+LONG = 800
 
 
 @pytest.mark.parametrize("broker", BROKERS)
@@ -40,7 +40,7 @@ def test_kills_at_random_moments_do_not_change_a_bit(consilia: Callable[..., Com
     command = consilia(text, "--broker", broker, *LEAN)
     reached = 0
     for victim in dice.sample(["broker", "coordinator", "hospital-lakeside"], 3):
-        reached = command.until_round(reached + dice.randrange(1, LONG // 5))
+        reached = command.until_round(reached + dice.randrange(1, LONG // 10))
         print(f"{victim} killed at round {reached}")
         command.kill(victim)
     assert command.wait() == 0, command.text()

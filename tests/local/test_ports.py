@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 
 from consilia.errors import InvalidSetting
-from consilia_local.ports import CannotListen, WantedPort, choose, claim
+from consilia_local.ports import ANY, CannotListen, WantedPort, choose, claim
 
 
 @pytest.fixture
@@ -42,6 +42,7 @@ def test_an_address_that_is_not_of_this_machine_is_one_sentence_with_its_reason(
 def test_ports_that_nobody_asked_for_by_number_are_free_and_different() -> None:
     chosen = choose([WantedPort(f"part {number}", "--port", None) for number in range(20)])
     assert len(set(chosen)) == 20
+    assert all(port in ANY for port in chosen)
     for port in chosen:
         claim("127.0.0.1", port).close()
 
@@ -51,3 +52,10 @@ def test_a_port_is_given_to_one_alone(taken: int) -> None:
     twice = [WantedPort("the dashboard", "--dashboard-port", free), WantedPort("MLflow", "--mlflow-port", free)]
     with pytest.raises(InvalidSetting, match=f"port {free} for MLflow is taken: .* choose another with --mlflow-port"):
         choose(twice)
+
+
+def test_where_all_of_those_are_taken_any_other_will_do(monkeypatch: pytest.MonkeyPatch, taken: int) -> None:
+    monkeypatch.setattr("consilia_local.ports.ANY", range(taken, taken + 1))
+    monkeypatch.setattr("consilia_local.ports.TRIES", 1)
+    [chosen] = choose([WantedPort("the broker", "--broker-port", None)])
+    assert chosen != taken
