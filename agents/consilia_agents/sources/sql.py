@@ -20,7 +20,7 @@ from consilia_agents.sources.extract import Extract, Progress, untold
 from consilia_agents.sources.mapped import Mapped
 from consilia_agents.sources.places import Places
 from consilia_agents.sources.records import Records, Share
-from consilia_agents.sources.values import id_of, no_identity, no_number, numbers_of_rows
+from consilia_agents.sources.values import add_rows, no_identity, no_number
 
 BATCH_ROWS = 5000
 _GUESS_ROWS = 100_000
@@ -68,7 +68,7 @@ class SqlQuery:
                 self._require(mapped, result)
                 names, done = list(result.keys()), 0
                 for rows in result.partitions(BATCH_ROWS):
-                    _add(records, mapped, names, rows)
+                    add_rows(records, mapped, names, rows)
                     done += len(rows)
                     share.tell(done, expected or done + _GUESS_ROWS)
         extract = records.extract(in_order_of_patients=True)
@@ -122,13 +122,3 @@ class SqlQuery:
         kind = types[mapped.patient]
         if kind in _NO_IDENTITIES and kind != _UUID:
             raise no_identity(mapped.patient, _NO_IDENTITIES[kind], mapped.hospital)
-
-
-def _add(records: Records, mapped: Mapped, names: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
-    by_name = dict(zip(names, zip(*rows, strict=True), strict=True))
-    columns = []
-    for column in mapped.columns:
-        values, unreadable = numbers_of_rows(by_name[column.column], column)
-        records.count(column.name, unreadable)
-        columns.append(values)
-    records.add([id_of(each, mapped.patient, mapped.hospital) for each in by_name[mapped.patient]], columns)

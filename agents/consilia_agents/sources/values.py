@@ -72,6 +72,17 @@ def add_arrow(records: Records, mapped: Mapped, batch: Any, where: str = "", dec
     records.add(ids_of_arrow(batch.column(mapped.patient), mapped.patient, mapped.hospital, where), columns)
 
 
+def add_rows(records: Records, mapped: Mapped, names: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+    """Add rows of a database, whose columns have these names, to what was read."""
+    by_name = dict(zip(names, zip(*rows, strict=True), strict=True))
+    columns = []
+    for column in mapped.columns:
+        values, unreadable = numbers_of_rows(by_name[column.column], column)
+        records.count(column.name, unreadable)
+        columns.append(values)
+    records.add([id_of(each, mapped.patient, mapped.hospital) for each in by_name[mapped.patient]], columns)
+
+
 def ids_of_arrow(array: Any, name: str, hospital: str, where: str = "") -> list[str | None]:
     """Identities as text; None where there is none."""
     if pa.types.is_dictionary(array.type):

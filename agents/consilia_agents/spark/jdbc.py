@@ -17,7 +17,7 @@ from consilia_agents.holdout import Holdout
 from consilia_agents.sources.mapped import Mapped
 from consilia_agents.sources.places import Credentials, Places
 from consilia_agents.sources.records import Records
-from consilia_agents.sources.values import id_of, no_identity, no_number, numbers_of_rows
+from consilia_agents.sources.values import add_rows, no_identity, no_number
 from consilia_agents.spark.blocks import SHIFT
 from consilia_agents.spark.failures import text_of
 from consilia_agents.spark.reading import drained
@@ -116,13 +116,7 @@ class RowReader:
         """A partition's records."""
         mapped, position, records = self.mapped, number << SHIFT, Records(self.mapped)
         for batch in _batches(rows):
-            by_name = dict(zip(mapped.needed, zip(*batch, strict=True), strict=True))
-            columns = []
-            for column in mapped.columns:
-                values, unreadable = numbers_of_rows(by_name[column.column], column)
-                records.count(column.name, unreadable)
-                columns.append(values)
-            records.add([id_of(each, mapped.patient, mapped.hospital) for each in by_name[mapped.patient]], columns)
+            add_rows(records, mapped, mapped.needed, batch)
             whole = drained(records, mapped, self.holdout, position)
             position += len(whole)
             yield from whole.packed()
