@@ -52,8 +52,9 @@ def until_refused(applied: Applied, *words: str) -> Status:
     """The budget's condition once it names the hospital and these words."""
 
     def look() -> Status | None:
-        told = applied.condition("PrivacyBudgetAvailable")
-        message = told.get("message", "") + " ".join(str(h.get("reason")) for h in applied.status()["hospitals"])
+        status = applied.status()  # once: the next one may be of after the refusal
+        told: Status = next((c for c in status["conditions"] if c["type"] == "PrivacyBudgetAvailable"), {})
+        message = told.get("message", "") + " ".join(str(h.get("reason")) for h in status["hospitals"])
         return told if all(word in message for word in ("north", *words)) else None
 
     found: Status = eventually(look, 60, lambda: json.dumps(applied.status()), pause=0.2)
