@@ -19,7 +19,7 @@ test: debian node lint ## lint, types and all tests, with a real Prosody, Postgr
 clustertest: debian node ## the tests of a cluster: kind's, or one of this machine's own programs
 	$(bin)/python -m pytest -m cluster
 
-check: lint ## in under a minute: lint, types and the tests that need no other program
+check: lint ## in a few minutes: lint, types and the tests that need no other program
 	$(bin)/python -m pytest -q -m "not real and not cluster"
 
 lint: .venv/dev .venv/project
